@@ -1,0 +1,47 @@
+/** Codes a caller may branch on; `docs/errors.md` has a row for each. */
+export type ErrorCode =
+  | 'adapter'
+  | 'adapter-base-mismatch'
+  | 'base'
+  | 'checkpoint'
+  | 'device'
+  | 'disk'
+  | 'exists'
+  | 'graph'
+  | 'locked'
+  | 'model-file'
+  | 'no-gradient'
+  | 'not-a-number'
+  | 'picture'
+  | 'prompt'
+  | 'run'
+  | 'safetensors'
+  | 'settings'
+  | 'subject'
+  | 'tokenizer';
+
+/**
+ * Every failure a user can cause or mend. The message says what is wrong, `where` names the file, node or
+ * setting, `hint` says what to do.
+ */
+export class ParaError extends Error {
+  override readonly name = 'ParaError';
+  readonly code: ErrorCode;
+  readonly where: string | undefined;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, what: string, detail: { where?: string; hint?: string; cause?: unknown } = {}) {
+    super(what, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.where = detail.where;
+    this.hint = detail.hint;
+  }
+
+  /** One to three lines for a terminal or a log: what, where, what to do. */
+  describe(): string {
+    const lines = [this.message];
+    if (this.where) lines.push(`  where: ${this.where}`);
+    if (this.hint) lines.push(`  what to do: ${this.hint}`);
+    return lines.join('\n');
+  }
+}

@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ParaError } from './errors.ts';
+
+/**
+ * Replaces `path` by `data` in one step: readers see the old bytes or the new ones, never a half-written file,
+ * and after a power cut the same holds (file and directory are synced).
+ * @throws ParaError `disk` when the disk is full or the directory cannot be written; the old file stays.
+ */
+export function writeFileAtomic(path: string, data: Uint8Array | string): void {
+  const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const fd = openSync(temporary, 'wx');
+    try {
+      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+      let written = 0;
+      while (written < bytes.length) written += writeSync(fd, bytes, written);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    syncDirectory(dirname(path));
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw diskError(cause, path);
+  }
+}
+
+/** Makes a rename in `directory` survive a power cut. */
+function syncDirectory(directory: string): void {
+  if (process.platform === 'win32') return; // directories cannot be opened there
+  const fd = openSync(directory, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Turns a file-system failure into a ParaError that says what to do. */
+export function diskError(cause: unknown, path: string): unknown {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const hints: Record<string, [string, string]> = {
+    ENOSPC: ['The disk is full', 'free some space, then repeat; nothing written before is lost'],
+    EDQUOT: ['The disk quota is used up', 'free some space, then repeat; nothing written before is lost'],
+    EACCES: ['No permission to write here', 'choose another folder or change its permissions'],
+    EPERM: ['No permission to write here', 'choose another folder or change its permissions'],
+    EROFS: ['The file system is read-only', 'choose another folder'],
+    ENOTDIR: ['A part of this path is a file, not a folder', 'choose another path'],
+  };
+  const known = code ? hints[code] : undefined;
+  if (!known) return cause;
+  return new ParaError('disk', known[0], { where: path, hint: known[1], cause });
+}
