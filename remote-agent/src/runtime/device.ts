@@ -1,0 +1,60 @@
+import { ParaError } from '../common/errors.ts';
+
+/** Where a session computes. */
+export type DeviceName = 'cpu' | 'cuda' | 'webgpu';
+
+/** What a device can do; code asks for abilities and never branches on the name. */
+export interface Device {
+  readonly name: DeviceName;
+  /** Execution providers in order of preference, as the runtime names them. */
+  readonly providers: readonly string[];
+  /** Repeated runs of one graph give identical bits. */
+  readonly deterministic: boolean;
+  /** Has double-precision kernels for the operators of the PaRa basis (MatMul, Mul, Sub, Div, Sqrt, ReduceSum). */
+  readonly doublePrecision: boolean;
+  /** Computes float16 graphs as fast as or faster than float32 ones. */
+  readonly fastHalf: boolean;
+}
+
+const devices: Readonly<Record<DeviceName, Device>> = {
+  cpu: { name: 'cpu', providers: ['cpu'], deterministic: true, doublePrecision: true, fastHalf: false },
+  cuda: {
+    name: 'cuda',
+    providers: ['cuda', 'cpu'],
+    deterministic: false,
+    doublePrecision: true,
+    fastHalf: true,
+  },
+  webgpu: {
+    name: 'webgpu',
+    providers: ['webgpu', 'cpu'],
+    deterministic: false,
+    doublePrecision: false,
+    fastHalf: true,
+  },
+};
+
+/** The device of that name. @throws ParaError `device` for an unknown one */
+export function deviceByName(name: string): Device {
+  const found = Object.hasOwn(devices, name) ? devices[name as DeviceName] : undefined;
+  if (!found)
+    throw new ParaError('device', `There is no device "${name}"`, {
+      hint: `choose one of: ${Object.keys(devices).join(', ')}`,
+    });
+  return found;
+}
+
+/** What the runtime said, when it could not start a provider, as an error that says what to install. */
+export function deviceError(device: Device, cause: unknown): ParaError {
+  const hints: Record<DeviceName, string> = {
+    cpu: 'install the package onnxruntime-node again for this platform',
+    cuda: 'an NVIDIA GPU with its driver, CUDA 12, cuDNN 9 and the CUDA provider files of ONNX Runtime are needed; or use --device cpu',
+    webgpu: 'a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; or use --device cpu',
+  };
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new ParaError('device', `The device "${device.name}" is not available here`, {
+    where: said.split('\n')[0]!.slice(0, 300),
+    hint: hints[device.name],
+    cause,
+  });
+}

@@ -1,0 +1,180 @@
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { ParaError } from '../common/errors.ts';
+import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';
+import { type ElementType, sizeOf, type Tensor } from './tensor.ts';
+
+export interface SessionOptions {
+  /** Default `cpu`. */
+  readonly device?: DeviceName;
+  /** Graph optimisation of the runtime; default `all` (forward graphs). Training graphs gain nothing past `extended`. */
+  readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Pre-planned memory: saves a little time, but doubles the peak of a training graph. Default true. */
+  readonly memoryPattern?: boolean;
+  /** Threads within an operator; default: one per physical core. */
+  readonly threads?: number;
+  /** Folder of external data for a model given as bytes (a model given as path has its own folder). */
+  readonly externalDataDirectory?: string;
+  /** Further runtime settings, e.g. `{ 'session.disable_prepacking': '1' }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** An input or output of a graph; symbolic dimensions are strings. */
+export interface Port {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly dims: readonly (number | string)[];
+}
+
+/**
+ * A loaded graph on one device. `run` blocks the thread of the process (the runtime's call is synchronous inside),
+ * so long work belongs in a process of its own.
+ */
+export class Session {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly device: Device;
+  readonly #session: InferenceSession;
+  readonly #types: ReadonlyMap<string, ElementType>;
+  #released = false;
+
+  constructor(session: InferenceSession, device: Device) {
+    this.#session = session;
+    this.device = device;
+    this.inputs = session.inputMetadata.map(port);
+    this.outputs = session.outputMetadata.map(port);
+    this.#types = new Map(this.inputs.map((input) => [input.name, input.type]));
+  }
+
+  /**
+   * Runs the graph once. Every input must be fed; the whole graph is computed whatever is fetched.
+   * @param fetch names of the outputs wanted; default all
+   * @throws ParaError `graph` when names, types or sizes do not fit or an operator fails
+   */
+  async run(
+    feeds: Readonly<Record<string, Tensor>>,
+    fetch?: readonly string[],
+  ): Promise<Record<string, Tensor>> {
+    if (this.#released) throw new ParaError('graph', 'The session was already released');
+    const given: Record<string, OrtTensor> = {};
+    for (const [name, tensor] of Object.entries(feeds)) given[name] = this.#feed(name, tensor);
+    for (const { name } of this.inputs)
+      if (!given[name])
+        throw new ParaError('graph', `The graph's input "${name}" was not fed`, {
+          hint: `it has the inputs ${this.inputs.map((i) => i.name).join(', ')}`,
+        });
+    let results: InferenceSession.OnnxValueMapType;
+    try {
+      results = await (fetch ? this.#session.run(given, [...fetch]) : this.#session.run(given));
+    } catch (cause) {
+      throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
+    }
+    const out: Record<string, Tensor> = {};
+    for (const [name, value] of Object.entries(results)) out[name] = fromOrt(value as OrtTensor, name);
+    return out;
+  }
+
+  #feed(name: string, tensor: Tensor): OrtTensor {
+    const expected = this.#types.get(name);
+    if (!expected)
+      throw new ParaError('graph', `The graph has no input "${name}"`, {
+        hint: `it has the inputs ${[...this.#types.keys()].join(', ')}`,
+      });
+    if (expected !== tensor.type)
+      throw new ParaError('graph', `The input "${name}" takes ${expected}, not ${tensor.type}`);
+    if (sizeOf(tensor.dims) !== tensor.data.length)
+      throw new ParaError(
+        'graph',
+        `The input "${name}" has ${tensor.data.length} elements for the shape [${tensor.dims.join(', ')}]`,
+      );
+    return toOrt(tensor);
+  }
+
+  /** Frees the memory of the session; it cannot run afterwards. Calling it again does nothing. */
+  async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    await this.#session.release();
+  }
+}
+
+/**
+ * Loads a model from a path (external data beside it) or from bytes (external data in `externalDataDirectory`).
+ * @throws ParaError `device` when the provider is missing, `model-file` when the runtime refuses the model
+ */
+export async function createSession(
+  model: Uint8Array | string,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const device = deviceByName(options.device ?? 'cpu');
+  const session: Record<string, string> = {};
+  const extra: Record<string, unknown> = { session };
+  for (const [key, value] of Object.entries(options.settings ?? {}))
+    session[key.replace(/^session\./, '')] = value;
+  if (typeof model !== 'string' && options.externalDataDirectory)
+    session.model_external_initializers_file_folder_path = options.externalDataDirectory;
+  const settings: InferenceSession.SessionOptions = {
+    executionProviders: [...device.providers],
+    graphOptimizationLevel: options.optimization ?? 'all',
+    enableMemPattern: options.memoryPattern ?? true,
+    ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
+    logSeverityLevel: 3,
+    extra,
+  };
+  try {
+    const made =
+      typeof model === 'string'
+        ? await InferenceSession.create(model, settings)
+        : await InferenceSession.create(model, settings);
+    return new Session(made, device);
+  } catch (cause) {
+    if (providerMissing(device, cause)) throw deviceError(device, cause);
+    throw new ParaError('model-file', `The runtime cannot load the model: ${firstLine(cause)}`, {
+      ...(typeof model === 'string' ? { where: model } : {}),
+      hint: 'the file is damaged, or an operator in it is not known to this runtime',
+      cause,
+    });
+  }
+}
+
+function providerMissing(device: Device, cause: unknown): boolean {
+  if (device.name === 'cpu') return false;
+  const said = String(cause).toLowerCase();
+  return /backend not found|provider|cuda|cudnn|libonnxruntime_providers|webgpu|dawn|adapter/.test(said);
+}
+
+function firstLine(cause: unknown): string {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return said.split('\n')[0]!.slice(0, 400);
+}
+
+function port(metadata: InferenceSession.ValueMetadata): Port {
+  if (!metadata.isTensor)
+    throw new ParaError('model-file', `"${metadata.name}" is not a tensor`, {
+      hint: 'only graphs over plain tensors are supported',
+    });
+  return { name: metadata.name, type: metadata.type as ElementType, dims: [...metadata.shape] };
+}
+
+function toOrt(tensor: Tensor): OrtTensor {
+  return new OrtTensor(tensor.type as 'float32', tensor.data as Float32Array, [...tensor.dims]);
+}
+
+function fromOrt(tensor: OrtTensor, name: string): Tensor {
+  const { type, dims } = tensor;
+  switch (type) {
+    case 'float32':
+    case 'float64':
+    case 'int64':
+    case 'int32':
+    case 'uint8':
+    case 'bool':
+      return { type, dims: [...dims], data: tensor.data } as Tensor;
+    case 'float16': {
+      // Node 24 has a Float16Array of its own; here the bits are kept.
+      const raw = tensor.data as unknown as Uint16Array;
+      return { type, dims: [...dims], data: new Uint16Array(raw.buffer, raw.byteOffset, raw.length) };
+    }
+    default:
+      throw new ParaError('graph', `The output "${name}" has the unsupported type ${type}`);
+  }
+}
