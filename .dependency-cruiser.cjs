@@ -1,5 +1,5 @@
 // Which room may import which: an arrow only to rooms further up this list (docs/architecture.md).
-const rooms = ['common', 'onnx', 'autodiff', 'adapters', 'runtime', 'diffusion', 'dataset', 'training', 'jobs', 'cli'];
+const rooms = ['common', 'subject', 'onnx', 'autodiff', 'adapters', 'runtime', 'diffusion', 'dataset', 'training', 'jobs', 'cli'];
 const src = '^remote-agent/src/';
 
 const onlyUpwards = rooms.map((room, index) => ({

@@ -1,0 +1,174 @@
+import { ParaError } from '../common/errors.ts';
+import type { AttributeValue } from '../onnx/attributes.ts';
+import type { Graph } from '../onnx/graph.ts';
+import { countOf, dimsOf, toNumbers } from '../onnx/tensor-data.ts';
+import { DataType, floatTensor, int64Tensor } from '../onnx/types.ts';
+
+/** Appends nodes whose shapes are known, and records those in `graph.types`. Values are named by strings. */
+export class Emitter {
+  readonly graph: Graph;
+  readonly #constants = new Map<string, string>();
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+  }
+
+  /** Static shape of a value. @throws ParaError `graph` when it is not known */
+  shape(name: string): number[] {
+    const shape = this.graph.types.get(name)?.shape;
+    if (!shape || shape.includes(undefined))
+      throw new ParaError('graph', 'The shape of a value is not known', {
+        where: name,
+        hint: 'fix the dimensions of all inputs first',
+      });
+    return shape as number[];
+  }
+
+  /** Appends one node with one output of the given shape (f32) and returns its name. */
+  op(
+    type: string,
+    inputs: readonly string[],
+    shape: readonly number[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    elementType: DataType = DataType.FLOAT,
+  ): string {
+    const out = this.graph.add(type, inputs, { attributes, hint: 'd' });
+    this.graph.types.set(out, { type: elementType, shape });
+    return out;
+  }
+
+  /** A lone f32 constant. */
+  scalar(value: number): string {
+    return this.#constant(`s${value}`, () => floatTensor(this.graph.uniqueName('d.scalar'), [], [value]));
+  }
+
+  /** A list of int64 constants. */
+  ints(values: readonly number[]): string {
+    return this.#constant(`i${values}`, () =>
+      int64Tensor(this.graph.uniqueName('d.ints'), [values.length], values),
+    );
+  }
+
+  #constant(key: string, make: () => ReturnType<typeof floatTensor>): string {
+    let name = this.#constants.get(key);
+    if (name === undefined) {
+      const tensor = make();
+      name = this.graph.setInitializer(tensor);
+      this.graph.types.set(name, { type: tensor.dataType, shape: dimsOf(tensor) });
+      this.#constants.set(key, name);
+    }
+    return name;
+  }
+
+  /** Elements of a small initializer, or `undefined` for anything else. */
+  constantValues(name: string, limit = 16): number[] | undefined {
+    const tensor = this.graph.initializers.get(name);
+    return tensor && countOf(dimsOf(tensor)) <= limit ? toNumbers(this.graph, tensor) : undefined;
+  }
+
+  zeros(shape: readonly number[]): string {
+    return this.op('Expand', [this.scalar(0), this.ints(shape)], shape);
+  }
+
+  add(a: string, b: string): string {
+    return this.op('Add', [a, b], this.broadcast(a, b));
+  }
+
+  sub(a: string, b: string): string {
+    return this.op('Sub', [a, b], this.broadcast(a, b));
+  }
+
+  mul(a: string, b: string): string {
+    return this.op('Mul', [a, b], this.broadcast(a, b));
+  }
+
+  div(a: string, b: string): string {
+    return this.op('Div', [a, b], this.broadcast(a, b));
+  }
+
+  broadcast(a: string, b: string): number[] {
+    const x = this.shape(a);
+    const y = this.shape(b);
+    const rank = Math.max(x.length, y.length);
+    return Array.from({ length: rank }, (_, i) => {
+      const d = x[x.length - rank + i] ?? 1;
+      return d === 1 ? (y[y.length - rank + i] ?? 1) : d;
+    });
+  }
+
+  reshape(x: string, shape: readonly number[]): string {
+    return this.shape(x).join() === shape.join() ? x : this.op('Reshape', [x, this.ints(shape)], shape);
+  }
+
+  transpose(x: string, perm: readonly number[]): string {
+    const shape = this.shape(x);
+    return this.op('Transpose', [x], perm.map((p) => shape[p]!), { perm: perm.map(BigInt) });
+  }
+
+  /** Swaps the last two axes. */
+  swapLast(x: string): string {
+    const rank = this.shape(x).length;
+    const perm = Array.from({ length: rank }, (_, i) => i);
+    perm.splice(-2, 2, rank - 1, rank - 2);
+    return this.transpose(x, perm);
+  }
+
+  reduce(kind: 'ReduceSum' | 'ReduceMean', x: string, axes: readonly number[], keep: boolean): string {
+    const shape = this.shape(x).flatMap((d, i) => (axes.includes(i) ? (keep ? [1] : []) : [d]));
+    return this.op(kind, [x, this.ints(axes)], shape, { keepdims: keep ? 1n : 0n });
+  }
+
+  /** Sums what broadcasting repeated, so that the result has `shape`. */
+  sumTo(x: string, shape: readonly number[]): string {
+    const from = this.shape(x);
+    const lead = from.length - shape.length;
+    const axes = from.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
+    return axes.length === 0 ? x : this.reshape(this.reduce('ReduceSum', x, axes, true), shape);
+  }
+
+  slice(x: string, axis: number, start: number, end: number, step = 1): string {
+    const shape = this.shape(x).map((d, i) => (i === axis ? Math.ceil((end - start) / step) : d));
+    const i = (v: number) => this.ints([v]);
+    return this.op('Slice', [x, i(start), i(end), i(axis), i(step)], shape);
+  }
+
+  /** Concatenation as a tree: some devices bind only about eight tensors to one operator. */
+  concat(parts: readonly string[], axis: number): string {
+    if (parts.length === 1) return parts[0]!;
+    const level: string[] = [];
+    for (let at = 0; at < parts.length; at += 8) {
+      const some = parts.slice(at, at + 8);
+      const shape = [...this.shape(some[0]!)];
+      shape[axis] = some.reduce((sum, p) => sum + this.shape(p)[axis]!, 0);
+      level.push(some.length === 1 ? some[0]! : this.op('Concat', some, shape, { axis: BigInt(axis) }));
+    }
+    return this.concat(level, axis);
+  }
+
+  matmul(a: string, b: string): string {
+    const x = this.shape(a);
+    const y = this.shape(b);
+    const rank = Math.max(x.length, y.length);
+    const lead = Array.from({ length: rank - 2 }, (_, i) =>
+      Math.max(x[x.length - rank + i] ?? 1, y[y.length - rank + i] ?? 1),
+    );
+    return this.op('MatMul', [a, b], [...lead, x.at(-2)!, y.at(-1)!]);
+  }
+
+  /** `alpha * op(a) op(b)` of two matrices. */
+  gemm(a: string, b: string, transA: boolean, transB: boolean, alpha = 1): string {
+    const [p, q] = this.shape(a) as [number, number];
+    const [r, s] = this.shape(b) as [number, number];
+    return this.op('Gemm', [a, b], [transA ? q : p, transB ? r : s], {
+      transA: transA ? 1n : 0n,
+      transB: transB ? 1n : 0n,
+      alpha,
+    });
+  }
+
+  /** Rows x last axis. */
+  flatRows(x: string): string {
+    const shape = this.shape(x);
+    return this.reshape(x, [countOf(shape.slice(0, -1)), shape.at(-1)!]);
+  }
+}

@@ -1,0 +1,113 @@
+import { ParaError } from '../common/errors.ts';
+import type { Graph } from '../onnx/graph.ts';
+import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
+import { Emitter } from './emitter.ts';
+import { type InputGradient, type PartialGradient, ruleFor } from './registry.ts';
+import './rules/index.ts';
+
+/**
+ * Reverse-mode automatic differentiation as a graph transformation (Griewank & Walther, "Evaluating Derivatives",
+ * ch. 3): appends ordinary nodes that compute the gradient of the scalar `loss` in each of `parameters` (graph
+ * inputs). Only nodes on a path from a parameter to the loss are differentiated.
+ * @returns the name of each parameter's gradient (same shape as the parameter)
+ * @throws ParaError `no-gradient` before anything is appended, naming the node without a rule and a path to it
+ */
+export function gradients(graph: Graph, loss: string, parameters: readonly string[]): Map<string, string> {
+  const path = onPath(graph, loss, parameters);
+  const producers = graph.producers();
+  const emit = new Emitter(graph);
+  const grads = new Map<string, Exclude<InputGradient, undefined>[]>();
+  grads.set(loss, [emit.scalar(1)]);
+  for (const node of [...path.nodes].reverse()) {
+    const outputs = node.output.map((name) => total(emit, name, grads.get(name)));
+    if (outputs.every((o) => o === undefined)) continue;
+    const needs = node.input.map((name) => path.dependent.has(name));
+    const found = ruleFor(node.opType)!({ node, emit, outputs, needs, producer: (name) => producers.get(name) });
+    node.input.forEach((name, i) => {
+      const gradient = found[i];
+      if (gradient === undefined || !needs[i]) return;
+      const list = grads.get(name);
+      if (list) list.push(gradient);
+      else grads.set(name, [gradient]);
+    });
+  }
+  return new Map(
+    parameters.map((name) => [name, total(emit, name, grads.get(name)) ?? emit.zeros(emit.shape(name))]),
+  );
+}
+
+/** Nodes between the parameters and the loss, in order, and all values that depend on a parameter. */
+function onPath(graph: Graph, loss: string, parameters: readonly string[]) {
+  const dependent = new Map<string, NodeProto | undefined>();
+  for (const name of parameters) dependent.set(name, undefined);
+  for (const node of graph.nodes)
+    if (node.input.some((name) => dependent.has(name)))
+      for (const name of node.output) if (name) dependent.set(name, node);
+  const wanted = new Set([loss]);
+  const nodes: NodeProto[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i]!;
+    if (!node.output.some((name) => wanted.has(name) && dependent.has(name))) continue;
+    nodes.push(node);
+    for (const name of node.input) if (dependent.has(name)) wanted.add(name);
+  }
+  for (const node of nodes) if (!ruleFor(node.opType)) failNoRule(node, dependent);
+  return { nodes: nodes.reverse(), dependent };
+}
+
+function failNoRule(node: NodeProto, dependent: ReadonlyMap<string, NodeProto | undefined>): never {
+  const chain: string[] = [];
+  let at: NodeProto | undefined = node;
+  while (at && chain.length < 6) {
+    chain.push(`${at.opType} (${at.name || at.output[0]})`);
+    const from: string | undefined = at.input.find((name) => dependent.has(name));
+    at = from ? dependent.get(from) : undefined;
+  }
+  throw new ParaError('no-gradient', `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} has no gradient`, {
+    where: `node ${node.name || node.output[0]}, reached through ${chain.reverse().join(' -> ')}`,
+    hint: node.domain ? 'export the model without fusion or optimisation' : 'choose other layers, or export the model with a current exporter',
+  });
+}
+
+/** Sum of all contributions to a value's gradient. */
+function total(
+  emit: Emitter,
+  name: string,
+  contributions: readonly Exclude<InputGradient, undefined>[] | undefined,
+): string | undefined {
+  if (!contributions || contributions.length === 0) return undefined;
+  const whole = contributions.filter((c) => typeof c === 'string');
+  const parts = contributions.filter((c) => typeof c !== 'string');
+  if (parts.length > 0) whole.push(...assemble(emit, emit.shape(name), parts));
+  return whole.reduce((a, b) => emit.add(a, b));
+}
+
+/** Lays disjoint parts of one axis side by side, with zeros in the gaps; overlapping parts become several values. */
+function assemble(emit: Emitter, shape: readonly number[], parts: readonly PartialGradient[]): string[] {
+  const out: string[] = [];
+  const axes = new Set(parts.map((p) => p.axis));
+  for (const axis of axes) {
+    let rest = parts.filter((p) => p.axis === axis).sort((a, b) => a.start - b.start);
+    while (rest.length > 0) {
+      const later: PartialGradient[] = [];
+      const row: string[] = [];
+      let at = 0;
+      const gap = (end: number) => {
+        if (end > at) row.push(emit.zeros(shape.map((d, i) => (i === axis ? end - at : d))));
+      };
+      for (const part of rest) {
+        if (part.start < at) {
+          later.push(part);
+          continue;
+        }
+        gap(part.start);
+        row.push(part.value);
+        at = part.end;
+      }
+      gap(shape[axis]!);
+      out.push(emit.concat(row, axis));
+      rest = later;
+    }
+  }
+  return out;
+}

@@ -1,0 +1,112 @@
+import { intAttribute, tensorAttribute } from './attributes.ts';
+import type { Graph } from './graph.ts';
+import { axesOf, broadcast, type Known, sliceBounds } from './infer-types.ts';
+import type { NodeProto } from './proto/onnx_pb.ts';
+import { countOf, toNumbers } from './tensor-data.ts';
+import { DataType } from './types.ts';
+
+type Values = readonly number[];
+
+const isInteger = (type: DataType) => type === DataType.INT64 || type === DataType.INT32;
+
+const binary: Record<string, (a: number, b: number) => number> = {
+  Add: (a, b) => a + b,
+  Sub: (a, b) => a - b,
+  Mul: (a, b) => a * b,
+  Div: (a, b) => a / b,
+  Max: Math.max,
+  Min: Math.min,
+  Equal: (a, b) => Number(a === b),
+  Less: (a, b) => Number(a < b),
+  LessOrEqual: (a, b) => Number(a <= b),
+  Greater: (a, b) => Number(a > b),
+  GreaterOrEqual: (a, b) => Number(a >= b),
+  And: (a, b) => Number(a !== 0 && b !== 0),
+  Or: (a, b) => Number(a !== 0 || b !== 0),
+};
+
+const unary: Record<string, (a: number) => number> = {
+  Sqrt: Math.sqrt,
+  Neg: (a) => -a,
+  Floor: Math.floor,
+  Reciprocal: (a) => 1 / a,
+  Not: (a) => Number(a === 0),
+  Identity: (a) => a,
+};
+
+/** Index into a flat array of `shape` for position `flat` of the broadcast result `out`. */
+function sourceIndex(flat: number, out: readonly number[], shape: readonly number[]): number {
+  let index = 0;
+  let stride = 1;
+  let rest = flat;
+  for (let i = out.length - 1; i >= 0; i--) {
+    const at = rest % out[i]!;
+    rest = Math.floor(rest / out[i]!);
+    const d = shape[i - (out.length - shape.length)];
+    if (d === undefined) continue;
+    if (d !== 1) index += at * stride;
+    stride *= d;
+  }
+  return index;
+}
+
+function rounded(values: Values, type: DataType): number[] {
+  if (type === DataType.FLOAT) return values.map(Math.fround);
+  return isInteger(type) ? values.map(Math.trunc) : [...values];
+}
+
+/**
+ * Elements of a node's (single) output where all its inputs are small constants; `undefined` where the operator is
+ * not one of those that exporters use to compute shapes and scales.
+ */
+export function evaluate(graph: Graph, node: NodeProto, inputs: readonly (Known | undefined)[], out: Known): number[] | undefined {
+  if (out.value) return [...out.value];
+  const values = inputs.map((i) => i?.value);
+  if (inputs.some((i) => i !== undefined && i.value === undefined)) return undefined;
+  const a = values[0];
+  const count = countOf(out.shape);
+  const positions = Array.from({ length: count }, (_, i) => i);
+  const at = (k: number, i: number) => values[k]![sourceIndex(i, out.shape, inputs[k]!.shape)]!;
+  switch (node.opType) {
+    case 'Cast':
+      return rounded(a!, out.type);
+    case 'Reshape':
+    case 'Squeeze':
+    case 'Unsqueeze':
+      return [...a!];
+    case 'Expand':
+      return positions.map((i) => at(0, i));
+    case 'Where':
+      return positions.map((i) => (at(0, i) !== 0 ? at(1, i) : at(2, i)));
+    case 'ConstantOfShape': {
+      const fill = tensorAttribute(node, 'value');
+      const value = fill ? toNumbers(graph, fill)[0]! : 0;
+      return positions.map(() => value);
+    }
+    case 'Range':
+      return positions.map((i) => a![0]! + i * values[2]![0]!);
+    case 'Concat':
+      return out.shape.length === 1 ? values.flatMap((v) => [...v!]) : undefined;
+    case 'Gather': {
+      if (intAttribute(node, 'axis', 0) !== 0 || inputs[0]!.shape.length !== 1) return undefined;
+      const size = a!.length;
+      return values[1]!.map((i) => a![i < 0 ? i + size : i]!);
+    }
+    case 'Slice': {
+      if (inputs[0]!.shape.length !== 1) return undefined;
+      const [bound] = sliceBounds(node, inputs) ?? [];
+      return bound && positions.map((i) => a![bound.start + i * bound.step]!);
+    }
+    case 'ReduceSum':
+    case 'ReduceMax':
+      if (axesOf(node, inputs[1]) && inputs[0]!.shape.length > 1) return undefined;
+      return [node.opType === 'ReduceSum' ? a!.reduce((x, y) => x + y, 0) : Math.max(...a!)];
+  }
+  const two = binary[node.opType];
+  if (two && inputs.length === 2) {
+    const shape = broadcast(inputs[0]!.shape, inputs[1]!.shape);
+    return rounded(Array.from({ length: countOf(shape) }, (_, i) => two(at(0, i), at(1, i))), out.type);
+  }
+  const one = unary[node.opType];
+  return one ? rounded(a!.map(one), out.type) : undefined;
+}

@@ -1,0 +1,254 @@
+import { ParaError } from '../common/errors.ts';
+import { intAttribute, intsAttribute, stringAttribute, tensorAttribute } from './attributes.ts';
+import type { Graph } from './graph.ts';
+import type { NodeProto } from './proto/onnx_pb.ts';
+import { countOf, dimsOf, toNumbers } from './tensor-data.ts';
+import { DataType } from './types.ts';
+
+/** What is known of a value: element type, static shape and, for small constants, its elements. */
+export interface Known {
+  readonly type: DataType;
+  readonly shape: readonly number[];
+  readonly value?: readonly number[];
+}
+
+/** Constants up to this many elements are followed through integer arithmetic on shapes. */
+export const foldLimit = 4096;
+
+export type ShapeRule = (node: NodeProto, inputs: readonly Known[], graph: Graph) => Known[] | Known | undefined;
+
+/** Shape of two shapes broadcast against each other (numpy rules). */
+export function broadcast(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const x = a[a.length - rank + i] ?? 1;
+    const y = b[b.length - rank + i] ?? 1;
+    return x === 1 ? y : x;
+  });
+}
+
+const axisOf = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
+
+const elementwise: ShapeRule = (_n, [a, b]) => ({ type: a!.type, shape: broadcast(a!.shape, b!.shape) });
+const comparison: ShapeRule = (_n, [a, b]) => ({ type: DataType.BOOL, shape: broadcast(a!.shape, b!.shape) });
+const same: ShapeRule = (_n, [a]) => ({ type: a!.type, shape: a!.shape });
+
+/** Axes of a node given as attribute (older opsets) or as an input. */
+export function axesOf(node: NodeProto, input: Known | undefined): readonly number[] | undefined {
+  return intsAttribute(node, 'axes') ?? input?.value;
+}
+
+const reduce: ShapeRule = (node, [a, axesInput]) => {
+  const rank = a!.shape.length;
+  const axes = new Set((axesOf(node, axesInput) ?? a!.shape.map((_, i) => i)).map((x) => axisOf(x, rank)));
+  const keep = intAttribute(node, 'keepdims', 1) === 1;
+  const shape = a!.shape.flatMap((d, i) => (axes.has(i) ? (keep ? [1] : []) : [d]));
+  return { type: a!.type, shape };
+};
+
+/** Spatial size after a convolution or pooling window. */
+function windowed(node: NodeProto, size: readonly number[], kernel: readonly number[]): number[] {
+  const n = size.length;
+  const strides = intsAttribute(node, 'strides') ?? new Array(n).fill(1);
+  const dilations = intsAttribute(node, 'dilations') ?? new Array(n).fill(1);
+  const pads = intsAttribute(node, 'pads') ?? new Array(2 * n).fill(0);
+  const auto = stringAttribute(node, 'auto_pad', 'NOTSET');
+  return size.map((s, i) => {
+    if (auto.startsWith('SAME')) return Math.ceil(s / strides[i]!);
+    return Math.floor((s + pads[i]! + pads[i + n]! - dilations[i]! * (kernel[i]! - 1) - 1) / strides[i]!) + 1;
+  });
+}
+
+/** Start, end, axis and step of each sliced axis, clamped as the operator does. */
+export function sliceBounds(
+  node: NodeProto,
+  inputs: readonly (Known | undefined)[],
+): { axis: number; start: number; end: number; step: number }[] | undefined {
+  const shape = inputs[0]!.shape;
+  const starts = inputs[1] ? inputs[1].value : intsAttribute(node, 'starts');
+  const ends = inputs[2] ? inputs[2].value : intsAttribute(node, 'ends');
+  if (!starts || !ends) return undefined;
+  const axes = (inputs[1] ? inputs[3]?.value : intsAttribute(node, 'axes')) ?? starts.map((_, i) => i);
+  const steps = inputs[4]?.value ?? starts.map(() => 1);
+  return starts.map((s, i) => {
+    const axis = axisOf(axes[i]!, shape.length);
+    const size = shape[axis]!;
+    const step = steps[i]!;
+    const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + size : v, low), high);
+    return step > 0
+      ? { axis, step, start: clamp(s, 0, size), end: clamp(ends[i]!, 0, size) }
+      : { axis, step, start: clamp(s, 0, size - 1), end: ends[i]! < -size ? -1 : clamp(ends[i]!, -1, size - 1) };
+  });
+}
+
+const reshape: ShapeRule = (node, [a, target]) => {
+  if (!target?.value) return undefined;
+  const allowZero = intAttribute(node, 'allowzero', 0) === 1;
+  const shape = target.value.map((d, i) => (d === 0 && !allowZero ? a!.shape[i]! : d));
+  const hole = shape.indexOf(-1);
+  if (hole >= 0) shape[hole] = countOf(a!.shape) / -countOf(shape);
+  return { type: a!.type, shape };
+};
+
+const matmul: ShapeRule = (node, [a, b]) => {
+  const transposeA = intAttribute(node, 'transA', 0) === 1;
+  const transposeB = intAttribute(node, 'transB', 0) === 1;
+  const x = [...a!.shape];
+  const y = [...b!.shape];
+  if (transposeA) x.push(...x.splice(-2).reverse());
+  if (transposeB) y.push(...y.splice(-2).reverse());
+  if (x.length === 1) return { type: a!.type, shape: [...y.slice(0, -2), y.at(-1)!] };
+  return { type: a!.type, shape: [...broadcast(x.slice(0, -2), y.slice(0, -2)), x.at(-2)!, y.at(-1)!] };
+};
+
+const normWithStatistics: ShapeRule = (node, [a]) => {
+  const axis = axisOf(intAttribute(node, 'axis', -1), a!.shape.length);
+  const statistics = { type: DataType.FLOAT, shape: a!.shape.map((d, i) => (i < axis ? d : 1)) };
+  return [{ type: a!.type, shape: a!.shape }, statistics, statistics];
+};
+
+/** Shape rules by operator; an operator without one leaves its outputs unknown. */
+export const shapeRules: Record<string, ShapeRule> = {
+  Add: elementwise, Sub: elementwise, Mul: elementwise, Div: elementwise, Pow: elementwise, Mod: elementwise,
+  Max: elementwise, Min: elementwise, And: comparison, Or: comparison, Equal: comparison, Less: comparison,
+  Greater: comparison, LessOrEqual: comparison, GreaterOrEqual: comparison,
+  Sqrt: same, Sigmoid: same, Erf: same, Exp: same, Log: same, Tanh: same, Neg: same, Reciprocal: same, Abs: same,
+  Gelu: same, QuickGelu: same, FastGelu: same, Softmax: same, Sin: same, Cos: same, Identity: same, Relu: same,
+  Dropout: same, InstanceNormalization: same, GroupNormalization: same, Floor: same, Clip: same, Trilu: same,
+  SimplifiedLayerNormalization: same, Sign: same, LayerNormalization: normWithStatistics,
+  Not: same,
+  IsNaN: (_n, [a]) => ({ type: DataType.BOOL, shape: a!.shape }),
+  ReduceMean: reduce, ReduceSum: reduce, ReduceMax: reduce, ReduceMin: reduce, ReduceSumSquare: reduce,
+  MatMul: matmul, FusedMatMul: matmul, Gemm: matmul,
+  Reshape: reshape,
+  Sum: (_n, inputs) => ({ type: inputs[0]!.type, shape: inputs.map((i) => i.shape).reduce(broadcast) }),
+  Where: (_n, [c, a, b]) => ({ type: a!.type, shape: broadcast(c!.shape, broadcast(a!.shape, b!.shape)) }),
+  Cast: (node, [a]) => ({ type: intAttribute(node, 'to', 1), shape: a!.shape }),
+  Shape: (node, [a]) => {
+    const rank = a!.shape.length;
+    const start = axisOf(intAttribute(node, 'start', 0), rank);
+    const value = a!.shape.slice(start, axisOf(intAttribute(node, 'end', rank), rank));
+    return { type: DataType.INT64, shape: [value.length], value };
+  },
+  Transpose: (node, [a]) => {
+    const perm = intsAttribute(node, 'perm') ?? a!.shape.map((_, i) => i).reverse();
+    return { type: a!.type, shape: perm.map((p) => a!.shape[p]!) };
+  },
+  Flatten: (node, [a]) => {
+    const axis = axisOf(intAttribute(node, 'axis', 1), a!.shape.length);
+    return { type: a!.type, shape: [countOf(a!.shape.slice(0, axis)), countOf(a!.shape.slice(axis))] };
+  },
+  Unsqueeze: (node, [a, axesInput]) => {
+    const axes = axesOf(node, axesInput);
+    if (!axes) return undefined;
+    const rank = a!.shape.length + axes.length;
+    const at = new Set(axes.map((x) => axisOf(x, rank)));
+    const rest = [...a!.shape];
+    return { type: a!.type, shape: Array.from({ length: rank }, (_, i) => (at.has(i) ? 1 : rest.shift()!)) };
+  },
+  Squeeze: (node, [a, axesInput]) => {
+    const axes = axesOf(node, axesInput)?.map((x) => axisOf(x, a!.shape.length));
+    return { type: a!.type, shape: a!.shape.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)) };
+  },
+  Concat: (node, inputs) => {
+    const axis = axisOf(intAttribute(node, 'axis', 0), inputs[0]!.shape.length);
+    const shape = [...inputs[0]!.shape];
+    shape[axis] = inputs.reduce((sum, i) => sum + i.shape[axis]!, 0);
+    return { type: inputs[0]!.type, shape };
+  },
+  Split: (node, [a, sizes]) => {
+    const axis = axisOf(intAttribute(node, 'axis', 0), a!.shape.length);
+    const n = node.output.length;
+    const even = Math.ceil(a!.shape[axis]! / n);
+    const parts = intsAttribute(node, 'split') ?? sizes?.value ??
+      node.output.map((_, i) => Math.min(even, a!.shape[axis]! - i * even));
+    return parts.map((p) => ({ type: a!.type, shape: a!.shape.map((d, i) => (i === axis ? p : d)) }));
+  },
+  Slice: (node, inputs) => {
+    const bounds = sliceBounds(node, inputs);
+    if (!bounds) return undefined;
+    const shape = [...inputs[0]!.shape];
+    for (const { axis, start, end, step } of bounds) shape[axis] = Math.max(0, Math.ceil((end - start) / step));
+    return { type: inputs[0]!.type, shape };
+  },
+  Gather: (node, [a, indices]) => {
+    const axis = axisOf(intAttribute(node, 'axis', 0), a!.shape.length);
+    return { type: a!.type, shape: [...a!.shape.slice(0, axis), ...indices!.shape, ...a!.shape.slice(axis + 1)] };
+  },
+  Expand: (_n, [a, target]) =>
+    target!.value ? { type: a!.type, shape: broadcast(a!.shape, target!.value) } : undefined,
+  ConstantOfShape: (node, [a]) => {
+    const fill = tensorAttribute(node, 'value');
+    return a!.value ? { type: fill?.dataType ?? DataType.FLOAT, shape: a!.value } : undefined;
+  },
+  Range: (_n, [start, limit, delta]) => {
+    if (!start!.value || !limit!.value || !delta!.value) return undefined;
+    const n = Math.max(0, Math.ceil((limit!.value[0]! - start!.value[0]!) / delta!.value[0]!));
+    return { type: start!.type, shape: [n] };
+  },
+  Conv: (node, [a, w]) => ({
+    type: a!.type,
+    shape: [a!.shape[0]!, w!.shape[0]!, ...windowed(node, a!.shape.slice(2), w!.shape.slice(2))],
+  }),
+  Resize: (_n, [a, , scales, sizes]) => {
+    if (sizes?.value?.length) return { type: a!.type, shape: sizes.value };
+    if (!scales?.value?.length) return undefined;
+    return { type: a!.type, shape: a!.shape.map((d, i) => Math.floor(d * scales.value![i]!)) };
+  },
+  Pad: (_n, [a, pads]) =>
+    pads?.value
+      ? { type: a!.type, shape: a!.shape.map((d, i) => d + pads.value![i]! + pads.value![i + a!.shape.length]!) }
+      : undefined,
+  Attention: (_n, [q, , v]) =>
+    q!.shape.length === 4 ? { type: q!.type, shape: [...q!.shape.slice(0, 3), v!.shape[3]!] } : undefined,
+  Constant: (node, _i, graph) => {
+    const tensor = tensorAttribute(node, 'value');
+    if (!tensor) return undefined;
+    const shape = dimsOf(tensor);
+    const type = tensor.dataType as DataType;
+    return countOf(shape) <= foldLimit ? { type, shape, value: toNumbers(graph, tensor) } : { type, shape };
+  },
+};
+
+/** What is known of the initializers and, with static dimensions, of the inputs. */
+export function knownAtStart(graph: Graph): Map<string, Known> {
+  const known = new Map<string, Known>();
+  for (const tensor of graph.initializers.values()) {
+    const shape = dimsOf(tensor);
+    const type = tensor.dataType as DataType;
+    // Only what shape arithmetic can use: integers and lone numbers.
+    const small = countOf(shape) <= (type === DataType.INT64 || type === DataType.INT32 ? foldLimit : 8);
+    known.set(tensor.name, small ? { type, shape, value: toNumbers(graph, tensor) } : { type, shape });
+  }
+  for (const input of graph.inputs) {
+    if (known.has(input.name) || input.type?.value.case !== 'tensorType') continue;
+    const { elemType, shape } = input.type.value.value;
+    const dims = shape?.dim.map((d) => (d.value.case === 'dimValue' ? Number(d.value.value) : -1));
+    if (dims && !dims.includes(-1)) known.set(input.name, { type: elemType, shape: dims });
+  }
+  return known;
+}
+
+/** Types of a node's outputs from its inputs; `undefined` when something needed is not known. */
+export function inferNode(graph: Graph, node: NodeProto, known: ReadonlyMap<string, Known>): Known[] | undefined {
+  const rule = shapeRules[node.opType];
+  if (!rule) return undefined;
+  const inputs = node.input.map((name) => (name ? known.get(name) : undefined));
+  if (node.input.some((name, i) => name !== '' && inputs[i] === undefined)) return undefined;
+  const found = rule(node, inputs as Known[], graph);
+  if (!found) return undefined;
+  return Array.isArray(found) ? found : [found as Known];
+}
+
+/** Says which value stayed unknown and why. @throws ParaError `graph` always */
+export function failUnknown(node: NodeProto): never {
+  const known = shapeRules[node.opType] !== undefined;
+  throw new ParaError('graph', known
+    ? `The sizes of operator ${node.opType} cannot be told`
+    : `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not supported`, {
+    where: `node ${node.name || node.output[0]}`,
+    hint: node.domain === 'com.microsoft' || !known
+      ? 'export the model without fusion or optimisation (plain ONNX operators)'
+      : 'export the model again with a current exporter',
+  });
+}
