@@ -117,7 +117,7 @@ export function floatsFromHalf(bits: Uint16Array): Float32Array {
     if (exponent === 31) words[i] = sign | 0x7f800000 | (mantissa << 13);
     else if (exponent > 0) words[i] = sign | ((exponent + 112) << 23) | (mantissa << 13);
     // Subnormal: mantissa times two to the minus 24.
-    else out[i] = (sign ? -1 : 1) * mantissa * 5.960464477539063e-8;
+    else out[i] = ((sign ? -1 : 1) * mantissa) / 0x1000000;
   }
   return out;
 }

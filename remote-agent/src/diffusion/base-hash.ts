@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { writeFileAtomic } from '../common/files.ts';
+import { paraHome } from './base-places.ts';
+
+interface Known {
+  size: number;
+  modified: number;
+  sha256: string;
+}
+
+/**
+ * Content hash of a base: SHA-256 over the lines `path<TAB>sha256<LF>` of its files, paths relative to `directory`
+ * with forward slashes, sorted. Digests of large files are remembered by size and modification time.
+ */
+export function hashFiles(directory: string, files: readonly string[]): string {
+  const cache = new HashCache();
+  const lines = files
+    .map((file) => [relative(directory, file).replaceAll('\\', '/'), cache.digest(file)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  cache.save();
+  const hash = createHash('sha256');
+  for (const [path, digest] of lines) hash.update(`${path}\t${digest}\n`);
+  return hash.digest('hex');
+}
+
+/** SHA-256 of a file in blocks, whatever its size. */
+export function fileDigest(path: string): string {
+  const hash = createHash('sha256');
+  const block = Buffer.allocUnsafe(1 << 22);
+  const fd = openSync(path, 'r');
+  try {
+    for (;;) {
+      const got = readSync(fd, block, 0, block.length, null);
+      if (got === 0) return hash.digest('hex');
+      hash.update(block.subarray(0, got));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Below this size reading the file again is quicker than keeping its digest. */
+const worthKeeping = 1 << 26;
+
+class HashCache {
+  readonly #path = join(paraHome(), 'cache', 'base-hashes.json');
+  #known: Record<string, Known> | undefined;
+  #changed = false;
+
+  digest(path: string): string {
+    const { size, mtimeMs } = statSync(path);
+    if (size < worthKeeping) return fileDigest(path);
+    this.#known ??= this.#load();
+    const known = Object.hasOwn(this.#known, path) ? this.#known[path] : undefined;
+    if (known && known.size === size && known.modified === mtimeMs) return known.sha256;
+    const sha256 = fileDigest(path);
+    this.#known[path] = { size, modified: mtimeMs, sha256 };
+    this.#changed = true;
+    return sha256;
+  }
+
+  #load(): Record<string, Known> {
+    try {
+      const json: unknown = JSON.parse(readFileSync(this.#path, 'utf8'));
+      return json && typeof json === 'object' ? (json as Record<string, Known>) : {};
+    } catch {
+      return {}; // absent or damaged: it is only a cache
+    }
+  }
+
+  save(): void {
+    if (!this.#changed) return;
+    try {
+      writeFileAtomic(this.#path, JSON.stringify(this.#known));
+    } catch {
+      // A home that cannot be written costs time, nothing else.
+    }
+  }
+}
