@@ -1,0 +1,33 @@
+import type { Graph } from '../onnx/graph.ts';
+import { encodeGraph, loadGraph } from '../onnx/io.ts';
+import { prune } from '../onnx/prune.ts';
+
+const sampling = new Set(['RandomNormalLike', 'RandomNormal', 'RandomUniformLike', 'RandomUniform']);
+
+/**
+ * Some exports draw the latent inside the encoder (`mean + deviation * RandomNormalLike`). The drawn noise becomes
+ * zeros here, in place, so that the mean remains and a picture's latent is the same every time.
+ * @returns whether the graph had such a node
+ */
+export function removeSampling(graph: Graph): boolean {
+  let found = false;
+  const nodes = graph.nodes.flatMap((node) => {
+    if (!sampling.has(node.opType) || node.domain !== '') return [node];
+    found = true;
+    const like = node.input[0];
+    if (like === undefined) return [node];
+    // Zero of the same type and shape, whatever those are.
+    const zero = graph.makeNode('Sub', [like, like], { outputs: [node.output[0]!], hint: 'para.no_noise' });
+    return [zero];
+  });
+  graph.replaceNodes(nodes);
+  return found;
+}
+
+/** The VAE encoder's file, or its bytes without the sampling where it had any. */
+export function encoderModel(path: string): string | Uint8Array {
+  const graph = loadGraph(path);
+  if (!removeSampling(graph)) return path;
+  prune(graph);
+  return encodeGraph(graph);
+}
