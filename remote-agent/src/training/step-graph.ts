@@ -3,10 +3,9 @@ import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { applyLeanMemory } from '../autodiff/lean.ts';
 import { ParaError } from '../common/errors.ts';
-import { fixDimensions } from '../onnx/dimensions.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { prune } from '../onnx/prune.ts';
-import { simplify } from '../onnx/simplify.ts';
+import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { DataType, floatTensor, int64Tensor, valueInfo } from '../onnx/types.ts';
 import { perExampleTimesteps } from './timestep-input.ts';
 
