@@ -1,0 +1,152 @@
+import { type Static, Type } from '@sinclair/typebox';
+
+const closed = { additionalProperties: false } as const;
+
+const Picture = Type.Union([
+  Type.String({ description: 'A picture, a folder of pictures, or a glob, relative to this file.' }),
+  Type.Object(
+    {
+      file: Type.String({ description: 'One picture, relative to this file.' }),
+      caption: Type.String({ description: 'What the picture shows; should hold the trigger word.' }),
+    },
+    closed,
+  ),
+]);
+
+const Method = Type.Object(
+  {
+    name: Type.Optional(
+      Type.Union([Type.Literal('para'), Type.Literal('lora')], {
+        description: 'para: rank reduction, about 200 steps; lora: low-rank addition, about 1000 steps.',
+        default: 'para',
+      }),
+    ),
+    layers: Type.Optional(
+      Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], {
+        description:
+          'Which layers learn: attention, attention+ff, all-linear, author, or globs over module paths such as **.attn1.to_{q,k,v}.',
+        default: 'attention',
+      }),
+    ),
+    rank: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1024, description: 'Rank of every layer. LoRA: 16; PaRa: follows gamma unless given.' }),
+    ),
+    gamma: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 1,
+        description: 'PaRa: share of each layer\'s output dimensions that may be removed, at least one.',
+        default: 0.025,
+      }),
+    ),
+    init: Type.Optional(
+      Type.Union([Type.Literal('normal'), Type.Literal('kaiming')], {
+        description: 'PaRa: how B starts. normal: N(0, 0.02); kaiming learns about seven times slower.',
+        default: 'normal',
+      }),
+    ),
+    alpha: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'LoRA: the update is scaled by alpha / rank. Default: the rank (scale 1).' }),
+    ),
+  },
+  { ...closed, description: 'What is learned, and where.' },
+);
+
+const Training = Type.Object(
+  {
+    steps: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Updates to make. PaRa: 200, LoRA: 1000.' })),
+    batch: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'Pictures a forward pass.', default: 1 })),
+    accumulation: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 256, description: 'Forward passes an update; their gradients are averaged.', default: 1 }),
+    ),
+    learningRate: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 10, description: 'Size of an update. PaRa: 0.01, LoRA: 0.0003.' }),
+    ),
+    schedule: Type.Optional(
+      Type.Union([Type.Literal('constant'), Type.Literal('cosine'), Type.Literal('linear')], {
+        description: 'How the learning rate falls over the run.',
+        default: 'constant',
+      }),
+    ),
+    warmup: Type.Optional(Type.Integer({ minimum: 0, description: 'Updates over which the learning rate rises from zero.', default: 0 })),
+    optimizer: Type.Optional(
+      Type.Union([Type.Literal('adamw'), Type.Literal('sgd')], { description: 'The update rule.', default: 'adamw' }),
+    ),
+    weightDecay: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'Decoupled weight decay.', default: 0 })),
+    beta1: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, description: 'AdamW: memory of the mean.', default: 0.9 })),
+    beta2: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, description: 'AdamW: memory of the square.', default: 0.999 })),
+    epsilon: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'AdamW: keeps the division finite.', default: 1e-8 })),
+    clip: Type.Optional(Type.Number({ minimum: 0, description: 'Largest gradient norm; 0: no limit.', default: 1 })),
+    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Start of all randomness.', default: 0 })),
+    minSnrGamma: Type.Optional(
+      Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()], {
+        description: 'Weighs timesteps by min(snr, gamma) / snr; null: every timestep alike.',
+        default: null,
+      }),
+    ),
+    noiseOffset: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'Adds a constant shift a channel to the noise.', default: 0 })),
+    captionDropout: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'Share of steps that see an empty caption.', default: 0 }),
+    ),
+    resolution: Type.Optional(Type.Integer({ minimum: 8, maximum: 4096, description: 'Side of the training pictures in pixels. Default: the base\'s own.' })),
+    flip: Type.Optional(Type.Boolean({ description: 'Also show each picture mirrored.', default: false })),
+    memory: Type.Optional(
+      Type.Union([Type.Literal('fast'), Type.Literal('lean')], {
+        description: 'fast keeps all activations; lean computes them again block by block.',
+        default: 'fast',
+      }),
+    ),
+  },
+  { ...closed, description: 'How it is learned.' },
+);
+
+const Samples = Type.Object(
+  {
+    prompts: Type.Optional(Type.Array(Type.String(), { description: 'Prompts drawn during training.' })),
+    every: Type.Optional(Type.Integer({ minimum: 0, description: 'Steps between samples; 0: none.', default: 100 })),
+    steps: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Denoising steps of a sample.', default: 30 })),
+    guidance: Type.Optional(Type.Number({ minimum: 1, maximum: 50, description: 'Guidance scale.', default: 5 })),
+    scheduler: Type.Optional(Type.String({ description: 'Sampler of the samples.', default: 'ddim' })),
+    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Seed of the first sample\'s noise.', default: 42 })),
+  },
+  { ...closed, description: 'Pictures drawn while it trains.' },
+);
+
+const Validation = Type.Object(
+  {
+    pictures: Type.Optional(Type.Array(Type.String(), { description: 'Pictures kept out of training, to measure the loss on.' })),
+    every: Type.Optional(Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 })),
+    timesteps: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Fixed timesteps measured for each picture.', default: 7 })),
+  },
+  { ...closed, description: 'Loss on fixed noise, comparable between steps and runs.' },
+);
+
+const Checkpoints = Type.Object(
+  {
+    every: Type.Optional(Type.Integer({ minimum: 1, description: 'Steps between saved states.', default: 50 })),
+    keep: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), { description: 'Steps whose adapter is kept for good.', default: [] })),
+  },
+  { ...closed, description: 'What is saved on the way.' },
+);
+
+/** The subject file `NAME.para.json`: the single source of its types, its validation and the published JSON Schema. */
+export const SubjectSchema = Type.Object(
+  {
+    $schema: Type.Optional(Type.String()),
+    name: Type.Optional(Type.String({ minLength: 1, description: 'Name of the subject. Default: the file\'s name.' })),
+    base: Type.Optional(Type.String({ minLength: 1, description: 'Base model: a name or a path.', default: 'pocket-sdxl' })),
+    pictures: Type.Array(Picture, { minItems: 1, description: 'The pictures of the subject, five or six are enough.' }),
+    trigger: Type.Optional(Type.String({ minLength: 1, description: 'A rare word that will mean the subject.', default: 'zwx' })),
+    class: Type.String({ minLength: 1, description: 'What kind of thing it is: dog, teapot, person.' }),
+    method: Type.Optional(Method),
+    training: Type.Optional(Training),
+    samples: Type.Optional(Samples),
+    validation: Type.Optional(Validation),
+    checkpoints: Type.Optional(Checkpoints),
+  },
+  { ...closed, $id: 'para.schema.json', title: 'PaRa Studio subject', description: 'A subject to personalise a text-to-image model on.' },
+);
+
+/** A subject file as written, before defaults. */
+export type SubjectFile = Static<typeof SubjectSchema>;
+export type MethodName = 'para' | 'lora';
