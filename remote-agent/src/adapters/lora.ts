@@ -1,0 +1,192 @@
+import { ParaError } from '../common/errors.ts';
+import { Random } from '../common/random.ts';
+import { intsAttribute } from '../onnx/attributes.ts';
+import { DataType } from '../onnx/types.ts';
+import type { LayerOperator, Method, MethodSettings, PlannedLayer } from './method.ts';
+import { checkRank, layOut, refuseForeign, takeTensor, transposed } from './plan.ts';
+import { Rewiring, refuseGroups, type Site, withLast } from './rewiring.ts';
+
+/** Scale of the LoRA baseline in the PaRa paper. */
+export const paperScale = 2.2;
+
+const partA = 'lora_A.weight';
+const partB = 'lora_B.weight';
+
+/**
+ * LoRA: `y = y0 + scale * B A x` (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section
+ * 4.1), A Kaiming-uniform and B zero at the start as in PEFT, no dropout. For a convolution A is a convolution of
+ * the layer's kernel and B a 1 x 1 one. The flat vector holds per layer the matrices as the graph multiplies by
+ * them: linear [dIn, r] then [r, dOut]; convolution [r, dIn, kh, kw] then [dOut, r].
+ */
+export const lora: Method = {
+  name: 'lora',
+  strength: { minimum: -Infinity, maximum: Infinity, because: '' },
+
+  plan(layers, settings) {
+    refuseForeign('lora', settings, ['rank', 'alpha', 'scale']);
+    const { rank = 16 } = settings;
+    checkRank(rank);
+    const share = ({
+      dIn,
+      dOut,
+      kernel: [kh, kw],
+    }: {
+      dIn: number;
+      dOut: number;
+      kernel: readonly [number, number];
+    }) => ({
+      rank,
+      length: rank * (dIn * kh * kw + dOut),
+    });
+    return layOut('lora', layers, share, { scale: scaleOf(settings, rank) });
+  },
+
+  initialise(plan, seed) {
+    const values = new Float32Array(plan.parameterCount);
+    for (const layer of plan.layers) {
+      const random = new Random(seed, `lora:${layer.path}`);
+      const inputs = inputSize(layer);
+      // Kaiming-uniform with a = sqrt 5: bound 1 / sqrt(fan-in).
+      const bound = 1 / Math.sqrt(inputs);
+      const count = inputs * layer.rank;
+      for (let i = 0; i < count; i++) values[layer.offset + i] = bound * (2 * random.uniform() - 1);
+    }
+    return values;
+  },
+
+  attach(graph, plan, coefficients) {
+    const rewiring = new Rewiring(graph);
+    for (const layer of plan.layers) {
+      const sites = layer.nodes.map((node) => rewiring.open(node));
+      const type = sites[0]!.type?.type ?? DataType.FLOAT;
+      const { path, rank, dIn, dOut, offset, kernel } = layer;
+      const conv = layer.kind === 'conv';
+      rewiring.openStart();
+      const dimsA = conv ? [rank, dIn, ...kernel] : [dIn, rank];
+      const dimsB = conv ? [dOut, rank] : [rank, dOut];
+      const a = rewiring.part(coefficients, offset, dimsA, `${path}.lora_a`, type);
+      const raw = rewiring.part(coefficients, offset + inputSize(layer) * rank, dimsB, `${path}.lora_b`);
+      const scaled =
+        plan.scale === 1
+          ? raw
+          : rewiring.emit('Mul', [raw, rewiring.scalar(plan.scale)], {
+              hint: `${path}.lora_b_scaled`,
+              type: DataType.FLOAT,
+              shape: dimsB,
+            });
+      const b = rewiring.converted(scaled, type, dimsB, `${path}.lora_b`);
+      for (const site of sites) {
+        refuseGroups(site.node, path);
+        rewiring.resume(site);
+        (conv ? addToChannels : addToFeatures)(rewiring, site, layer, a, b);
+      }
+    }
+    rewiring.finish();
+  },
+
+  tensors(plan, parameters) {
+    const found = new Map<string, { dims: number[]; data: Float32Array }>();
+    for (const layer of plan.layers) {
+      const { path, rank, dIn, dOut, kernel, offset, length } = layer;
+      const middle = offset + inputSize(layer) * rank;
+      const a = parameters.slice(offset, middle);
+      const b = parameters.slice(middle, offset + length);
+      const conv = layer.kind === 'conv';
+      found.set(`${path}.${partA}`, {
+        dims: conv ? [rank, dIn, ...kernel] : [rank, dIn],
+        data: conv ? a : transposed(a, dIn, rank),
+      });
+      found.set(`${path}.${partB}`, {
+        dims: conv ? [dOut, rank, 1, 1] : [dOut, rank],
+        data: conv ? b : transposed(b, rank, dOut),
+      });
+    }
+    return found;
+  },
+
+  fromTensors(plan, tensors) {
+    const values = new Float32Array(plan.parameterCount);
+    for (const layer of plan.layers) {
+      const { path, rank, dIn, dOut, kernel, offset } = layer;
+      const conv = layer.kind === 'conv';
+      const a = takeTensor(tensors, `${path}.${partA}`, conv ? [rank, dIn, ...kernel] : [rank, dIn]);
+      const b = takeTensor(tensors, `${path}.${partB}`, conv ? [dOut, rank, 1, 1] : [dOut, rank]);
+      values.set(conv ? a : transposed(a, rank, dIn), offset);
+      values.set(conv ? b : transposed(b, dOut, rank), offset + inputSize(layer) * rank);
+    }
+    return values;
+  },
+
+  operators(tensors, scales) {
+    const found: LayerOperator[] = [];
+    for (const [name, down] of tensors) {
+      if (!name.endsWith(`.${partA}`)) continue;
+      const path = name.slice(0, -partA.length - 1);
+      const up = tensors.get(`${path}.${partB}`);
+      const [rank, dIn, kh = 1, kw = 1] = down.dims;
+      const [dOut, upRank] = up?.dims ?? [];
+      if (!up || !rank || !dIn || !dOut || upRank !== rank || up.data.length !== dOut * rank)
+        throw new ParaError('adapter', `The two LoRA matrices of ${path} do not fit together`, {
+          where: name,
+          hint: `shapes: [${down.dims}] and [${up?.dims ?? 'missing'}]`,
+        });
+      const kernel = [kh, kw] as const;
+      const scale = scales.get(path) ?? 1;
+      found.push({ kind: 'addition', path, dIn, dOut, kernel, rank, scale, down: down.data, up: up.data });
+    }
+    return found;
+  },
+};
+
+function inputSize({ dIn, kernel }: PlannedLayer): number {
+  return dIn * kernel[0] * kernel[1];
+}
+
+function scaleOf({ alpha, scale }: MethodSettings, rank: number): number {
+  if (alpha !== undefined && scale !== undefined)
+    throw new ParaError('settings', 'alpha and scale say the same thing twice', {
+      where: 'alpha',
+      hint: 'scale = alpha / rank; give one of them',
+    });
+  const value = scale === 'paper' ? paperScale : (scale ?? (alpha === undefined ? 1 : alpha / rank));
+  if (!Number.isFinite(value) || value === 0)
+    throw new ParaError('settings', `The LoRA scale ${value} leaves nothing to train`, { where: 'scale' });
+  return value;
+}
+
+/** `y + (x A) B` over the last axis. */
+function addToFeatures(rewiring: Rewiring, site: Site, layer: PlannedLayer, a: string, b: string): void {
+  const { x, y, type } = site;
+  const hint = `${layer.path}.lora`;
+  const shape = withLast(type?.shape, layer.rank);
+  const z = rewiring.emit('MatMul', [x, a], { hint: `${hint}_down`, type: type?.type, shape });
+  const d = rewiring.emit('MatMul', [z, b], { hint: `${hint}_up`, type: type?.type, shape: type?.shape });
+  rewiring.emit('Add', [y, d], { hint, output: site.output });
+}
+
+/** The same for a convolution of an image f[N,C,h,w]. */
+function addToChannels(rewiring: Rewiring, site: Site, layer: PlannedLayer, a: string, b: string): void {
+  const { node, x, y, type } = site;
+  const { path, rank, dOut, kernel } = layer;
+  const hint = `${path}.lora`;
+  const attributes: Record<string, bigint[]> = {};
+  for (const name of ['strides', 'pads', 'dilations']) {
+    const values = intsAttribute(node, name);
+    if (values) attributes[name] = values.map(BigInt);
+  }
+  const [n, , h, w] = type?.shape ?? [];
+  const down = rewiring.emit('Conv', [x, a], {
+    hint: `${hint}_down`,
+    attributes: { ...attributes, kernel_shape: kernel.map(BigInt) },
+    type: type?.type,
+    shape: type && [n, rank, h, w],
+  });
+  const flat = rewiring.flattenPixels(down, rank, `${hint}_in`);
+  const pixels = rewiring.graph.types.get(flat)?.shape[2];
+  const d = rewiring.emit('MatMul', [b, flat], {
+    hint: `${hint}_up`,
+    type: type?.type,
+    shape: type && [n, dOut, pixels],
+  });
+  rewiring.emit('Add', [y, rewiring.asPixels(d, y, `${hint}_out`)], { hint, output: site.output });
+}

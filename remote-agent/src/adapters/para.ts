@@ -1,0 +1,178 @@
+import { ParaError } from '../common/errors.ts';
+import { Random } from '../common/random.ts';
+import { DataType } from '../onnx/types.ts';
+import type { FloatTensor, LayerOperator, Method, PlannedLayer } from './method.ts';
+import { orthonormalColumns } from './orthonormal.ts';
+import { basisGraph, basisPullbackGraph } from './para-basis.ts';
+import { checkRank, layOut, refuseForeign, takeTensor } from './plan.ts';
+import { Rewiring, type Site, withLast } from './rewiring.ts';
+
+/** The paper's rank boundary: a layer loses at most one fortieth of its output dimensions. */
+export const defaultGamma = 1 / 40;
+
+const part = 'para_B.weight';
+
+/**
+ * PaRa, rank reduction of the output space: `W' = W0 - Q Q^T W0` with `B = Q R` learnable (Chen, Pan, Cai, Phung,
+ * "PaRa: Personalizing Text-to-Image Diffusion via Parameter Rank Reduction", ICLR 2025, section 3). Applied to
+ * activations before the bias: `y = y0 - Q Q^T y0`. The optimiser owns B f32[dOut, rank] of every layer; the step
+ * graph reads Q of the same sizes, computed in f64 before each step.
+ */
+export const para: Method = {
+  name: 'para',
+  strength: {
+    minimum: 0,
+    maximum: 1,
+    because:
+      'PaRa removes directions from a layer: 0 removes nothing, 1 removes them wholly, and more or less than that would bring them back inverted or amplified',
+  },
+
+  plan(layers, settings) {
+    refuseForeign('para', settings, ['rank', 'gamma', 'init']);
+    const { rank, gamma = defaultGamma, init = 'normal' } = settings;
+    if (rank !== undefined) checkRank(rank);
+    if (!(gamma > 0 && gamma <= 1))
+      throw new ParaError('settings', `gamma is ${gamma}, but it must be above 0 and at most 1`, {
+        where: 'gamma',
+        hint: 'the paper uses 1/40 = 0.025',
+      });
+    const share = ({ dOut }: { dOut: number }) => {
+      // The margin forgives products such as 0.1 * 30 that end just below a whole number.
+      const boundary = Math.max(1, Math.floor(gamma * dOut + 1e-9));
+      const r = Math.min(rank ?? boundary, boundary);
+      return { rank: r, length: dOut * r };
+    };
+    return layOut('para', layers, share, { init });
+  },
+
+  initialise(plan, seed) {
+    const values = new Float32Array(plan.parameterCount);
+    for (const { path, offset, length, rank } of plan.layers) {
+      const random = new Random(seed, `para:${path}`);
+      // Kaiming-uniform with a = sqrt 5 over fan-in `rank`: bound 1 / sqrt(rank).
+      const bound = 1 / Math.sqrt(rank);
+      for (let i = 0; i < length; i++)
+        values[offset + i] =
+          plan.init === 'normal' ? 0.02 * random.normal() : bound * (2 * random.uniform() - 1);
+    }
+    return values;
+  },
+
+  attach(graph, plan, coefficients) {
+    const rewiring = new Rewiring(graph);
+    for (const layer of plan.layers) {
+      const sites = layer.nodes.map((node) => rewiring.open(node));
+      const type = sites[0]!.type?.type ?? DataType.FLOAT;
+      const { path, dOut, rank, offset } = layer;
+      rewiring.openStart();
+      const q = rewiring.part(coefficients, offset, [dOut, rank], `${path}.para_q`, type);
+      const qt = rewiring.emit('Transpose', [q], {
+        hint: `${path}.para_qt`,
+        attributes: { perm: [1n, 0n] },
+        type,
+        shape: [rank, dOut],
+      });
+      for (const site of sites) {
+        rewiring.resume(site);
+        (layer.kind === 'conv' ? projectChannels : projectFeatures)(rewiring, site, layer, q, qt);
+      }
+    }
+    rewiring.finish();
+  },
+
+  prepareGraph: basisGraph,
+  pullbackGraph: basisPullbackGraph,
+
+  tensors(plan, parameters) {
+    return new Map(
+      plan.layers.map(({ path, dOut, rank, offset, length }) => [
+        `${path}.${part}`,
+        { dims: [dOut, rank], data: parameters.slice(offset, offset + length) },
+      ]),
+    );
+  },
+
+  fromTensors(plan, tensors) {
+    const values = new Float32Array(plan.parameterCount);
+    for (const { path, dOut, rank, offset } of plan.layers)
+      values.set(takeTensor(tensors, `${path}.${part}`, [dOut, rank]), offset);
+    return values;
+  },
+
+  operators(tensors) {
+    const found: LayerOperator[] = [];
+    for (const [name, tensor] of tensors) if (name.endsWith(`.${part}`)) found.push(projection(name, tensor));
+    return found;
+  },
+};
+
+function projection(name: string, { dims, data }: FloatTensor): LayerOperator {
+  const [dOut, rank] = dims;
+  if (dims.length !== 2 || !dOut || !rank || rank > dOut)
+    throw new ParaError(
+      'adapter',
+      `The tensor ${name} of shape [${dims}] is no basis of a layer's output space`,
+      {
+        where: name,
+      },
+    );
+  const basis = orthonormalColumns(data, dOut, rank);
+  return { kind: 'projection', path: name.slice(0, -part.length - 1), dOut, rank, basis };
+}
+
+/**
+ * `y - (y Q) Q^T` over the last axis. Where `y` already holds the bias b, `y - P (y - b)` is the same as adding the
+ * bias after the projection, at the price of one product of a vector.
+ */
+function projectFeatures(rewiring: Rewiring, site: Site, layer: PlannedLayer, q: string, qt: string): void {
+  const { path, rank, dOut } = layer;
+  const { y, bias, type } = site;
+  const shape = withLast(type?.shape, rank);
+  const hint = `${path}.para`;
+  let z = rewiring.emit('MatMul', [y, q], { hint: `${hint}_down`, type: type?.type, shape });
+  if (bias) {
+    const b = rewiring.emit('Reshape', [bias, rewiring.integers([1, dOut])], {
+      hint: `${hint}_bias`,
+      type: type?.type,
+      shape: [1, dOut],
+    });
+    const bz = rewiring.emit('MatMul', [b, q], {
+      hint: `${hint}_bias_down`,
+      type: type?.type,
+      shape: [1, rank],
+    });
+    z = rewiring.emit('Sub', [z, bz], { hint: `${hint}_unbiased`, type: type?.type, shape });
+  }
+  const p = rewiring.emit('MatMul', [z, qt], { hint: `${hint}_up`, type: type?.type, shape: type?.shape });
+  rewiring.emit('Sub', [y, p], { hint, output: site.output });
+}
+
+/** The same over the channels of an image f[N,C,h,w]. */
+function projectChannels(rewiring: Rewiring, site: Site, layer: PlannedLayer, q: string, qt: string): void {
+  const { path, rank, dOut } = layer;
+  const { y, bias, type } = site;
+  const hint = `${path}.para`;
+  const flat = rewiring.flattenPixels(y, dOut, `${hint}_in`);
+  const [n, , pixels] = rewiring.graph.types.get(flat)?.shape ?? [];
+  const thin = type && [n, rank, pixels];
+  let z = rewiring.emit('MatMul', [qt, flat], { hint: `${hint}_down`, type: type?.type, shape: thin });
+  if (bias) {
+    const b = rewiring.emit('Reshape', [bias, rewiring.integers([dOut, 1])], {
+      hint: `${hint}_bias`,
+      type: type?.type,
+      shape: [dOut, 1],
+    });
+    const bz = rewiring.emit('MatMul', [qt, b], {
+      hint: `${hint}_bias_down`,
+      type: type?.type,
+      shape: [rank, 1],
+    });
+    z = rewiring.emit('Sub', [z, bz], { hint: `${hint}_unbiased`, type: type?.type, shape: thin });
+  }
+  const p = rewiring.emit('MatMul', [q, z], {
+    hint: `${hint}_up`,
+    type: type?.type,
+    shape: type && [n, dOut, pixels],
+  });
+  rewiring.emit('Sub', [y, rewiring.asPixels(p, y, `${hint}_out`)], { hint, output: site.output });
+}
