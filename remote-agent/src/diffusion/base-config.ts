@@ -86,7 +86,8 @@ export interface SchedulerConfig {
   readonly betaSchedule: 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
   readonly trainedBetas: readonly number[] | undefined;
   readonly predictionType: 'epsilon' | 'v_prediction';
-  readonly timestepSpacing: 'leading' | 'linspace' | 'trailing';
+  /** Undefined where the base leaves it to the scheduler's usual one. */
+  readonly timestepSpacing: 'leading' | 'linspace' | 'trailing' | undefined;
   readonly stepsOffset: number;
   /** DDIM: the step after the last one has alpha 1 instead of the first timestep's. */
   readonly setAlphaToOne: boolean;
@@ -109,10 +110,16 @@ export function readSchedulerConfig(directory: string): SchedulerConfig {
     ),
     trainedBetas: config.numbers('trained_betas'),
     predictionType: config.text('prediction_type', ['epsilon', 'v_prediction'] as const, 'epsilon'),
-    timestepSpacing: config.text('timestep_spacing', ['leading', 'linspace', 'trailing'] as const, 'leading'),
+    timestepSpacing:
+      config.raw('timestep_spacing') == null
+        ? undefined
+        : config.text('timestep_spacing', ['leading', 'linspace', 'trailing'] as const),
     stepsOffset: config.number('steps_offset', 0),
     setAlphaToOne: config.flag('set_alpha_to_one', true),
-    clipSample: config.flag('clip_sample', false) ? config.number('clip_sample_range', 1) : undefined,
+    // Only DDIM's own files leave out a clipping that they mean.
+    clipSample: config.flag('clip_sample', config.raw('_class_name') === 'DDIMScheduler')
+      ? config.number('clip_sample_range', 1)
+      : undefined,
     rescaleBetasZeroSnr: config.flag('rescale_betas_zero_snr', false),
   };
 }
