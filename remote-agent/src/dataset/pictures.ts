@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import sharp, { type Metadata } from 'sharp';
+import { ParaError } from '../common/errors.ts';
+
+/** Pictures larger than this many pixels are refused before they are decoded. */
+export const pixelLimit = 100_000_000;
+
+/** Transparent parts are laid on this colour. */
+const background = { r: 255, g: 255, b: 255 };
+
+/** A decoded picture: 8-bit sRGB, rows from the top, three bytes a pixel. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly rgb: Uint8Array;
+}
+
+/** SHA-256 of a file's bytes, as hex. @throws ParaError `picture` when it cannot be read */
+export function hashOfFile(path: string): string {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex');
+  } catch (cause) {
+    throw new ParaError('picture', `The picture ${basename(path)} cannot be read`, { where: path, hint: 'check the path', cause });
+  }
+}
+
+/**
+ * Decodes a PNG, JPEG or WebP: EXIF rotation applied, colours converted to sRGB, transparency laid on white.
+ * @throws ParaError `picture` for a broken, animated, oversized or unsupported file, by name
+ */
+export async function readPicture(path: string): Promise<Picture> {
+  const name = basename(path);
+  const fail = (what: string, hint: string, cause?: unknown) =>
+    new ParaError('picture', `The picture ${name} ${what}`, { where: path, hint, cause });
+  const open = () => sharp(path, { limitInputPixels: pixelLimit, failOn: 'warning' });
+  let meta: Metadata;
+  try {
+    meta = await open().metadata();
+  } catch (cause) {
+    const missing = String(cause).includes('missing');
+    throw missing ? fail('does not exist', 'check the path', cause) : fail('is not a readable picture', 'open it in a viewer and save it again', cause);
+  }
+  if (!['png', 'jpeg', 'webp'].includes(meta.format ?? ''))
+    throw fail(`is of the format ${meta.format ?? 'unknown'}`, 'save it as PNG, JPEG or WebP');
+  if ((meta.pages ?? 1) > 1) throw fail('is animated', 'save one of its frames as a still picture');
+  if ((meta.width ?? 0) * (meta.height ?? 0) > pixelLimit)
+    throw fail(`claims ${meta.width} x ${meta.height} pixels`, 'make it smaller than 100 megapixels');
+  try {
+    const { data, info } = await open()
+      .rotate()
+      .flatten({ background })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const rgb = info.channels === 3 ? new Uint8Array(data) : Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!);
+    return { width: info.width, height: info.height, rgb };
+  } catch (cause) {
+    throw fail('is damaged or cut off', 'copy or download it again', cause);
+  }
+}
+
+/** Scales a picture so that it covers `width` x `height` and cuts out the middle (Lanczos). */
+export async function coverTo(picture: Picture, width: number, height: number): Promise<Picture> {
+  if (picture.width === width && picture.height === height) return picture;
+  const { data } = await sharp(picture.rgb, { raw: { width: picture.width, height: picture.height, channels: 3 } })
+    .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { width, height, rgb: new Uint8Array(data) };
+}
+
+/** Enlarges by a whole factor with smooth edges, for showing small pictures. */
+export async function enlarge(picture: Picture, factor: number): Promise<Picture> {
+  return factor === 1 ? picture : coverTo(picture, picture.width * factor, picture.height * factor);
+}
+
+/** Pixels as f32[3, height, width] in [-1, 1]. */
+export function toPixels(picture: Picture, flipped = false): Float32Array {
+  const { width, height, rgb } = picture;
+  const out = new Float32Array(3 * width * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + (flipped ? width - 1 - x : x)) * 3;
+      for (let c = 0; c < 3; c++) out[(c * height + y) * width + x] = rgb[from + c]! / 127.5 - 1;
+    }
+  return out;
+}
+
+/** A picture from f32[3, height, width] in [-1, 1]; values outside are clamped. */
+export function fromPixels(pixels: Float32Array, width: number, height: number): Picture {
+  const rgb = new Uint8Array(3 * width * height);
+  const plane = width * height;
+  for (let i = 0; i < plane; i++)
+    for (let c = 0; c < 3; c++)
+      rgb[i * 3 + c] = Math.min(255, Math.max(0, Math.round((pixels[c * plane + i]! + 1) * 127.5)));
+  return { width, height, rgb };
+}
+
+/** Encodes as PNG; the same bytes for the same picture. */
+export async function encodePng(picture: Picture): Promise<Uint8Array> {
+  const { width, height, rgb } = picture;
+  return new Uint8Array(await sharp(rgb, { raw: { width, height, channels: 3 } }).png({ compressionLevel: 9 }).toBuffer());
+}
+
+/** Draws SVG text over nothing: an SVG of the given size becomes a picture. */
+export async function renderSvg(svg: string): Promise<Picture> {
+  const { data, info } = await sharp(Buffer.from(svg)).flatten({ background }).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, rgb: new Uint8Array(data) };
+}
