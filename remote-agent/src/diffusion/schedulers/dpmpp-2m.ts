@@ -85,7 +85,7 @@ function karrasLevels(largest: number, smallest: number, steps: number): number[
 
 /** By Newton's method, so that every machine gets the same bits. */
 function seventhRoot(x: number): number {
-  let y = x > 1 ? x : 1;
+  let y = Math.max(x, 1);
   for (let i = 0; i < 200; i++) {
     const cube = y * y * y;
     const next = (6 * y + x / (cube * cube)) / 7;
