@@ -1,7 +1,6 @@
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
-import { applyLeanMemory } from '../autodiff/lean.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { prune } from '../onnx/prune.ts';
@@ -42,7 +41,6 @@ export interface StepGraphOptions {
   readonly unet: UnetInputs;
   readonly method: Method;
   readonly plan: AdapterPlan;
-  readonly memory: 'fast' | 'lean';
   /** Leave the gradients out: the same loss alone, for validation. */
   readonly lossOnly?: boolean;
 }
@@ -88,7 +86,6 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   graph.push(graph.makeNode('Identity', [gradient], { outputs: [stepNames.gradient] }));
   graph.setOutputs([loss, valueInfo(stepNames.gradient, DataType.FLOAT, [plan.coefficientCount])]);
   prune(graph);
-  if (options.memory === 'lean') applyLeanMemory(graph, stepNames.loss);
 }
 
 function appendLoss(graph: Graph, output: string, latent: readonly number[]): void {

@@ -1,0 +1,146 @@
+import { type AdapterPlan, type Method, preparationNames } from '../adapters/method.ts';
+import { ParaError } from '../common/errors.ts';
+import type { Base } from '../diffusion/base.ts';
+import type { Graph } from '../onnx/graph.ts';
+import { encodeGraph, loadGraph } from '../onnx/io.ts';
+import { findLayers, type Layer } from '../onnx/modules.ts';
+import type { DeviceName } from '../runtime/device.ts';
+import { createSession, type Session } from '../runtime/session.ts';
+import { f32, type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
+import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
+
+/** One forward pass worth of examples; vectors hold the whole batch. */
+export interface StepBatch {
+  /** Noised latents and what the U-Net should answer, f32[B, C, h, w]. */
+  readonly noisy: Float32Array;
+  readonly target: Float32Array;
+  readonly weights: Float32Array;
+  readonly timesteps: readonly number[];
+  /** Text states f32[B, tokens, width], pooled f32[B, width], time ids f32[B, 6]. */
+  readonly hidden: Float32Array;
+  readonly pooled: Float32Array;
+  readonly timeIds: Float32Array;
+}
+
+/** The names and shapes under which a base's U-Net is fed for a batch of these sizes. */
+export function unetInputs(base: Base, shapes: StepShapes): UnetInputs {
+  const { ports, hiddenWidth } = base.unet;
+  const { batch, latentChannels, latentHeight, latentWidth, tokens } = shapes;
+  const named: Record<string, readonly number[]> = {
+    [ports.sample.name]: [batch, latentChannels, latentHeight, latentWidth],
+    [ports.timestep.name]: [batch],
+    [ports.hidden.name]: [batch, tokens, hiddenWidth],
+  };
+  if (ports.pooled) named[ports.pooled.name] = [batch, ports.pooled.dims[1]!];
+  if (ports.timeIds) named[ports.timeIds.name] = [batch, ports.timeIds.dims[1] ?? 6];
+  return { sample: ports.sample.name, timestep: ports.timestep.name, shapes: named, output: ports.output.name };
+}
+
+/** Loads a base's U-Net as a graph of fixed sizes, with its layers. */
+export function loadUnet(base: Base, shapes: StepShapes): { graph: Graph; layers: Layer[]; inputs: UnetInputs } {
+  const graph = loadGraph(base.unet.path);
+  const inputs = unetInputs(base, shapes);
+  const { layers, unnamed } = findLayers(graph);
+  if (unnamed.length > 0 && layers.length === 0)
+    throw new ParaError('base', 'The layers of this U-Net cannot be told apart by name', {
+      where: base.unet.path,
+      hint: 'export the model again without optimisation',
+    });
+  prepareUnet(graph, inputs, shapes.batch);
+  return { graph, layers, inputs };
+}
+
+/** Loss and gradient of one adapter on one base, for one fixed batch size and picture size. */
+export class StepEngine {
+  readonly plan: AdapterPlan;
+  readonly #base: Base;
+  readonly #shapes: StepShapes;
+  readonly #step: Session;
+  readonly #prepare: Session | undefined;
+  readonly #pullback: Session | undefined;
+
+  private constructor(
+    plan: AdapterPlan,
+    base: Base,
+    shapes: StepShapes,
+    sessions: { step: Session; prepare: Session | undefined; pullback: Session | undefined },
+  ) {
+    this.plan = plan;
+    this.#base = base;
+    this.#shapes = shapes;
+    this.#step = sessions.step;
+    this.#prepare = sessions.prepare;
+    this.#pullback = sessions.pullback;
+  }
+
+  /** Builds and loads the step graph. @throws ParaError `no-gradient`, `graph`, `device`, `model-file` */
+  static async create(options: {
+    readonly base: Base;
+    readonly method: Method;
+    readonly plan: (layers: readonly Layer[]) => AdapterPlan;
+    readonly shapes: StepShapes;
+    readonly device: DeviceName;
+    readonly lossOnly?: boolean;
+  }): Promise<StepEngine> {
+    const { base, method, shapes, device } = options;
+    const { graph, layers, inputs } = loadUnet(base, shapes);
+    const plan = options.plan(layers);
+    buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly: options.lossOnly ?? false });
+    const step = await createSession(encodeGraph(graph), {
+      device,
+      optimization: 'extended',
+      memoryPattern: false,
+      externalDataDirectory: base.unet.directory,
+    });
+    const small = async (made: Graph | undefined) =>
+      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
+    const prepare = await small(method.prepareGraph?.(plan));
+    const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
+    return new StepEngine(plan, base, shapes, { step, prepare, pullback });
+  }
+
+  /** What the step graph reads for these parameters (PaRa: the orthonormal bases). */
+  async coefficients(parameters: Float32Array): Promise<Float32Array> {
+    if (!this.#prepare) return parameters;
+    const out = await this.#prepare.run({ [preparationNames.parameters]: f32([parameters.length], parameters) });
+    return toFloats(out[preparationNames.coefficients]!);
+  }
+
+  /** Turns a gradient in the coefficients into one in the parameters. */
+  async pullback(parameters: Float32Array, gradient: Float32Array): Promise<Float32Array> {
+    if (!this.#pullback) return gradient;
+    const out = await this.#pullback.run({
+      [preparationNames.parameters]: f32([parameters.length], parameters),
+      [preparationNames.coefficientsGradient]: f32([gradient.length], gradient),
+    });
+    return toFloats(out[preparationNames.parametersGradient]!);
+  }
+
+  /** Loss of a batch and its gradient in the coefficients (absent in an engine made with `lossOnly`). */
+  async run(coefficients: Float32Array, batch: StepBatch): Promise<{ loss: number; gradient: Float32Array }> {
+    const { ports } = this.#base.unet;
+    const { batch: n, latentChannels, latentHeight, latentWidth } = this.#shapes;
+    const latent = [n, latentChannels, latentHeight, latentWidth];
+    const inputs = unetInputs(this.#base, this.#shapes).shapes;
+    const feeds: Record<string, Tensor> = {
+      [ports.sample.name]: tensorOf(ports.sample.type, latent, batch.noisy),
+      [ports.timestep.name]: tensorOf(ports.timestep.type, [n], batch.timesteps),
+      [ports.hidden.name]: tensorOf(ports.hidden.type, inputs[ports.hidden.name]!, batch.hidden),
+      [stepNames.coefficients]: f32([coefficients.length], coefficients),
+      [stepNames.target]: f32(latent, batch.target),
+      [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
+    };
+    if (ports.pooled) feeds[ports.pooled.name] = tensorOf(ports.pooled.type, inputs[ports.pooled.name]!, batch.pooled);
+    if (ports.timeIds)
+      feeds[ports.timeIds.name] = tensorOf(ports.timeIds.type, inputs[ports.timeIds.name]!, batch.timeIds);
+    const out = await this.#step.run(feeds);
+    const gradient = out[stepNames.gradient];
+    return { loss: toFloats(out[stepNames.loss]!)[0]!, gradient: gradient ? toFloats(gradient) : new Float32Array(0) };
+  }
+
+  async release(): Promise<void> {
+    await this.#step.release();
+    await this.#prepare?.release();
+    await this.#pullback?.release();
+  }
+}

@@ -1,0 +1,29 @@
+/** What happens in a run, as `events.jsonl` holds it (with `seq` and `time` added by the writer). */
+export type TrainEvent =
+  | { readonly type: 'started'; readonly steps: number; readonly parameters: number; readonly layers: number }
+  | { readonly type: 'resumed'; readonly fromStep: number }
+  | { readonly type: 'phase'; readonly name: string }
+  | {
+      readonly type: 'step';
+      readonly step: number;
+      readonly loss: number;
+      readonly smoothedLoss: number;
+      readonly learningRate: number;
+      readonly gradientNorm: number;
+      readonly seconds: number;
+      readonly memoryBytes: number;
+    }
+  | { readonly type: 'validation'; readonly step: number; readonly loss: number }
+  | { readonly type: 'sample'; readonly step: number; readonly prompt: string; readonly seed: number; readonly file: string }
+  | { readonly type: 'checkpoint'; readonly step: number; readonly file: string }
+  | { readonly type: 'note'; readonly message: string }
+  | { readonly type: 'error'; readonly message: string; readonly where?: string; readonly hint?: string }
+  | { readonly type: 'stopped'; readonly step: number }
+  | { readonly type: 'finished'; readonly step: number; readonly seconds: number; readonly file: string };
+
+/** How a run reports and is stopped. */
+export interface TrainHooks {
+  emit(event: TrainEvent): void;
+  /** Asked between steps: true ends the run after saving its state. */
+  shouldStop(): boolean;
+}
