@@ -1,0 +1,79 @@
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { diskError } from '../common/files.ts';
+import type { TrainEvent } from '../training/events.ts';
+
+/** An event as it lies in `events.jsonl`. */
+export type LoggedEvent = TrainEvent & {
+  /** 1, 2, 3, ...; never repeats within a run, across resumes. */
+  readonly seq: number;
+  /** ISO 8601. */
+  readonly time: string;
+};
+
+/** All whole lines of the log; a torn last line (a writer died in it) is left out. */
+export function readEvents(path: string, fromSeq = 1): LoggedEvent[] {
+  if (!existsSync(path)) return [];
+  const { events } = parseLog(readFileSync(path));
+  return fromSeq > 1 ? events.filter((e) => e.seq >= fromSeq) : events;
+}
+
+function parseLog(bytes: Buffer): { events: LoggedEvent[]; length: number } {
+  const events: LoggedEvent[] = [];
+  let at = 0;
+  for (let end = bytes.indexOf(10, at); end >= 0; end = bytes.indexOf(10, at)) {
+    try {
+      events.push(JSON.parse(bytes.toString('utf8', at, end)) as LoggedEvent);
+    } catch {
+      // A line that is no JSON can only be the torn end of an earlier power cut: nothing after it counts.
+      break;
+    }
+    at = end + 1;
+  }
+  return { events, length: at };
+}
+
+/** Events that count: a `resumed` event takes back the steps after its `fromStep` that came before it. */
+export function effectiveEvents(events: readonly LoggedEvent[]): LoggedEvent[] {
+  let kept: LoggedEvent[] = [];
+  for (const event of events) {
+    if (event.type === 'resumed')
+      kept = kept.filter((e) => !('step' in e) || e.step <= event.fromStep || e.type === 'stopped');
+    kept.push(event);
+  }
+  return kept;
+}
+
+/** The writing end of `events.jsonl`: opened by one trainer at a time. */
+export class EventLog {
+  readonly #fd: number;
+  readonly #path: string;
+  #seq: number;
+
+  constructor(path: string) {
+    this.#path = path;
+    const { events, length } = existsSync(path) ? parseLog(readFileSync(path)) : { events: [], length: 0 };
+    this.#seq = events.at(-1)?.seq ?? 0;
+    try {
+      this.#fd = openSync(path, 'a');
+      ftruncateSync(this.#fd, length);
+    } catch (cause) {
+      throw diskError(cause, path);
+    }
+  }
+
+  /** Appends one event; `durable` also waits until the disk has it. */
+  append(event: TrainEvent, durable = false): LoggedEvent {
+    const logged = { seq: ++this.#seq, time: new Date().toISOString(), ...event } as LoggedEvent;
+    try {
+      writeSync(this.#fd, `${JSON.stringify(logged)}\n`);
+      if (durable) fsyncSync(this.#fd);
+    } catch (cause) {
+      throw diskError(cause, this.#path);
+    }
+    return logged;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

@@ -1,0 +1,114 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { diskError, writeFileAtomic } from '../common/files.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+import { lockHolder } from './lock.ts';
+
+/** State of a job; `interrupted` is told from a dead trainer, it is never written. */
+export type JobState = 'queued' | 'running' | 'stopped' | 'finished' | 'failed' | 'interrupted';
+
+/** What `status.json` holds. */
+export interface JobStatus {
+  readonly state: JobState;
+  readonly step: number;
+  readonly steps: number;
+  readonly loss?: number;
+  readonly error?: string;
+}
+
+/** Paths inside a job directory. */
+export const jobFiles = (directory: string) => ({
+  spec: join(directory, 'spec.json'),
+  status: join(directory, 'status.json'),
+  events: join(directory, 'events.jsonl'),
+  log: join(directory, 'log.txt'),
+  lock: join(directory, 'trainer.lock'),
+  samples: join(directory, 'samples'),
+  checkpoints: join(directory, 'checkpoints'),
+  state: join(directory, 'checkpoints', 'state.safetensors'),
+  adapter: join(directory, 'adapter.safetensors'),
+  cache: join(directory, 'cache'),
+});
+
+/** Folder of all runs of this user: `$PARA_HOME/runs`. */
+export function runsFolder(): string {
+  return join(process.env['PARA_HOME'] || join(homedir(), '.local', 'share', 'para-studio'), 'runs');
+}
+
+/** Makes a job directory with its spec. @throws ParaError `exists` where one lies already, `disk` */
+export function createJob(directory: string, spec: TrainSpec): void {
+  if (existsSync(directory) && readdirSync(directory).length > 0)
+    throw new ParaError('exists', 'The folder for this run exists and is not empty', {
+      where: directory,
+      hint: 'choose another with --out, or continue it with --resume',
+    });
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw diskError(cause, directory);
+  }
+  writeFileAtomic(jobFiles(directory).spec, `${JSON.stringify(spec, null, 2)}\n`);
+  writeStatus(directory, { state: 'queued', step: 0, steps: spec.training.steps });
+}
+
+/** Reads the spec of a job. @throws ParaError `run` when the folder is no run */
+export function readSpec(directory: string): TrainSpec {
+  const path = jobFiles(directory).spec;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as TrainSpec;
+  } catch (cause) {
+    throw new ParaError('run', 'This folder is not a run (its spec.json is missing or damaged)', {
+      where: resolve(directory),
+      hint: 'give the folder that "para train" wrote, see "para runs"',
+      cause,
+    });
+  }
+}
+
+export function writeStatus(directory: string, status: JobStatus): void {
+  writeFileAtomic(jobFiles(directory).status, `${JSON.stringify(status)}\n`);
+}
+
+/** Current status; a run whose trainer is gone without saying so is `interrupted`. */
+export function readStatus(directory: string): JobStatus {
+  const files = jobFiles(directory);
+  let status: JobStatus;
+  try {
+    status = JSON.parse(readFileSync(files.status, 'utf8')) as JobStatus;
+  } catch (cause) {
+    throw new ParaError('run', 'This folder is not a run (its status.json is missing or damaged)', { where: directory, cause });
+  }
+  return status.state === 'running' && !lockHolder(files.lock) ? { ...status, state: 'interrupted' } : status;
+}
+
+/** A run as lists show it. */
+export interface RunSummary {
+  readonly id: string;
+  readonly directory: string;
+  readonly spec: TrainSpec;
+  readonly status: JobStatus;
+}
+
+/** All runs of a folder, newest first; folders that are no runs are passed over. */
+export function listRuns(folder = runsFolder()): RunSummary[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((directory) => statSync(directory).isDirectory() && existsSync(jobFiles(directory).spec))
+    .map((directory) => ({
+      id: basename(directory),
+      directory,
+      spec: readSpec(directory),
+      status: readStatus(directory),
+    }))
+    .sort((a, b) => b.spec.createdAt.localeCompare(a.spec.createdAt));
+}
+
+/** The folder of a run given by path or by its id in the runs folder. @throws ParaError `run` */
+export function findRun(nameOrPath: string): string {
+  for (const directory of [resolve(nameOrPath), join(runsFolder(), nameOrPath)])
+    if (existsSync(jobFiles(directory).spec)) return directory;
+  throw new ParaError('run', `There is no run "${nameOrPath}"`, { where: runsFolder(), hint: 'see "para runs"' });
+}
