@@ -1,0 +1,157 @@
+import { ParaError } from '../common/errors.ts';
+import type { Graph } from '../onnx/graph.ts';
+import { encodeGraph, loadGraph } from '../onnx/io.ts';
+import { fixDimensions, simplify } from '../onnx/simplify.ts';
+import { createSession, type Session, type SessionOptions } from '../runtime/session.ts';
+import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
+import type { Base } from './base.ts';
+import type { GraphPort } from './base-ports.ts';
+
+/** Sizes that a denoiser is built for; they stay fixed for its session. */
+export interface DenoiserShape {
+  /** Latents per call (with guidance: twice the pictures). */
+  readonly batch: number;
+  readonly latentHeight: number;
+  readonly latentWidth: number;
+  /** Tokens of the text states. */
+  readonly tokens: number;
+}
+
+/** What one row of a call is conditioned on. */
+export interface Conditioning {
+  /** [batch, tokens, width] */
+  readonly hidden: Float32Array;
+  /** [batch, pooledWidth] */
+  readonly pooled: Float32Array;
+  /** [batch, 6]: original height and width, crop top and left, target height and width, in pixels. */
+  readonly timeIds: Float32Array;
+}
+
+export interface DenoiserOptions extends SessionOptions {
+  /**
+   * Changes the graph before it is loaded, e.g. gives layers slots for adapters; its dimensions are fixed and its
+   * types known then.
+   */
+  readonly edit?: (graph: Graph) => void;
+}
+
+/** SDXL's size conditioning for a picture that is neither scaled nor cropped. */
+export function timeIds(width: number, height: number): readonly number[] {
+  return [height, width, 0, 0, height, width];
+}
+
+/** The base's U-Net as one resident forward session of a fixed size. */
+export class Denoiser {
+  readonly shape: DenoiserShape;
+  readonly #base: Base;
+  readonly #session: Session;
+  /** Rows per run of the session; smaller than the batch where the export has a fixed batch size. */
+  readonly #rows: number;
+
+  private constructor(base: Base, shape: DenoiserShape, session: Session, rows: number) {
+    this.#base = base;
+    this.shape = shape;
+    this.#session = session;
+    this.#rows = rows;
+  }
+
+  /** @throws ParaError `base` for sizes that the export does not take, `model-file`, `device` */
+  static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
+    const { edit, ...session } = options;
+    const rows = rowsPerRun(base, shape.batch);
+    const graph = loadGraph(base.unet.path);
+    fixDimensions(graph, unetShapes(base, { ...shape, batch: rows }));
+    if (edit) {
+      simplify(graph);
+      edit(graph);
+    }
+    const made = await createSession(encodeGraph(graph), {
+      ...session,
+      externalDataDirectory: base.unet.directory,
+    });
+    return new Denoiser(base, shape, made, rows);
+  }
+
+  /**
+   * One call of the U-Net: its output for latents [batch, C, h, w] at one timestep.
+   * @param extra feeds of inputs that `edit` added
+   */
+  async run(
+    latents: Float32Array,
+    timestep: number,
+    conditioning: Conditioning,
+    extra: Readonly<Record<string, Tensor>> = {},
+  ): Promise<Float32Array> {
+    const { batch } = this.shape;
+    const out = new Float32Array(latents.length);
+    const stride = (vector: Float32Array) => vector.length / batch;
+    for (let row = 0; row < batch; row += this.#rows) {
+      const rows = (vector: Float32Array) =>
+        vector.subarray(row * stride(vector), (row + this.#rows) * stride(vector));
+      const feeds = this.#feeds(rows(latents), timestep, {
+        hidden: rows(conditioning.hidden),
+        pooled: rows(conditioning.pooled),
+        timeIds: rows(conditioning.timeIds),
+      });
+      const { name } = this.#base.unet.ports.output;
+      const result = (await this.#session.run({ ...feeds, ...extra }, [name]))[name]!;
+      out.set(toFloats(result), row * stride(latents));
+    }
+    return out;
+  }
+
+  #feeds(latents: Float32Array, timestep: number, conditioning: Conditioning): Record<string, Tensor> {
+    const { ports } = this.#base.unet;
+    const shapes = unetShapes(this.#base, { ...this.shape, batch: this.#rows });
+    const feed = (port: GraphPort, values: ArrayLike<number>): [string, Tensor] => [
+      port.name,
+      tensorOf(port.type, shapes[port.name]!, values),
+    ];
+    const time = ports.timestep.type.startsWith('int') ? Math.round(timestep) : timestep;
+    const count = shapes[ports.timestep.name]![0] ?? 1;
+    return Object.fromEntries([
+      feed(ports.sample, latents),
+      feed(ports.timestep, new Array<number>(count).fill(time)),
+      feed(ports.hidden, conditioning.hidden),
+      ...(ports.pooled ? [feed(ports.pooled, conditioning.pooled)] : []),
+      ...(ports.timeIds ? [feed(ports.timeIds, conditioning.timeIds)] : []),
+    ]);
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/**
+ * Shapes of all U-Net inputs by name, for `fixDimensions`.
+ * @throws ParaError `base` where the export fixed another size
+ */
+export function unetShapes(base: Base, shape: DenoiserShape): Record<string, number[]> {
+  const { ports, hiddenWidth } = base.unet;
+  const { batch, latentHeight, latentWidth, tokens } = shape;
+  const pooledWidth = ports.pooled?.dims[1] ?? base.textEncoders.at(-1)!.ports.pooled?.dims[1] ?? 0;
+  const timeShape = ports.timestep.dims.length === 0 ? [] : [ports.timestep.dims[0] === 1 ? 1 : batch];
+  const wanted: [GraphPort, number[]][] = [
+    [ports.sample, [batch, base.latentChannels, latentHeight, latentWidth]],
+    [ports.timestep, timeShape],
+    [ports.hidden, [batch, tokens, hiddenWidth]],
+    ...(ports.pooled ? [[ports.pooled, [batch, pooledWidth]] as [GraphPort, number[]]] : []),
+    ...(ports.timeIds ? [[ports.timeIds, [batch, 6]] as [GraphPort, number[]]] : []),
+  ];
+  for (const [port, dims] of wanted)
+    for (const [axis, fixed] of port.dims.entries())
+      if (fixed !== undefined && fixed !== dims[axis])
+        throw new ParaError(
+          'base',
+          `The U-Net was exported for "${port.name}" of shape [${port.dims.map((d) => d ?? '?').join(', ')}] only, not [${dims.join(', ')}]`,
+          { where: base.unet.path, hint: 'use the size it was exported for, or export it with dynamic axes' },
+        );
+  return Object.fromEntries(wanted.map(([port, dims]) => [port.name, dims]));
+}
+
+function rowsPerRun(base: Base, batch: number): number {
+  const fixed = base.unet.ports.sample.dims[0];
+  if (fixed === undefined || batch % fixed !== 0) return batch;
+  return fixed;
+}
