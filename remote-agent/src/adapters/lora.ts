@@ -1,10 +1,10 @@
 import { ParaError } from '../common/errors.ts';
 import { Random } from '../common/random.ts';
-import { intsAttribute } from '../onnx/attributes.ts';
 import { DataType } from '../onnx/types.ts';
+import { addToOutput } from './low-rank.ts';
 import type { LayerOperator, Method, MethodSettings, PlannedLayer } from './method.ts';
 import { checkRank, layOut, refuseForeign, takeTensor, transposed } from './plan.ts';
-import { Rewiring, refuseGroups, type Site, withLast } from './rewiring.ts';
+import { Rewiring } from './rewiring.ts';
 
 /** Scale of the LoRA baseline in the PaRa paper. */
 export const paperScale = 2.2;
@@ -23,7 +23,8 @@ export const lora: Method = {
   strength: { minimum: -Infinity, maximum: Infinity, because: '' },
 
   plan(layers, settings) {
-    refuseForeign('lora', settings, ['rank', 'alpha', 'scale']);
+    // `init` speaks of PaRa's B; a subject file carries its default for every method.
+    refuseForeign('lora', settings, ['rank', 'alpha', 'scale', 'init']);
     const { rank = 16 } = settings;
     checkRank(rank);
     const share = ({
@@ -76,9 +77,8 @@ export const lora: Method = {
             });
       const b = rewiring.converted(scaled, type, dimsB, `${path}.lora_b`);
       for (const site of sites) {
-        refuseGroups(site.node, path);
         rewiring.resume(site);
-        (conv ? addToChannels : addToFeatures)(rewiring, site, layer, a, b);
+        addToOutput(rewiring, site, layer, a, b, site.output);
       }
     }
     rewiring.finish();
@@ -152,41 +152,4 @@ function scaleOf({ alpha, scale }: MethodSettings, rank: number): number {
   if (!Number.isFinite(value) || value === 0)
     throw new ParaError('settings', `The LoRA scale ${value} leaves nothing to train`, { where: 'scale' });
   return value;
-}
-
-/** `y + (x A) B` over the last axis. */
-function addToFeatures(rewiring: Rewiring, site: Site, layer: PlannedLayer, a: string, b: string): void {
-  const { x, y, type } = site;
-  const hint = `${layer.path}.lora`;
-  const shape = withLast(type?.shape, layer.rank);
-  const z = rewiring.emit('MatMul', [x, a], { hint: `${hint}_down`, type: type?.type, shape });
-  const d = rewiring.emit('MatMul', [z, b], { hint: `${hint}_up`, type: type?.type, shape: type?.shape });
-  rewiring.emit('Add', [y, d], { hint, output: site.output });
-}
-
-/** The same for a convolution of an image f[N,C,h,w]. */
-function addToChannels(rewiring: Rewiring, site: Site, layer: PlannedLayer, a: string, b: string): void {
-  const { node, x, y, type } = site;
-  const { path, rank, dOut, kernel } = layer;
-  const hint = `${path}.lora`;
-  const attributes: Record<string, bigint[]> = {};
-  for (const name of ['strides', 'pads', 'dilations']) {
-    const values = intsAttribute(node, name);
-    if (values) attributes[name] = values.map(BigInt);
-  }
-  const [n, , h, w] = type?.shape ?? [];
-  const down = rewiring.emit('Conv', [x, a], {
-    hint: `${hint}_down`,
-    attributes: { ...attributes, kernel_shape: kernel.map(BigInt) },
-    type: type?.type,
-    shape: type && [n, rank, h, w],
-  });
-  const flat = rewiring.flattenPixels(down, rank, `${hint}_in`);
-  const pixels = rewiring.graph.types.get(flat)?.shape[2];
-  const d = rewiring.emit('MatMul', [b, flat], {
-    hint: `${hint}_up`,
-    type: type?.type,
-    shape: type && [n, dOut, pixels],
-  });
-  rewiring.emit('Add', [y, rewiring.asPixels(d, y, `${hint}_out`)], { hint, output: site.output });
 }

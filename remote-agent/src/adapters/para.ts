@@ -1,11 +1,12 @@
 import { ParaError } from '../common/errors.ts';
 import { Random } from '../common/random.ts';
 import { DataType } from '../onnx/types.ts';
-import type { FloatTensor, LayerOperator, Method, PlannedLayer } from './method.ts';
+import { projectOutput } from './low-rank.ts';
+import type { FloatTensor, LayerOperator, Method } from './method.ts';
 import { orthonormalColumns } from './orthonormal.ts';
 import { basisGraph, basisPullbackGraph } from './para-basis.ts';
 import { checkRank, layOut, refuseForeign, takeTensor } from './plan.ts';
-import { Rewiring, type Site, withLast } from './rewiring.ts';
+import { Rewiring } from './rewiring.ts';
 
 /** The paper's rank boundary: a layer loses at most one fortieth of its output dimensions. */
 export const defaultGamma = 1 / 40;
@@ -74,7 +75,7 @@ export const para: Method = {
       });
       for (const site of sites) {
         rewiring.resume(site);
-        (layer.kind === 'conv' ? projectChannels : projectFeatures)(rewiring, site, layer, q, qt);
+        projectOutput(rewiring, site, layer, q, qt, site.output);
       }
     }
     rewiring.finish();
@@ -118,61 +119,4 @@ function projection(name: string, { dims, data }: FloatTensor): LayerOperator {
     );
   const basis = orthonormalColumns(data, dOut, rank);
   return { kind: 'projection', path: name.slice(0, -part.length - 1), dOut, rank, basis };
-}
-
-/**
- * `y - (y Q) Q^T` over the last axis. Where `y` already holds the bias b, `y - P (y - b)` is the same as adding the
- * bias after the projection, at the price of one product of a vector.
- */
-function projectFeatures(rewiring: Rewiring, site: Site, layer: PlannedLayer, q: string, qt: string): void {
-  const { path, rank, dOut } = layer;
-  const { y, bias, type } = site;
-  const shape = withLast(type?.shape, rank);
-  const hint = `${path}.para`;
-  let z = rewiring.emit('MatMul', [y, q], { hint: `${hint}_down`, type: type?.type, shape });
-  if (bias) {
-    const b = rewiring.emit('Reshape', [bias, rewiring.integers([1, dOut])], {
-      hint: `${hint}_bias`,
-      type: type?.type,
-      shape: [1, dOut],
-    });
-    const bz = rewiring.emit('MatMul', [b, q], {
-      hint: `${hint}_bias_down`,
-      type: type?.type,
-      shape: [1, rank],
-    });
-    z = rewiring.emit('Sub', [z, bz], { hint: `${hint}_unbiased`, type: type?.type, shape });
-  }
-  const p = rewiring.emit('MatMul', [z, qt], { hint: `${hint}_up`, type: type?.type, shape: type?.shape });
-  rewiring.emit('Sub', [y, p], { hint, output: site.output });
-}
-
-/** The same over the channels of an image f[N,C,h,w]. */
-function projectChannels(rewiring: Rewiring, site: Site, layer: PlannedLayer, q: string, qt: string): void {
-  const { path, rank, dOut } = layer;
-  const { y, bias, type } = site;
-  const hint = `${path}.para`;
-  const flat = rewiring.flattenPixels(y, dOut, `${hint}_in`);
-  const [n, , pixels] = rewiring.graph.types.get(flat)?.shape ?? [];
-  const thin = type && [n, rank, pixels];
-  let z = rewiring.emit('MatMul', [qt, flat], { hint: `${hint}_down`, type: type?.type, shape: thin });
-  if (bias) {
-    const b = rewiring.emit('Reshape', [bias, rewiring.integers([dOut, 1])], {
-      hint: `${hint}_bias`,
-      type: type?.type,
-      shape: [dOut, 1],
-    });
-    const bz = rewiring.emit('MatMul', [qt, b], {
-      hint: `${hint}_bias_down`,
-      type: type?.type,
-      shape: [rank, 1],
-    });
-    z = rewiring.emit('Sub', [z, bz], { hint: `${hint}_unbiased`, type: type?.type, shape: thin });
-  }
-  const p = rewiring.emit('MatMul', [q, z], {
-    hint: `${hint}_up`,
-    type: type?.type,
-    shape: type && [n, dOut, pixels],
-  });
-  rewiring.emit('Sub', [y, rewiring.asPixels(p, y, `${hint}_out`)], { hint, output: site.output });
 }

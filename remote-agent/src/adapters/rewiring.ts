@@ -1,5 +1,5 @@
 import { ParaError } from '../common/errors.ts';
-import { type AttributeValue, floatAttribute, intAttribute } from '../onnx/attributes.ts';
+import { type AttributeValue, floatAttribute } from '../onnx/attributes.ts';
 import type { Graph, ValueType } from '../onnx/graph.ts';
 import { DataType, floatTensor, int64Tensor } from '../onnx/types.ts';
 
@@ -166,17 +166,4 @@ export class Rewiring {
 function flattened(shape: Shape, channels: number): Shape {
   const [n, , h, w] = shape;
   return [n, channels, h !== undefined && w !== undefined ? h * w : undefined];
-}
-
-/** `shape` with its last dimension replaced. */
-export const withLast = (shape: Shape | undefined, last: number): Shape | undefined =>
-  shape && [...shape.slice(0, -1), last];
-
-/** @throws ParaError `graph` for a grouped convolution, whose input channels a low-rank addition cannot mix */
-export function refuseGroups(node: NodeProto, path: string): void {
-  if (node.opType === 'Conv' && intAttribute(node, 'group', 1) !== 1)
-    throw new ParaError('graph', `The layer ${path} is a grouped convolution, which LoRA cannot adapt`, {
-      where: node.name,
-      hint: 'leave it out of the layers to adapt',
-    });
 }
