@@ -1,26 +1,87 @@
 import type { LayerOperator } from '../adapters/method.ts';
+import {
+  type ActiveAdapter,
+  attachSlots,
+  checkStrength,
+  composeSlots,
+  type Slots,
+  slotNames,
+} from '../adapters/slots.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
-import type { Tensor } from '../runtime/tensor.ts';
+import { findLayers } from '../onnx/modules.ts';
+import { f32, type Tensor } from '../runtime/tensor.ts';
 
-/** An adapter as sampling uses it: what it does to each layer, and how strongly. */
-export interface AppliedAdapter {
-  readonly operators: readonly LayerOperator[];
-  readonly strength: number;
+type Kind = LayerOperator['kind'];
+type Ranks = ReadonlyMap<string, number>;
+
+/**
+ * The room for adapters in one resident session. It only grows: adapters, strengths and their order change without a
+ * new session as long as every layer has enough rank; more needs one rebuild. With no adapter yet there are no slots
+ * and the graph stays as it is.
+ */
+export class AdapterSlots {
+  #room: Record<Kind, Map<string, number>> = { projection: new Map(), addition: new Map() };
+  #slots: Slots | undefined;
+  #composed: { key: readonly ActiveAdapter[]; feeds: Record<string, Tensor> } | undefined;
+
+  /**
+   * Makes room for adapters that will apply together.
+   * @returns whether the session must be built again
+   * @throws ParaError `settings` for a strength that its method does not have
+   */
+  reserve(adapters: readonly ActiveAdapter[]): boolean {
+    for (const { method, strength, name } of adapters) checkStrength(method, strength, name);
+    const needed = ranksTogether(adapters);
+    let grown = false;
+    for (const kind of ['projection', 'addition'] as const)
+      for (const [path, rank] of needed[kind])
+        if (rank > (this.#room[kind].get(path) ?? 0)) {
+          this.#room[kind].set(path, rank);
+          grown = true;
+        }
+    return grown;
+  }
+
+  /** What to do to a U-Net graph so that it has this room; nothing when no room is needed. */
+  edit(): ((graph: Graph) => void) | undefined {
+    const { projection, addition } = this.#room;
+    this.#slots = undefined;
+    this.#composed = undefined;
+    if (projection.size === 0 && addition.size === 0) return undefined;
+    return (graph) => {
+      const { layers } = findLayers(graph);
+      const known = new Set(layers.map((layer) => layer.path));
+      const missing = [...projection.keys(), ...addition.keys()].find((path) => !known.has(path));
+      if (missing !== undefined)
+        throw new ParaError('adapter', `The base has no layer ${missing}`, {
+          where: missing,
+          hint: 'the adapter was made for another base',
+        });
+      this.#slots = attachSlots(graph, layers, {
+        projectionRank: ({ path }) => projection.get(path) ?? 0,
+        additionRank: ({ path }) => addition.get(path) ?? 0,
+      });
+    };
+  }
+
+  /** Feeds for the session that was built after `edit`. */
+  feeds(adapters: readonly ActiveAdapter[]): Record<string, Tensor> {
+    if (!this.#slots) return {};
+    if (this.#composed?.key === adapters) return this.#composed.feeds;
+    const { projections, additions } = composeSlots(this.#slots, adapters);
+    const feeds: Record<string, Tensor> = {};
+    if (projections.length > 0) feeds[slotNames.projections] = f32([projections.length], projections);
+    if (additions.length > 0) feeds[slotNames.additions] = f32([additions.length], additions);
+    this.#composed = { key: adapters, feeds };
+    return feeds;
+  }
 }
 
-export class AdapterSlots {
-  /** Makes room for the adapters; true when the session must be built again. */
-  makeRoom(adapters: readonly AppliedAdapter[]): boolean {
-    if (adapters.length > 0) throw new ParaError('adapter', 'Adapters cannot be applied yet');
-    return false;
-  }
-
-  edit(): ((graph: Graph) => void) | undefined {
-    return undefined;
-  }
-
-  feeds(_adapters: readonly AppliedAdapter[]): Record<string, Tensor> {
-    return {};
-  }
+function ranksTogether(adapters: readonly ActiveAdapter[]): Record<Kind, Ranks> {
+  const totals = { projection: new Map<string, number>(), addition: new Map<string, number>() };
+  for (const { operators } of adapters)
+    for (const { kind, path, rank } of operators)
+      totals[kind].set(path, (totals[kind].get(path) ?? 0) + rank);
+  return totals;
 }

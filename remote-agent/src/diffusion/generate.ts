@@ -1,6 +1,7 @@
+import type { ActiveAdapter } from '../adapters/slots.ts';
 import { ParaError } from '../common/errors.ts';
 import type { SessionOptions } from '../runtime/session.ts';
-import { AdapterSlots, type AppliedAdapter } from './adapter-slots.ts';
+import { AdapterSlots } from './adapter-slots.ts';
 import type { Base } from './base.ts';
 import { type Conditioning, Denoiser, type DenoiserShape, timeIds } from './denoiser.ts';
 import { noise, SamplingNoise } from './noise.ts';
@@ -31,7 +32,7 @@ export interface GenerateRequest {
   /** Pictures per call of the U-Net; default 1, which makes a picture independent of its neighbours to the last bit. */
   readonly batch?: number;
   /** Adapters in the order they apply. */
-  readonly adapters?: readonly AppliedAdapter[];
+  readonly adapters?: readonly ActiveAdapter[];
   /** Latents to start from instead of the seed's noise, standard normal [count, C, h, w] (for tests). */
   readonly startNoise?: Float32Array;
   /** Called after each step; throw to stop. */
@@ -156,16 +157,28 @@ export class Generator {
     return latents;
   }
 
-  async #denoise(shape: DenoiserShape, adapters: readonly AppliedAdapter[]): Promise<Denoiser> {
-    const rebuilt = this.#slots.makeRoom(adapters);
+  async #denoise(shape: DenoiserShape, adapters: readonly ActiveAdapter[]): Promise<Denoiser> {
+    if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
     const key = JSON.stringify(shape);
-    if (this.#denoiser?.key === key && !rebuilt) return this.#denoiser.value;
-    await this.#denoiser?.value.release();
-    this.#denoiser = undefined;
+    if (this.#denoiser?.key === key) return this.#denoiser.value;
+    await this.#dropDenoiser();
     const edit = this.#slots.edit();
     const value = await Denoiser.open(this.base, shape, { ...this.#options, ...(edit ? { edit } : {}) });
     this.#denoiser = { key, value };
     return value;
+  }
+
+  async #dropDenoiser(): Promise<void> {
+    await this.#denoiser?.value.release();
+    this.#denoiser = undefined;
+  }
+
+  /**
+   * Makes room for adapters that a later request will apply together, so that all requests share one session: call it
+   * for each combination before the first `generate`.
+   */
+  async reserve(adapters: readonly ActiveAdapter[]): Promise<void> {
+    if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
   }
 
   async #decode(plan: Plan, latents: Float32Array, seed: number, batch: number): Promise<GeneratedPicture[]> {
@@ -196,8 +209,7 @@ export class Generator {
   async release(): Promise<void> {
     await this.#text?.release();
     this.#text = undefined;
-    await this.#denoiser?.value.release();
-    this.#denoiser = undefined;
+    await this.#dropDenoiser();
     await this.#vae.release();
   }
 }

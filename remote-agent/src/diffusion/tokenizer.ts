@@ -48,8 +48,14 @@ export class ClipTokenizer {
     return text.split(this.#split).flatMap((piece) => {
       const added = this.#added.get(piece);
       if (added !== undefined) return [added];
-      const cleaned = clean(piece);
-      return cleaned === '' ? [] : this.#bpe.encode(cleaned, { add_special_tokens: false }).ids;
+      // Lower case may have made CLIP's own marks out of capitals.
+      return clean(piece)
+        .split(/(<\|(?:start|end)oftext\|>)/)
+        .flatMap((part) => {
+          if (part.trim() === '') return [];
+          const mark = this.#added.get(part);
+          return mark !== undefined ? [mark] : this.#bpe.encode(part, { add_special_tokens: false }).ids;
+        });
     });
   }
 }
@@ -65,7 +71,8 @@ function tokenizerJson(files: TokenizerFiles): object {
       pretokenizers: [
         {
           type: 'Split',
-          pattern: { Regex: "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" },
+          // The long s is an s where case is ignored.
+          pattern: { Regex: "'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" },
           behavior: 'Removed',
           invert: true,
         },
