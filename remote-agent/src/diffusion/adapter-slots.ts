@@ -1,4 +1,5 @@
-import type { LayerOperator } from '../adapters/method.ts';
+import type { LayerOperator, Method } from '../adapters/method.ts';
+import { methodByName } from '../adapters/methods.ts';
 import {
   type ActiveAdapter,
   attachSlots,
@@ -15,6 +16,22 @@ import { f32, type Tensor } from '../runtime/tensor.ts';
 type Kind = LayerOperator['kind'];
 type Ranks = ReadonlyMap<string, number>;
 
+/** An adapter as a request names it. */
+export interface AppliedAdapter {
+  readonly operators: readonly LayerOperator[];
+  readonly strength: number;
+  /** Shown in messages. */
+  readonly name?: string;
+  /** Decides which strengths make sense; default the method whose kind of operator the adapter has. */
+  readonly method?: Method;
+}
+
+function active(adapter: AppliedAdapter): ActiveAdapter {
+  const projects = adapter.operators.some(({ kind }) => kind === 'projection');
+  const { name = 'the adapter', method = methodByName(projects ? 'para' : 'lora') } = adapter;
+  return { name, method, operators: adapter.operators, strength: adapter.strength };
+}
+
 /**
  * The room for adapters in one resident session. It only grows: adapters, strengths and their order change without a
  * new session as long as every layer has enough rank; more needs one rebuild. With no adapter yet there are no slots
@@ -23,15 +40,15 @@ type Ranks = ReadonlyMap<string, number>;
 export class AdapterSlots {
   #room: Record<Kind, Map<string, number>> = { projection: new Map(), addition: new Map() };
   #slots: Slots | undefined;
-  #composed: { key: readonly ActiveAdapter[]; feeds: Record<string, Tensor> } | undefined;
+  #composed: { key: readonly AppliedAdapter[]; feeds: Record<string, Tensor> } | undefined;
 
   /**
    * Makes room for adapters that will apply together.
    * @returns whether the session must be built again
    * @throws ParaError `settings` for a strength that its method does not have
    */
-  reserve(adapters: readonly ActiveAdapter[]): boolean {
-    for (const { method, strength, name } of adapters) checkStrength(method, strength, name);
+  reserve(adapters: readonly AppliedAdapter[]): boolean {
+    for (const { method, strength, name } of adapters.map(active)) checkStrength(method, strength, name);
     const needed = ranksTogether(adapters);
     let grown = false;
     for (const kind of ['projection', 'addition'] as const)
@@ -66,10 +83,10 @@ export class AdapterSlots {
   }
 
   /** Feeds for the session that was built after `edit`. */
-  feeds(adapters: readonly ActiveAdapter[]): Record<string, Tensor> {
+  feeds(adapters: readonly AppliedAdapter[]): Record<string, Tensor> {
     if (!this.#slots) return {};
     if (this.#composed?.key === adapters) return this.#composed.feeds;
-    const { projections, additions } = composeSlots(this.#slots, adapters);
+    const { projections, additions } = composeSlots(this.#slots, adapters.map(active));
     const feeds: Record<string, Tensor> = {};
     if (projections.length > 0) feeds[slotNames.projections] = f32([projections.length], projections);
     if (additions.length > 0) feeds[slotNames.additions] = f32([additions.length], additions);
@@ -78,7 +95,7 @@ export class AdapterSlots {
   }
 }
 
-function ranksTogether(adapters: readonly ActiveAdapter[]): Record<Kind, Ranks> {
+function ranksTogether(adapters: readonly AppliedAdapter[]): Record<Kind, Ranks> {
   const totals = { projection: new Map<string, number>(), addition: new Map<string, number>() };
   for (const { operators } of adapters)
     for (const { kind, path, rank } of operators)

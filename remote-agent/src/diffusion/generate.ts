@@ -1,7 +1,6 @@
-import type { ActiveAdapter } from '../adapters/slots.ts';
 import { ParaError } from '../common/errors.ts';
 import type { SessionOptions } from '../runtime/session.ts';
-import { AdapterSlots } from './adapter-slots.ts';
+import { AdapterSlots, type AppliedAdapter } from './adapter-slots.ts';
 import type { Base } from './base.ts';
 import { type Conditioning, Denoiser, type DenoiserShape, timeIds } from './denoiser.ts';
 import { noise, SamplingNoise } from './noise.ts';
@@ -32,7 +31,7 @@ export interface GenerateRequest {
   /** Pictures per call of the U-Net; default 1, which makes a picture independent of its neighbours to the last bit. */
   readonly batch?: number;
   /** Adapters in the order they apply. */
-  readonly adapters?: readonly ActiveAdapter[];
+  readonly adapters?: readonly AppliedAdapter[];
   /** Latents to start from instead of the seed's noise, standard normal [count, C, h, w] (for tests). */
   readonly startNoise?: Float32Array;
   /** Called after each step; throw to stop. */
@@ -157,7 +156,7 @@ export class Generator {
     return latents;
   }
 
-  async #denoise(shape: DenoiserShape, adapters: readonly ActiveAdapter[]): Promise<Denoiser> {
+  async #denoise(shape: DenoiserShape, adapters: readonly AppliedAdapter[]): Promise<Denoiser> {
     if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
     const key = JSON.stringify(shape);
     if (this.#denoiser?.key === key) return this.#denoiser.value;
@@ -177,7 +176,7 @@ export class Generator {
    * Makes room for adapters that a later request will apply together, so that all requests share one session: call it
    * for each combination before the first `generate`.
    */
-  async reserve(adapters: readonly ActiveAdapter[]): Promise<void> {
+  async reserve(adapters: readonly AppliedAdapter[]): Promise<void> {
     if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
   }
 
