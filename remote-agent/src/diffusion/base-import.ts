@@ -1,0 +1,102 @@
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { diskError } from '../common/files.ts';
+import { type Base, openBase } from './base.ts';
+import { baseFolders, paraHome } from './base-places.ts';
+
+/** A base found by name. */
+export interface ListedBase {
+  readonly name: string;
+  readonly directory: string;
+  /** Bytes of the model files; 0 where the base cannot be opened. */
+  readonly bytes: number;
+  readonly base: Base | undefined;
+  /** Why it cannot be opened. */
+  readonly problem: string | undefined;
+}
+
+/** All bases that have a name, with what their files say. */
+export function listBases(): ListedBase[] {
+  return baseFolders().map(({ name, directory }) => {
+    try {
+      const base = openBase(directory);
+      const bytes = modelFiles(base).reduce((sum, file) => sum + statSync(file).size, 0);
+      return { name, directory, bytes, base, problem: undefined };
+    } catch (cause) {
+      const problem = cause instanceof ParaError ? cause.message : String(cause);
+      return { name, directory, bytes: 0, base: undefined, problem };
+    }
+  });
+}
+
+function modelFiles(base: Base): string[] {
+  return [base.unet, ...base.textEncoders, base.vaeEncoder, base.vaeDecoder].flatMap((part) => part.files);
+}
+
+/** Files of a folder that describe the base beside its models. */
+const described = /\.(json|txt|md)$/;
+
+/**
+ * Takes a base into the user's own folder under `name` (default: its folder's name). Model files are linked where the
+ * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
+ * refuses them. Either all of it is there afterwards, or nothing.
+ * @throws ParaError `base` for a folder that is none, `exists` for a name that is taken, `disk`
+ */
+export function importBase(path: string, name = basename(path)): Base {
+  const base = openBase(path);
+  if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
+    throw new ParaError('base', `"${name}" is no possible name for a base`, {
+      where: 'name',
+      hint: 'use letters, digits, dots, hyphens and underscores',
+    });
+  const target = join(paraHome(), 'bases', name);
+  if (existsSync(target))
+    throw new ParaError('exists', `There is a base "${name}" already`, {
+      where: target,
+      hint: 'choose another name, or remove that folder first',
+    });
+  const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
+  try {
+    for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
+    openBase(unfinished);
+    renameSync(unfinished, target);
+  } catch (cause) {
+    rmSync(unfinished, { recursive: true, force: true });
+    throw diskError(cause, target);
+  }
+  return openBase(target);
+}
+
+function wantedFiles(base: Base): string[] {
+  const folders = new Set([base.directory, join(base.directory, 'scheduler'), join(base.directory, 'vae')]);
+  for (const encoder of base.textEncoders) folders.add(encoder.directory).add(encoder.tokenizer);
+  for (const part of [base.unet, base.vaeEncoder, base.vaeDecoder]) folders.add(part.directory);
+  const files = modelFiles(base);
+  for (const folder of folders)
+    if (existsSync(folder))
+      for (const entry of readdirSync(folder))
+        if (described.test(entry) && statSync(join(folder, entry)).isFile()) files.push(join(folder, entry));
+  return [...new Set(files)];
+}
+
+function place(from: string, to: string): void {
+  mkdirSync(dirname(to), { recursive: true });
+  const source = realpathSync(from);
+  try {
+    linkSync(source, to);
+  } catch {
+    copyFileSync(source, to, constants.COPYFILE_FICLONE);
+  }
+}

@@ -1,0 +1,140 @@
+import '../autodiff/rules/index.ts';
+import { chooseLayers } from '../adapters/layers.ts';
+import { canonicalise } from '../autodiff/canonicalise.ts';
+import { ruleFor } from '../autodiff/registry.ts';
+import type { Graph } from '../onnx/graph.ts';
+import { loadGraph } from '../onnx/io.ts';
+import { findLayers } from '../onnx/modules.ts';
+import { fixDimensions, simplify } from '../onnx/simplify.ts';
+import { countOf, dimsOf, elementSize } from '../onnx/tensor-data.ts';
+import type { DataType } from '../onnx/types.ts';
+import type { Base } from './base.ts';
+import { unetShapes } from './denoiser.ts';
+
+/** Bytes, estimated from the U-Net's graph at the base's own size; the runtime's own overhead comes on top. */
+export interface MemoryEstimate {
+  readonly unetWeights: number;
+  /** One picture with guidance: U-Net weights and the largest set of values alive at once. */
+  readonly generation: number;
+  /** One example, every activation kept for the backward pass (`memory: "fast"`). */
+  readonly training: number;
+  /** One example with recomputed activations (`memory: "lean"`). */
+  readonly leanTraining: number;
+}
+
+export interface UnetFacts {
+  readonly memory: MemoryEstimate;
+  /** Operators behind an attention layer that have no gradient rule, `domain.Operator` where not of ONNX itself. */
+  readonly withoutGradient: readonly string[];
+}
+
+/** @throws ParaError `graph` naming the node that is not understood */
+export function unetFacts(base: Base): UnetFacts {
+  const twice = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 2);
+  const once = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 1);
+  const unetWeights = weightBytes(once);
+  const kept = activationBytes(once);
+  const peak = peakBytes(once);
+  return {
+    memory: {
+      unetWeights,
+      generation: unetWeights + peakBytes(twice),
+      training: unetWeights + kept + 2 * peak,
+      // A block's activations at a time, and the values between blocks.
+      leanTraining: unetWeights + Math.min(kept, kept / 8 + 4 * peak),
+    },
+    withoutGradient: operatorsWithoutGradient(once),
+  };
+}
+
+function preparedUnet(base: Base, batch: number): Graph {
+  const graph = loadGraph(base.unet.path);
+  const { dims } = base.unet.ports.sample;
+  const tokens = base.unet.ports.hidden.dims[1] ?? base.textEncoders[0]!.tokens;
+  const latentHeight = dims[2] ?? base.height / base.vaeFactor;
+  const latentWidth = dims[3] ?? base.width / base.vaeFactor;
+  fixDimensions(graph, unetShapes(base, { batch, latentHeight, latentWidth, tokens }));
+  simplify(graph);
+  return graph;
+}
+
+/** Weights as the graph computes with them: stored halves behind a Cast are unfolded when a session is made. */
+function weightBytes(graph: Graph): number {
+  const casts = new Map<string, number>();
+  for (const node of graph.nodes)
+    if (node.opType === 'Cast') {
+      const to = graph.types.get(node.output[0]!)?.type;
+      casts.set(node.input[0]!, elementSize[to as DataType] ?? 4);
+    }
+  let bytes = 0;
+  for (const tensor of graph.initializers.values())
+    bytes +=
+      countOf(dimsOf(tensor)) * (casts.get(tensor.name) ?? elementSize[tensor.dataType as DataType] ?? 4);
+  return bytes;
+}
+
+/** Operators whose output is a view of their input. */
+const views = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Flatten']);
+
+function sizeOfValue(graph: Graph, name: string): number {
+  const known = graph.types.get(name);
+  if (!known) return 0;
+  return known.shape.reduce<number>((a, d) => a * (d ?? 1), 1) * (elementSize[known.type] ?? 4);
+}
+
+function activationBytes(graph: Graph): number {
+  const weights = derivedFromWeights(graph);
+  let bytes = 0;
+  for (const node of graph.nodes)
+    if (!views.has(node.opType))
+      for (const name of node.output) if (name && !weights.has(name)) bytes += sizeOfValue(graph, name);
+  return bytes;
+}
+
+/** Values computed from weights alone (unfolded halves, transposes): part of the weights, not of the activations. */
+function derivedFromWeights(graph: Graph): Set<string> {
+  const derived = new Set(graph.initializers.keys());
+  for (const node of graph.nodes)
+    if (node.input.length > 0 && node.input.every((name) => !name || derived.has(name)))
+      for (const name of node.output) derived.add(name);
+  return derived;
+}
+
+/** Largest total of values alive at once when the nodes run in order. */
+function peakBytes(graph: Graph): number {
+  const weights = derivedFromWeights(graph);
+  const lastUse = new Map<string, number>();
+  for (const [i, node] of graph.nodes.entries()) for (const name of node.input) lastUse.set(name, i);
+  const ending = new Map<number, string[]>();
+  for (const [name, i] of lastUse) ending.set(i, [...(ending.get(i) ?? []), name]);
+  let alive = 0;
+  let peak = 0;
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const name of node.output) if (name && !weights.has(name)) alive += sizeOfValue(graph, name);
+    peak = Math.max(peak, alive);
+    for (const name of ending.get(i) ?? []) if (!weights.has(name)) alive -= sizeOfValue(graph, name);
+  }
+  return peak;
+}
+
+function operatorsWithoutGradient(graph: Graph): string[] {
+  const { layers } = findLayers(graph);
+  if (layers.length === 0) return [];
+  let chosen = layers;
+  try {
+    chosen = chooseLayers(layers, 'attention');
+  } catch {
+    // A base without attention of that name: any layer may be adapted.
+  }
+  canonicalise(graph);
+  const starts = new Set(chosen.map((layer) => layer.node));
+  const dependent = new Set<string>();
+  const missing = new Set<string>();
+  for (const node of graph.nodes) {
+    const reached = node.input.some((name) => dependent.has(name));
+    if (reached && !ruleFor(node.opType))
+      missing.add(node.domain ? `${node.domain}.${node.opType}` : node.opType);
+    if (reached || starts.has(node.name)) for (const name of node.output) if (name) dependent.add(name);
+  }
+  return [...missing].sort();
+}
