@@ -26,6 +26,7 @@ export function install() {
   if (existsSync(marker) && readFileSync(marker, 'utf8') === hash) return;
   console.log('Installing packages ...');
   // The runtime's own install step fetches the CUDA provider; the CPU one lies in the package.
-  run('npm', ['ci', '--no-fund', '--no-audit'], { env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' } });
+  // Not `npm ci`: it refuses lock files of registries that lack optional packages of other platforms.
+  run('npm', ['install', '--no-save', '--no-fund', '--no-audit', '--loglevel=error'], { env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' } });
   writeFileSync(marker, hash);
 }

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 import text
@@ -24,7 +25,7 @@ CONFIG = dict(
 )
 SCHEDULER = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000,
                  steps_offset=1, timestep_spacing="leading", prediction_type="epsilon", clip_sample=False, set_alpha_to_one=False)
-BATCH = 32  # a worker
+BATCH = 16  # a worker
 TIME_IDS = [64.0, 64, 0, 0, 64, 64]
 
 
@@ -61,8 +62,11 @@ def train(rank, args):
     smooth = None
     for step in range(begin + 1, args.steps + 1):
         rng = np.random.default_rng([step, rank])
-        # Both workers must agree on the rate: it follows the step alone.
-        progress = step / args.steps
+        # Both workers must agree on the rate: the first one tells how far the run is.
+        minutes = (spent + time.time() - start) / 60
+        shared = torch.tensor([max(step / args.steps, minutes / args.minutes)])
+        dist.broadcast(shared, 0)
+        progress = min(1.0, float(shared))
         rate = args.lr * min(1, step / 200) * (1 if progress < 0.4 else 0.02 + 0.98 * (1 - progress) / 0.6)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -89,11 +93,13 @@ def train(rank, args):
         smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
         if rank == 0:
             clock.tick(step, loss=smooth)
-            if step % 200 == 0 or step == args.steps:
+            if step % 200 == 0 or progress >= 1:
                 state = dict(models=[m.state_dict() for m in models], optimiser=optimiser.state_dict(), shadow=average.shadow,
                              step=step, spent=spent + time.time() - start, loss=smooth)
                 torch.save(state, WORK / "diffusion.pt.tmp")
                 os.replace(WORK / "diffusion.pt.tmp", state_path)
+        if progress >= 1:
+            break
 
 
 @torch.no_grad()
@@ -116,7 +122,8 @@ def save(folder, random=False):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--minutes", type=float, default=1e9, help="end (and let the learning rate fall) after this time")
+    parser.add_argument("--lr", type=float, default=6e-4)
     parser.add_argument("--save", action="store_true")
     args = parser.parse_args()
     if args.save:
@@ -124,4 +131,4 @@ if __name__ == "__main__":
     else:
         if not (WORK / "torch" / "tokenizer").exists():
             text.make_tokenizer()
-        workers.run(train, args, port=29532)
+        workers.run(train, args, port=29500 + os.getpid() % 400)

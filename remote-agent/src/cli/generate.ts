@@ -1,0 +1,159 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { writeFileAtomic } from '../common/files.ts';
+import { encodePng } from '../dataset/pictures.ts';
+import { pngText, withPngText } from '../dataset/png-text.ts';
+import { grid } from '../dataset/sheet.ts';
+import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
+import { type Base, openBase } from '../diffusion/base.ts';
+import { Generator } from '../diffusion/generate.ts';
+import { Progress, say } from './output.ts';
+import { loadApplied } from './adapters.ts';
+
+export interface GenerateOptions {
+  readonly base: string;
+  readonly prompt?: string;
+  readonly negative?: string;
+  readonly adapter: readonly string[];
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly scheduler: string;
+  readonly size?: string;
+  readonly count: number;
+  readonly from?: string;
+  readonly out: string;
+  readonly force?: boolean;
+}
+
+/** Splits `FILE[:STRENGTH]`; a colon within the path (a drive letter) stays. */
+export function adapterArgument(text: string): { file: string; strength: number } {
+  const found = /^(.+):(-?\d+(?:\.\d+)?)$/.exec(text);
+  return found ? { file: found[1]!, strength: Number(found[2]) } : { file: text, strength: 1 };
+}
+
+/** Refuses to write over a file unless told to. */
+export function refuseExisting(path: string, force: boolean | undefined): void {
+  if (!force && existsSync(path))
+    throw new ParaError('exists', 'The output file exists already', { where: resolve(path), hint: 'choose another name, or add --force' });
+}
+
+function sizeOf(text: string | undefined, base: Base): { width: number; height: number } {
+  if (!text) return { width: base.width, height: base.height };
+  const found = /^(\d+)x(\d+)$/.exec(text);
+  if (!found) throw new ParaError('settings', `"${text}" is not a size`, { where: '--size', hint: 'write WIDTHxHEIGHT, e.g. 64x64' });
+  return { width: Number(found[1]), height: Number(found[2]) };
+}
+
+/** Everything that a picture was made from, so that `--from` repeats it; lies beside the field's `parameters`. */
+export interface Recipe {
+  readonly base: string;
+  readonly baseHash: string;
+  readonly prompt: string;
+  readonly negative: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly scheduler: string;
+  readonly width: number;
+  readonly height: number;
+  readonly adapters: readonly { readonly file: string; readonly strength: number }[];
+}
+
+/** The `parameters` text that tools of the field read. */
+export function parametersText(recipe: Recipe): string {
+  const adapters = recipe.adapters.map((a) => `${a.file}:${a.strength}`).join(' ');
+  const lines = [recipe.prompt];
+  if (recipe.negative) lines.push(`Negative prompt: ${recipe.negative}`);
+  lines.push(
+    [
+      `Steps: ${recipe.steps}`,
+      `Sampler: ${recipe.scheduler}`,
+      `CFG scale: ${recipe.guidance}`,
+      `Seed: ${recipe.seed}`,
+      `Size: ${recipe.width}x${recipe.height}`,
+      `Model hash: ${recipe.baseHash.slice(0, 10)}`,
+      `Model: ${recipe.base}`,
+      ...(adapters ? [`Adapters: "${adapters}"`] : []),
+    ].join(', '),
+  );
+  return lines.join('\n');
+}
+
+function recipeOf(path: string): Recipe {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new ParaError('picture', 'The picture cannot be read', { where: path, hint: 'check the path', cause });
+  }
+  const text = pngText(bytes, 'para-studio', path);
+  if (!text) throw new ParaError('picture', 'This picture does not tell how it was made', { where: path, hint: 'only pictures made by para can be repeated' });
+  return JSON.parse(text) as Recipe;
+}
+
+/** `para generate`: draws pictures and writes PNG files that say how they were made. */
+export async function generateCommand(options: GenerateOptions): Promise<void> {
+  refuseExisting(options.out, options.force);
+  const old = options.from ? recipeOf(options.from) : undefined;
+  const base = openBase(old?.base ?? options.base);
+  if (old && old.baseHash !== base.hash)
+    throw new ParaError('base', `The base "${base.name}" is not the one this picture was made with`, {
+      where: `now ${base.hash.slice(0, 10)}, then ${old.baseHash.slice(0, 10)}`,
+      hint: 'put the earlier base back',
+    });
+  const prompt = old?.prompt ?? options.prompt;
+  if (!prompt) throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
+  const recipe: Recipe = old ?? {
+    base: options.base,
+    baseHash: base.hash,
+    prompt,
+    negative: options.negative ?? '',
+    seed: options.seed,
+    steps: options.steps,
+    guidance: options.guidance,
+    scheduler: options.scheduler,
+    ...sizeOf(options.size, base),
+    adapters: options.adapter.map((text) => {
+      const { file, strength } = adapterArgument(text);
+      return { file: resolve(file), strength };
+    }),
+  };
+  const adapters: AppliedAdapter[] = recipe.adapters.map(({ file, strength }) => loadApplied(file, strength, base));
+  const generator = new Generator(base);
+  const count = old ? 1 : options.count;
+  const bar = new Progress('generate', recipe.steps * count);
+  try {
+    const { negative, seed, steps, guidance, scheduler, width, height } = recipe;
+    const pictures = await generator.generate({
+      prompt, negative, seed, steps, guidance, scheduler, width, height, count, adapters,
+      onStep: ({ picture, step }) => bar.update(picture * steps + step),
+    });
+    bar.stop();
+    const images = pictures.map((p) => ({ width: p.width, height: p.height, rgb: p.pixels }));
+    for (const [i, image] of images.entries()) {
+      const path = count === 1 ? options.out : numbered(options.out, i);
+      await writePicture(path, image, { ...recipe, seed: recipe.seed + i });
+      say(path);
+    }
+    if (count > 1) {
+      const columns = Math.ceil(Math.sqrt(count));
+      writeFileAtomic(options.out, await encodePng(grid(images, columns)));
+      say(options.out);
+    }
+  } finally {
+    bar.stop();
+    await generator.release();
+  }
+}
+
+const numbered = (path: string, i: number) => {
+  const end = extname(path);
+  return `${path.slice(0, path.length - end.length)}-${i + 1}${end}`;
+};
+
+async function writePicture(path: string, image: Parameters<typeof encodePng>[0], recipe: Recipe): Promise<void> {
+  const png = withPngText(await encodePng(image), 'parameters', parametersText(recipe));
+  writeFileAtomic(path, withPngText(png, 'para-studio', JSON.stringify(recipe)));
+}

@@ -1,0 +1,93 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ParaError } from '../common/errors.ts';
+import { red } from './output.ts';
+
+const whole = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('must be a whole number from 0');
+  return value;
+};
+const real = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('must be a number');
+  return value;
+};
+const collect = (value: string, list: string[]) => [...list, value];
+
+const program = new Command('para')
+  .description('Personalise text-to-image models with PaRa and LoRA')
+  .version('0.1.0')
+  .showSuggestionAfterError();
+
+program
+  .command('train')
+  .description('train a subject, or resume a run')
+  .argument('[file]', 'subject file, NAME.para.json')
+  .option('--resume <run>', 'continue a run: its folder or its name')
+  .addOption(new Option('--method <name>', 'what to train').choices(['para', 'lora', 'both']))
+  .option('--steps <n>', 'updates to make', whole)
+  .option('--out <dir>', 'folder of the run')
+  .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda', 'webgpu']))
+  .option('--continue-schedule', 'with --resume --steps: stretch a falling learning rate')
+  .option('--json', 'events as JSON lines')
+  .action(async (file, options) => {
+    const { trainCommand } = await import('./train.ts');
+    process.exitCode = await trainCommand(file, options);
+  });
+
+program
+  .command('generate')
+  .description('draw pictures')
+  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--prompt <text>', 'what to draw')
+  .option('--negative <text>', 'what to avoid')
+  .option('--adapter <file[:strength]>', 'adapter file or run; may be given again', collect, [])
+  .option('--seed <n>', 'seed of the noise', whole, 0)
+  .option('--steps <n>', 'denoising steps', whole, 30)
+  .option('--guidance <x>', 'guidance scale', real, 5)
+  .option('--scheduler <name>', 'sampler', 'ddim')
+  .option('--size <WxH>', "pixels (default: the base's own)")
+  .option('--count <n>', 'how many pictures', whole, 1)
+  .option('--from <png>', 'repeat the picture of this file')
+  .requiredOption('--out <file>', 'PNG file to write')
+  .option('--force', 'write over an existing file')
+  .action(async (options) => (await import('./generate.ts')).generateCommand(options));
+
+program
+  .command('compare')
+  .description('draw prompts with the base and several adapters, side by side')
+  .argument('<adapters...>', 'runs or adapter files')
+  .requiredOption('--prompts <file>', 'prompt file, one a line')
+  .requiredOption('--out <png>', 'sheet to write')
+  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--force', 'write over an existing file')
+  .action(async (adapters, options) => (await import('./compare-command.ts')).compareCommand(adapters, options));
+
+program
+  .command('runs')
+  .description('list the runs')
+  .action(async () => (await import('./show.ts')).runsCommand());
+
+program
+  .command('show')
+  .description('show a run: losses, samples, settings')
+  .argument('<run>', 'its folder or name')
+  .action(async (run) => (await import('./show.ts')).showCommand(run));
+
+program
+  .command('demo')
+  .description('train the sample subject with PaRa and LoRA and compare them')
+  .option('--out <dir>', 'folder for everything it makes', 'demo')
+  .option('--subject <file>', 'subject file', 'examples/dog/dog.para.json')
+  .action(async (options) => {
+    const { demoCommand } = await import('./demo.ts');
+    process.exitCode = await demoCommand(options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (cause) {
+  if (cause instanceof ParaError) console.error(`${red('error')} ${cause.describe()}`);
+  else console.error(cause);
+  process.exitCode = 1;
+}

@@ -1,0 +1,90 @@
+import { SingleBar } from 'cli-progress';
+import colors from 'picocolors';
+
+/** Whether the terminal can redraw a line. */
+const interactive = () => process.stdout.isTTY === true;
+
+/** One line for a person. */
+export const say = (line = ''): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Emphasis that honours NO_COLOR and pipes. */
+export const { bold, dim, green, red, yellow } = colors;
+
+/** Seconds as `1:05` or `1:02:03`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+/** Bytes as `312 KB` or `1.2 MB`. */
+export function bytes(n: number): string {
+  if (n < 1000) return `${n} B`;
+  return n < 1e6 ? `${Math.round(n / 1000)} KB` : `${(n / 1e6).toFixed(1)} MB`;
+}
+
+/** Progress of one phase: a bar on a terminal, a line now and then elsewhere. */
+export class Progress {
+  readonly #label: string;
+  readonly #total: number;
+  readonly #bar: SingleBar | undefined;
+  readonly #start = Date.now();
+  readonly #first: number;
+  #lastLine = 0;
+  #note = '';
+
+  constructor(label: string, total: number, from = 0) {
+    this.#label = label;
+    this.#total = total;
+    this.#first = from;
+    if (!interactive()) return;
+    this.#bar = new SingleBar({
+      format: `${label} {bar} {value}/{total} {note}`,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 24,
+      hideCursor: true,
+      stopOnComplete: false,
+    });
+    this.#bar.start(total, from, { note: '' });
+  }
+
+  update(value: number, note = ''): void {
+    const seconds = (Date.now() - this.#start) / 1000;
+    const rate = (value - this.#first) / Math.max(seconds, 1e-3);
+    const left = rate > 0 ? duration((this.#total - value) / rate) : '?';
+    this.#note = `${note}${note ? '  ' : ''}${rate.toFixed(1)} steps/s  ${left} left`;
+    if (this.#bar) this.#bar.update(value, { note: this.#note });
+    else if (Date.now() - this.#lastLine > 5000 || value === this.#total) {
+      this.#lastLine = Date.now();
+      say(`${this.#label} ${value}/${this.#total}  ${this.#note}`);
+    }
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}
+
+/** A small chart of a series in a terminal, `height` rows of `width` columns (means of equal parts). */
+export function chart(values: readonly number[], width = 64, height = 8): string {
+  const columns = Math.min(width, values.length);
+  const means = Array.from({ length: columns }, (_, i) => {
+    const part = values.slice(Math.floor((i * values.length) / columns), Math.floor(((i + 1) * values.length) / columns));
+    return part.reduce((a, b) => a + b, 0) / part.length;
+  });
+  const low = Math.min(...means);
+  const high = Math.max(...means);
+  const span = high - low || 1;
+  const blocks = ' ▁▂▃▄▅▆▇█';
+  const rows: string[] = [];
+  for (let row = height - 1; row >= 0; row--) {
+    const line = means.map((v) => blocks[Math.max(0, Math.min(8, Math.round((((v - low) / span) * height - row) * 8)))]!);
+    const label = row === height - 1 ? high.toFixed(4) : row === 0 ? low.toFixed(4) : '';
+    rows.push(`${label.padStart(8)} │${line.join('')}`);
+  }
+  return rows.join('\n');
+}

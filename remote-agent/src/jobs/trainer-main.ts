@@ -1,0 +1,98 @@
+// The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
+// starts a job stays responsive; killing this process loses at most the steps since the last saved state.
+import { appendFileSync } from 'node:fs';
+import { ParaError } from '../common/errors.ts';
+import type { TrainEvent } from '../training/events.ts';
+import { train } from '../training/train.ts';
+import { EventLog } from './event-log.ts';
+import { jobFiles, readSpec, writeStatus } from './job.ts';
+import { takeLock } from './lock.ts';
+
+/** Exit code of a run that was stopped on request. */
+const stoppedCode = 130;
+
+async function main(directory: string): Promise<number> {
+  const files = jobFiles(directory);
+  const spec = readSpec(directory);
+  const { steps } = spec.training;
+  const unlock = takeLock(files.lock);
+  let step = 0;
+  let loss: number | undefined;
+  let stopping = false;
+  let lastStatus = 0;
+  const stop = () => {
+    stopping = true;
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  const status = (state: 'running' | 'stopped' | 'finished' | 'failed', error?: string) =>
+    writeStatus(directory, { state, step, steps, ...(loss === undefined ? {} : { loss }), ...(error ? { error } : {}) });
+  let log: EventLog | undefined;
+  const emit = (event: TrainEvent) => {
+    if (event.type === 'step') {
+      step = event.step;
+      loss = event.smoothedLoss;
+      const now = Date.now();
+      if (now - lastStatus > 1000) {
+        lastStatus = now;
+        status('running');
+      }
+    } else if (event.type === 'resumed') step = event.fromStep;
+    const logged = log!.append(event, event.type !== 'step');
+    if (process.connected) process.send?.(logged);
+  };
+  try {
+    log = new EventLog(files.events);
+    status('running');
+    const outcome = await train(spec, files, { emit, shouldStop: () => stopping });
+    status(outcome);
+    return outcome === 'finished' ? 0 : stoppedCode;
+  } catch (cause) {
+    report(cause, directory, emit, status);
+    return 1;
+  } finally {
+    log?.close();
+    unlock();
+  }
+}
+
+function report(
+  cause: unknown,
+  directory: string,
+  emit: (event: TrainEvent) => void,
+  status: (state: 'failed', error: string) => void,
+): void {
+  const known = cause instanceof ParaError;
+  const message = known ? cause.message : `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const event: TrainEvent = {
+    type: 'error',
+    message,
+    ...(known && cause.where ? { where: cause.where } : {}),
+    ...(known && cause.hint ? { hint: cause.hint } : {}),
+  };
+  try {
+    appendFileSync(jobFiles(directory).log, `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
+    emit(event);
+    status('failed', message);
+  } catch (second) {
+    // The disk itself may be what failed: the starter still hears of it.
+    if (process.connected) process.send?.(event);
+    console.error(message, String(second));
+  }
+}
+
+const [directory] = process.argv.slice(2);
+if (!directory) {
+  console.error('usage: trainer.js JOB_DIRECTORY');
+  process.exit(2);
+}
+try {
+  process.exitCode = await main(directory);
+} catch (cause) {
+  // Before the event log is open: nobody else can be told.
+  console.error(cause instanceof ParaError ? cause.describe() : cause);
+  if (process.connected)
+    process.send?.({ type: 'error', message: cause instanceof ParaError ? cause.describe() : String(cause) });
+  process.exitCode = 1;
+}
+if (process.connected) process.disconnect();

@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { decodeSafetensors, encodeSafetensors } from '../adapters/safetensors.ts';
+import { ParaError } from '../common/errors.ts';
+import { writeFileAtomic } from '../common/files.ts';
+import type { Optimizer } from './optimizer.ts';
+
+/** Everything of a run that changes from step to step; noise and order follow from the seed. */
+export interface TrainState {
+  /** Steps made. */
+  step: number;
+  /** Exponential mean of the loss, or NaN before the first step. */
+  smoothedLoss: number;
+  readonly parameters: Float32Array;
+  readonly optimizer: Optimizer;
+}
+
+/** Writes the state in one step: a crash while writing leaves the state before it. */
+export function saveState(path: string, state: TrainState): void {
+  const { parameters, optimizer } = state;
+  const tensor = (data: Float32Array) => ({ dims: [data.length], data });
+  const tensors = new Map([
+    ['optimizer.m', tensor(optimizer.m)],
+    ['optimizer.v', tensor(optimizer.v)],
+    ['parameters', tensor(parameters)],
+  ]);
+  const metadata = {
+    format: 'para-studio.state/1',
+    step: String(state.step),
+    updates: String(optimizer.updates),
+    smoothed_loss: String(state.smoothedLoss),
+  };
+  writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+}
+
+/**
+ * Fills `state` from a file; false where there is none yet.
+ * @throws ParaError `checkpoint` when it belongs to other settings, `safetensors` when it is damaged
+ */
+export function loadState(path: string, state: TrainState): boolean {
+  if (!existsSync(path)) return false;
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  const take = (name: string): Float32Array => {
+    const found = tensors.get(name);
+    if (!found || found.data.length !== state.parameters.length)
+      throw new ParaError('checkpoint', `The saved state does not fit this run ("${name}")`, {
+        where: path,
+        hint: 'spec.json was changed, or the file comes from another run; start a new run',
+      });
+    return found.data;
+  };
+  state.parameters.set(take('parameters'));
+  state.optimizer.restore(take('optimizer.m'), take('optimizer.v'), Number(metadata['updates']));
+  state.step = Number(metadata['step']);
+  state.smoothedLoss = Number(metadata['smoothed_loss']);
+  return true;
+}

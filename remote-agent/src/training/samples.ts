@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import type { AdapterPlan, Method } from '../adapters/method.ts';
+import { writeFileAtomic } from '../common/files.ts';
+import { encodePng } from '../dataset/pictures.ts';
+import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
+import type { Base } from '../diffusion/base.ts';
+import { Generator } from '../diffusion/generate.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+
+/** What a method's trained values do to each layer, ready for sampling. */
+export function appliedAdapter(method: Method, plan: AdapterPlan, parameters: Float32Array, strength = 1): AppliedAdapter {
+  const scales = new Map(plan.layers.map((layer) => [layer.path, plan.scale]));
+  return { operators: method.operators(method.tensors(plan, parameters), scales), strength };
+}
+
+/** Draws a run's sample prompts from fixed noise with the values of the moment. */
+export class Sampler {
+  readonly #generator: Generator;
+  readonly #spec: TrainSpec;
+  readonly #plan: AdapterPlan;
+  readonly #method: Method;
+
+  constructor(base: Base, spec: TrainSpec, plan: AdapterPlan, method: Method) {
+    this.#generator = new Generator(base, { device: spec.device });
+    this.#spec = spec;
+    this.#plan = plan;
+    this.#method = method;
+  }
+
+  /** One PNG for each prompt, named after step and prompt number, in `folder`. */
+  async draw(
+    parameters: Float32Array,
+    step: number,
+    folder: string,
+  ): Promise<{ prompt: string; seed: number; file: string }[]> {
+    const { prompts, steps, guidance, scheduler, seed } = this.#spec.samples;
+    const adapter = appliedAdapter(this.#method, this.#plan, parameters);
+    const drawn: { prompt: string; seed: number; file: string }[] = [];
+    for (const [i, prompt] of prompts.entries()) {
+      const request = { prompt, seed: seed + i, steps, guidance, scheduler, adapters: [adapter] };
+      const [picture] = await this.#generator.generate(request);
+      const { width, height, pixels } = picture!;
+      const file = join(folder, `step-${String(step).padStart(6, '0')}-${i}.png`);
+      writeFileAtomic(file, await encodePng({ width, height, rgb: pixels }));
+      drawn.push({ prompt, seed: seed + i, file });
+    }
+    return drawn;
+  }
+
+  async release(): Promise<void> {
+    await this.#generator.release();
+  }
+}
