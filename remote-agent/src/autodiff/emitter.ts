@@ -15,7 +15,8 @@ export class Emitter {
 
   /** Static shape of a value. @throws ParaError `graph` when it is not known */
   shape(name: string): number[] {
-    const shape = this.graph.types.get(name)?.shape;
+    const initializer = this.graph.initializers.get(name);
+    const shape = this.graph.types.get(name)?.shape ?? (initializer && dimsOf(initializer));
     if (!shape || shape.includes(undefined))
       throw new ParaError('graph', 'The shape of a value is not known', {
         where: name,
