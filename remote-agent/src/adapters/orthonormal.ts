@@ -17,8 +17,11 @@ export function orthonormalColumns(matrix: ArrayLike<number>, rows: number, colu
   return out;
 }
 
-/** Makes vectors of one length orthonormal in place; what depends on the ones before it becomes zero. */
-export function orthonormalise(vectors: readonly Float64Array[]): void {
+/**
+ * Makes vectors of one length orthonormal in place. What lies in the span of the ones before it, but for this share
+ * of its length, becomes zero.
+ */
+export function orthonormalise(vectors: readonly Float64Array[], tolerance = 1e-13): void {
   for (const [j, v] of vectors.entries()) {
     const before = Math.sqrt(dot(v, v));
     for (let pass = 0; pass < 2; pass++) {
@@ -27,7 +30,7 @@ export function orthonormalise(vectors: readonly Float64Array[]): void {
       for (const [k, amount] of amounts.entries()) addScaled(v, vectors[k]!, -amount);
     }
     const length = Math.sqrt(dot(v, v));
-    if (length > 1e-13 * before) for (let i = 0; i < v.length; i++) v[i] = v[i]! / length;
+    if (length > tolerance * before) for (let i = 0; i < v.length; i++) v[i] = v[i]! / length;
     else v.fill(0);
   }
 }
