@@ -1,5 +1,17 @@
 // Which room may import which: an arrow only to rooms further up this list (docs/architecture.md).
-const rooms = ['common', 'subject', 'onnx', 'autodiff', 'adapters', 'runtime', 'diffusion', 'dataset', 'training', 'jobs', 'cli'];
+const rooms = [
+  'common',
+  'subject',
+  'onnx',
+  'autodiff',
+  'adapters',
+  'runtime',
+  'diffusion',
+  'dataset',
+  'training',
+  'jobs',
+  'cli',
+];
 const src = '^remote-agent/src/';
 
 const onlyUpwards = rooms.map((room, index) => ({
@@ -30,7 +42,6 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
-    tsConfig: { fileName: 'remote-agent/tsconfig.json' },
     enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
   },
 };

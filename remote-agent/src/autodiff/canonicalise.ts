@@ -33,7 +33,12 @@ export function canonicalise(graph: Graph): void {
   prune(graph);
 }
 
-function asLayerNorm(graph: Graph, emit: Emitter, node: NodeProto, ones: Map<number, string>): NodeProto | undefined {
+function asLayerNorm(
+  graph: Graph,
+  emit: Emitter,
+  node: NodeProto,
+  ones: Map<number, string>,
+): NodeProto | undefined {
   const [x, scale, bias] = node.input as [string, string, string];
   const shape = emit.shape(x);
   const constant = (name: string, value: number) => {
@@ -85,7 +90,11 @@ function asGelu(
   if (other === x) {
     const half = only(times.output[0]!);
     at = half?.opType === 'Mul' && half.input.some((name) => lone(name, 0.5)) ? half : undefined;
-  } else if (halved?.opType === 'Mul' && halved.input.includes(x) && halved.input.some((name) => lone(name, 0.5)))
+  } else if (
+    halved?.opType === 'Mul' &&
+    halved.input.includes(x) &&
+    halved.input.some((name) => lone(name, 0.5))
+  )
     at = times;
   if (!at || emit.graph.types.get(x)?.type !== DataType.FLOAT) return undefined;
   if (graph.opset() < 20) graph.setOpset(20);

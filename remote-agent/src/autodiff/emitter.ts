@@ -103,7 +103,12 @@ export class Emitter {
 
   transpose(x: string, perm: readonly number[]): string {
     const shape = this.shape(x);
-    return this.op('Transpose', [x], perm.map((p) => shape[p]!), { perm: perm.map(BigInt) });
+    return this.op(
+      'Transpose',
+      [x],
+      perm.map((p) => shape[p]!),
+      { perm: perm.map(BigInt) },
+    );
   }
 
   /** Swaps the last two axes. */

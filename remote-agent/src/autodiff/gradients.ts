@@ -22,7 +22,13 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
     const outputs = node.output.map((name) => total(emit, name, grads.get(name)));
     if (outputs.every((o) => o === undefined)) continue;
     const needs = node.input.map((name) => path.dependent.has(name));
-    const found = ruleFor(node.opType)!({ node, emit, outputs, needs, producer: (name) => producers.get(name) });
+    const found = ruleFor(node.opType)!({
+      node,
+      emit,
+      outputs,
+      needs,
+      producer: (name) => producers.get(name),
+    });
     node.input.forEach((name, i) => {
       const gradient = found[i];
       if (gradient === undefined || !needs[i]) return;
@@ -63,10 +69,16 @@ function failNoRule(node: NodeProto, dependent: ReadonlyMap<string, NodeProto | 
     const from: string | undefined = at.input.find((name) => dependent.has(name));
     at = from ? dependent.get(from) : undefined;
   }
-  throw new ParaError('no-gradient', `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} has no gradient`, {
-    where: `node ${node.name || node.output[0]}, reached through ${chain.reverse().join(' -> ')}`,
-    hint: node.domain ? 'export the model without fusion or optimisation' : 'choose other layers, or export the model with a current exporter',
-  });
+  throw new ParaError(
+    'no-gradient',
+    `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} has no gradient`,
+    {
+      where: `node ${node.name || node.output[0]}, reached through ${chain.reverse().join(' -> ')}`,
+      hint: node.domain
+        ? 'export the model without fusion or optimisation'
+        : 'choose other layers, or export the model with a current exporter',
+    },
+  );
 }
 
 /** Sum of all contributions to a value's gradient. */

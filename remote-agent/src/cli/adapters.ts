@@ -20,7 +20,11 @@ export function loadAdapter(path: string): Adapter {
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new ParaError('adapter', 'The adapter file cannot be read', { where: file, hint: 'check the path', cause });
+    throw new ParaError('adapter', 'The adapter file cannot be read', {
+      where: file,
+      hint: 'check the path',
+      cause,
+    });
   }
   return decodeAdapter(bytes, file);
 }

@@ -9,7 +9,12 @@ import { readPrompts } from './prompts.ts';
 /** `para compare`: base and adapters side by side, each row from one noise. */
 export async function compareCommand(
   adapters: readonly string[],
-  options: { readonly prompts: string; readonly out: string; readonly base: string; readonly force?: boolean },
+  options: {
+    readonly prompts: string;
+    readonly out: string;
+    readonly base: string;
+    readonly force?: boolean;
+  },
 ): Promise<void> {
   refuseExisting(options.out, options.force);
   const base = openBase(options.base);

@@ -20,7 +20,10 @@ const early = 200;
  * `npm run demo`: trains one subject with PaRa (200 steps) and LoRA (1000 steps) and compares base, LoRA at 200, LoRA
  * at 1000 and PaRa at 200. What is there already is not made again.
  */
-export async function demoCommand(options: { readonly out: string; readonly subject: string }): Promise<number> {
+export async function demoCommand(options: {
+  readonly out: string;
+  readonly subject: string;
+}): Promise<number> {
   const out = resolve(options.out);
   const subject = resolve(options.subject);
   const specs = [
@@ -61,7 +64,12 @@ export async function demoCommand(options: { readonly out: string; readonly subj
   if (changed || !existsSync(sheet))
     await drawComparison(
       base,
-      [{ title: 'base', note: base.name }, column('LoRA', files.early), column('LoRA', files.lora), column('PaRa', files.para)],
+      [
+        { title: 'base', note: base.name },
+        column('LoRA', files.early),
+        column('LoRA', files.lora),
+        column('PaRa', files.para),
+      ],
       prompts,
       sheet,
     );
@@ -73,19 +81,25 @@ export async function demoCommand(options: { readonly out: string; readonly subj
 
 function sameSpec(directory: string, spec: TrainSpec): boolean {
   return (
-    existsSync(jobFiles(directory).spec) && JSON.stringify(readSpec(directory)) === JSON.stringify(JSON.parse(JSON.stringify(spec)))
+    existsSync(jobFiles(directory).spec) &&
+    JSON.stringify(readSpec(directory)) === JSON.stringify(JSON.parse(JSON.stringify(spec)))
   );
 }
 
 const isDone = (directory: string, spec: TrainSpec) =>
-  sameSpec(directory, spec) && readStatus(directory).state === 'finished' && existsSync(jobFiles(directory).adapter);
+  sameSpec(directory, spec) &&
+  readStatus(directory).state === 'finished' &&
+  existsSync(jobFiles(directory).adapter);
 
 /** Held-out loss, parameters, seconds and bytes of what was compared. */
 function table(para: string, lora: string, files: { para: string; early: string; lora: string }): void {
   const row = (name: string, directory: string, path: string, step: number) => {
     const events = effectiveEvents(readEvents(jobFiles(directory).events));
     const loss = events.findLast((e) => e.type === 'validation' && e.step === step);
-    const seconds = events.reduce((sum, e) => (e.type === 'step' && e.step <= step ? sum + e.seconds : sum), 0);
+    const seconds = events.reduce(
+      (sum, e) => (e.type === 'step' && e.step <= step ? sum + e.seconds : sum),
+      0,
+    );
     const cells = [
       name.padEnd(12),
       loss?.type === 'validation' ? loss.loss.toFixed(4) : '-',
@@ -100,6 +114,9 @@ function table(para: string, lora: string, files: { para: string; early: string;
   row('LoRA 200', lora, files.early, early);
   row('LoRA 1000', lora, files.lora, 1000);
   const held = readSpec(para).validationPictures.length;
-  say(held > 0 ? `(loss on ${held} pictures that neither was trained on, fixed noise)` : '(loss on the training pictures with fixed noise: none is held out)');
+  say(
+    held > 0
+      ? `(loss on ${held} pictures that neither was trained on, fixed noise)`
+      : '(loss on the training pictures with fixed noise: none is held out)',
+  );
 }
-

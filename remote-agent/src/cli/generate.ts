@@ -8,8 +8,9 @@ import { grid } from '../dataset/sheet.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
-import { Progress, say } from './output.ts';
+import { parametersText, parseRecipe, type Recipe, recipeText } from '../diffusion/recipe.ts';
 import { loadApplied } from './adapters.ts';
+import { Progress, say } from './output.ts';
 
 export interface GenerateOptions {
   readonly base: string;
@@ -36,49 +37,21 @@ export function adapterArgument(text: string): { file: string; strength: number 
 /** Refuses to write over a file unless told to. */
 export function refuseExisting(path: string, force: boolean | undefined): void {
   if (!force && existsSync(path))
-    throw new ParaError('exists', 'The output file exists already', { where: resolve(path), hint: 'choose another name, or add --force' });
+    throw new ParaError('exists', 'The output file exists already', {
+      where: resolve(path),
+      hint: 'choose another name, or add --force',
+    });
 }
 
 function sizeOf(text: string | undefined, base: Base): { width: number; height: number } {
   if (!text) return { width: base.width, height: base.height };
   const found = /^(\d+)x(\d+)$/.exec(text);
-  if (!found) throw new ParaError('settings', `"${text}" is not a size`, { where: '--size', hint: 'write WIDTHxHEIGHT, e.g. 64x64' });
+  if (!found)
+    throw new ParaError('settings', `"${text}" is not a size`, {
+      where: '--size',
+      hint: 'write WIDTHxHEIGHT, e.g. 64x64',
+    });
   return { width: Number(found[1]), height: Number(found[2]) };
-}
-
-/** Everything that a picture was made from, so that `--from` repeats it; lies beside the field's `parameters`. */
-export interface Recipe {
-  readonly base: string;
-  readonly baseHash: string;
-  readonly prompt: string;
-  readonly negative: string;
-  readonly seed: number;
-  readonly steps: number;
-  readonly guidance: number;
-  readonly scheduler: string;
-  readonly width: number;
-  readonly height: number;
-  readonly adapters: readonly { readonly file: string; readonly strength: number }[];
-}
-
-/** The `parameters` text that tools of the field read. */
-export function parametersText(recipe: Recipe): string {
-  const adapters = recipe.adapters.map((a) => `${a.file}:${a.strength}`).join(' ');
-  const lines = [recipe.prompt];
-  if (recipe.negative) lines.push(`Negative prompt: ${recipe.negative}`);
-  lines.push(
-    [
-      `Steps: ${recipe.steps}`,
-      `Sampler: ${recipe.scheduler}`,
-      `CFG scale: ${recipe.guidance}`,
-      `Seed: ${recipe.seed}`,
-      `Size: ${recipe.width}x${recipe.height}`,
-      `Model hash: ${recipe.baseHash.slice(0, 10)}`,
-      `Model: ${recipe.base}`,
-      ...(adapters ? [`Adapters: "${adapters}"`] : []),
-    ].join(', '),
-  );
-  return lines.join('\n');
 }
 
 function recipeOf(path: string): Recipe {
@@ -86,11 +59,19 @@ function recipeOf(path: string): Recipe {
   try {
     bytes = readFileSync(path);
   } catch (cause) {
-    throw new ParaError('picture', 'The picture cannot be read', { where: path, hint: 'check the path', cause });
+    throw new ParaError('picture', 'The picture cannot be read', {
+      where: path,
+      hint: 'check the path',
+      cause,
+    });
   }
   const text = pngText(bytes, 'para-studio', path);
-  if (!text) throw new ParaError('picture', 'This picture does not tell how it was made', { where: path, hint: 'only pictures made by para can be repeated' });
-  return JSON.parse(text) as Recipe;
+  if (!text)
+    throw new ParaError('picture', 'This picture does not tell how it was made', {
+      where: path,
+      hint: 'only pictures made by para can be repeated',
+    });
+  return parseRecipe(text, path);
 }
 
 /** `para generate`: draws pictures and writes PNG files that say how they were made. */
@@ -104,7 +85,8 @@ export async function generateCommand(options: GenerateOptions): Promise<void> {
       hint: 'put the earlier base back',
     });
   const prompt = old?.prompt ?? options.prompt;
-  if (!prompt) throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
+  if (!prompt)
+    throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
   const recipe: Recipe = old ?? {
     base: options.base,
     baseHash: base.hash,
@@ -120,14 +102,25 @@ export async function generateCommand(options: GenerateOptions): Promise<void> {
       return { file: resolve(file), strength };
     }),
   };
-  const adapters: AppliedAdapter[] = recipe.adapters.map(({ file, strength }) => loadApplied(file, strength, base));
+  const adapters: AppliedAdapter[] = recipe.adapters.map(({ file, strength }) =>
+    loadApplied(file, strength, base),
+  );
   const generator = new Generator(base);
   const count = old ? 1 : options.count;
   const bar = new Progress('generate', recipe.steps * count);
   try {
     const { negative, seed, steps, guidance, scheduler, width, height } = recipe;
     const pictures = await generator.generate({
-      prompt, negative, seed, steps, guidance, scheduler, width, height, count, adapters,
+      prompt,
+      negative,
+      seed,
+      steps,
+      guidance,
+      scheduler,
+      width,
+      height,
+      count,
+      adapters,
       onStep: ({ picture, step }) => bar.update(picture * steps + step),
     });
     bar.stop();
@@ -153,7 +146,11 @@ const numbered = (path: string, i: number) => {
   return `${path.slice(0, path.length - end.length)}-${i + 1}${end}`;
 };
 
-async function writePicture(path: string, image: Parameters<typeof encodePng>[0], recipe: Recipe): Promise<void> {
+async function writePicture(
+  path: string,
+  image: Parameters<typeof encodePng>[0],
+  recipe: Recipe,
+): Promise<void> {
   const png = withPngText(await encodePng(image), 'parameters', parametersText(recipe));
-  writeFileAtomic(path, withPngText(png, 'para-studio', JSON.stringify(recipe)));
+  writeFileAtomic(path, withPngText(png, 'para-studio', recipeText(recipe)));
 }

@@ -61,7 +61,28 @@ program
   .requiredOption('--out <png>', 'sheet to write')
   .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
   .option('--force', 'write over an existing file')
-  .action(async (adapters, options) => (await import('./compare-command.ts')).compareCommand(adapters, options));
+  .action(async (adapters, options) =>
+    (await import('./compare-command.ts')).compareCommand(adapters, options),
+  );
+
+const base = program.command('base').description('base models');
+base
+  .command('list')
+  .description('list the bases that have a name')
+  .action(async () => (await import('./base.ts')).baseListCommand());
+base
+  .command('import')
+  .description('take a base into your own folder')
+  .argument('<path>', 'folder of an exported model')
+  .option('--name <name>', "name to give it (default: its folder's)")
+  .action(async (path, options) => (await import('./base.ts')).baseImportCommand(path, options.name));
+base
+  .command('check')
+  .description('load every part of a base and report')
+  .argument('<base>', 'name or path')
+  .action(async (name) => {
+    process.exitCode = await (await import('./base.ts')).baseCheckCommand(name);
+  });
 
 program
   .command('runs')

@@ -73,7 +73,10 @@ export class Progress {
 export function chart(values: readonly number[], width = 64, height = 8): string {
   const columns = Math.min(width, values.length);
   const means = Array.from({ length: columns }, (_, i) => {
-    const part = values.slice(Math.floor((i * values.length) / columns), Math.floor(((i + 1) * values.length) / columns));
+    const part = values.slice(
+      Math.floor((i * values.length) / columns),
+      Math.floor(((i + 1) * values.length) / columns),
+    );
     return part.reduce((a, b) => a + b, 0) / part.length;
   });
   const low = Math.min(...means);
@@ -82,7 +85,9 @@ export function chart(values: readonly number[], width = 64, height = 8): string
   const blocks = ' ▁▂▃▄▅▆▇█';
   const rows: string[] = [];
   for (let row = height - 1; row >= 0; row--) {
-    const line = means.map((v) => blocks[Math.max(0, Math.min(8, Math.round((((v - low) / span) * height - row) * 8)))]!);
+    const line = means.map(
+      (v) => blocks[Math.max(0, Math.min(8, Math.round((((v - low) / span) * height - row) * 8)))]!,
+    );
     const label = row === height - 1 ? high.toFixed(4) : row === 0 ? low.toFixed(4) : '';
     rows.push(`${label.padStart(8)} │${line.join('')}`);
   }

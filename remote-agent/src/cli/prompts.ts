@@ -24,13 +24,21 @@ export function readPrompts(path: string): PromptLine[] {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new ParaError('prompt', 'The prompt file cannot be read', { where: path, hint: 'check the path', cause });
+    throw new ParaError('prompt', 'The prompt file cannot be read', {
+      where: path,
+      hint: 'check the path',
+      cause,
+    });
   }
   const lines = text.split('\n').flatMap((line, i) => {
     const trimmed = line.trim();
     return trimmed === '' || trimmed.startsWith('#') ? [] : [parsePromptLine(trimmed, `${path}:${i + 1}`)];
   });
-  if (lines.length === 0) throw new ParaError('prompt', 'The prompt file holds no prompt', { where: path, hint: 'write one prompt a line' });
+  if (lines.length === 0)
+    throw new ParaError('prompt', 'The prompt file holds no prompt', {
+      where: path,
+      hint: 'write one prompt a line',
+    });
   return lines;
 }
 
@@ -41,7 +49,7 @@ export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
   for (const option of options) {
     const [key = '', ...rest] = option.split(/\s+/);
     const value = rest.join(' ');
-    if (key === 'n') values['negative'] = value;
+    if (key === 'n') values.negative = value;
     else if (key in numbers && value !== '' && Number.isFinite(Number(value)))
       values[numbers[key as keyof typeof numbers]] = Number(value);
     else

@@ -9,7 +9,9 @@ export function runsCommand(): void {
   if (runs.length === 0) say('No runs yet: train one with para train NAME.para.json');
   for (const { id, spec, status } of runs) {
     const loss = status.loss === undefined ? '' : `loss ${status.loss.toFixed(4)}`;
-    say(`${id.padEnd(42)} ${status.state.padEnd(11)} ${`${status.step}/${status.steps}`.padStart(11)}  ${spec.method.name.padEnd(5)} ${loss}`);
+    say(
+      `${id.padEnd(42)} ${status.state.padEnd(11)} ${`${status.step}/${status.steps}`.padStart(11)}  ${spec.method.name.padEnd(5)} ${loss}`,
+    );
   }
 }
 
@@ -24,7 +26,12 @@ export function showCommand(run: string): void {
   if (losses.length > 0) say(`\nloss (smoothed)\n${chart(losses)}`);
   const validation = events.flatMap((e) => (e.type === 'validation' ? [e] : []));
   if (validation.length > 0)
-    say(`\nvalidation  ${validation.slice(-8).map((e) => `${e.step}: ${e.loss.toFixed(4)}`).join('   ')}`);
+    say(
+      `\nvalidation  ${validation
+        .slice(-8)
+        .map((e) => `${e.step}: ${e.loss.toFixed(4)}`)
+        .join('   ')}`,
+    );
   for (const e of events) {
     if (e.type === 'sample') say(dim(`sample ${e.step}  ${e.prompt}  ${relative(process.cwd(), e.file)}`));
     if (e.type === 'checkpoint') say(dim(`checkpoint ${e.step}  ${relative(process.cwd(), e.file)}`));

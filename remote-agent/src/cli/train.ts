@@ -24,18 +24,28 @@ export interface TrainOptions {
 }
 
 /** Resolves a subject file into a spec: pictures found and hashed, base opened, defaults filled. */
-export function specFor(file: string, overrides: SpecOverrides, createdAt = new Date().toISOString()): TrainSpec {
+export function specFor(
+  file: string,
+  overrides: SpecOverrides,
+  createdAt = new Date().toISOString(),
+): TrainSpec {
   const subject = loadSubject(file);
   const base = openBase(subject.file.base ?? 'pocket-sdxl');
   const named = subject.file.base ?? 'pocket-sdxl';
-  return makeTrainSpec(subject, { base: { name: named, hash: base.hash }, ...findPictures(subject), createdAt }, overrides);
+  return makeTrainSpec(
+    subject,
+    { base: { name: named, hash: base.hash }, ...findPictures(subject), createdAt },
+    overrides,
+  );
 }
 
 /** Raises the number of steps of a run. @throws ParaError `settings` when that would change the steps made so far */
 export function continueTo(directory: string, steps: number, agreed: boolean): void {
   const spec = readSpec(directory);
   if (steps < readStatus(directory).step)
-    throw new ParaError('settings', `The run has already made more than ${steps} steps`, { where: directory });
+    throw new ParaError('settings', `The run has already made more than ${steps} steps`, {
+      where: directory,
+    });
   if (spec.training.schedule !== 'constant' && steps !== spec.training.steps && !agreed)
     throw new ParaError(
       'settings',
@@ -74,7 +84,9 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
       const { message, where, hint } = exit.error!;
       throw new ParaError('run', message, {
         where: where ?? directory,
-        hint: hint ? `${hint}\n  the run is kept: continue with para train --resume ${directory}` : `continue with para train --resume ${directory}`,
+        hint: hint
+          ? `${hint}\n  the run is kept: continue with para train --resume ${directory}`
+          : `continue with para train --resume ${directory}`,
       });
     }
     if (exit.outcome === 'stopped' && !json)
@@ -94,10 +106,17 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
     return (await runJob(directory, options.json)) ? done(directory, options) : 130;
   }
   if (!file)
-    throw new ParaError('settings', 'No subject file is given', { hint: 'para train NAME.para.json, or para train --resume RUN' });
+    throw new ParaError('settings', 'No subject file is given', {
+      hint: 'para train NAME.para.json, or para train --resume RUN',
+    });
   const methods: (MethodName | undefined)[] = options.method === 'both' ? ['para', 'lora'] : [options.method];
   for (const method of methods) {
-    const spec = specFor(file, { method, steps: options.steps, memory: options.memory, device: options.device });
+    const spec = specFor(file, {
+      method,
+      steps: options.steps,
+      memory: options.memory,
+      device: options.device,
+    });
     const directory = outFolder(spec, options.out, methods.length > 1);
     createJob(directory, spec);
     if (!(await runJob(directory, options.json))) return 130;

@@ -30,7 +30,11 @@ export class ParaError extends Error {
   readonly where: string | undefined;
   readonly hint: string | undefined;
 
-  constructor(code: ErrorCode, what: string, detail: { where?: string; hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    what: string,
+    detail: { where?: string; hint?: string; cause?: unknown } = {},
+  ) {
     super(what, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.where = detail.where;

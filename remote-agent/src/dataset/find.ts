@@ -26,16 +26,22 @@ function expand(entry: string, directory: string, where: string): string[] {
 
 /** The caption of a picture: `NAME.txt` beside it, else `metadata.jsonl` in its folder, else "a TRIGGER CLASS". */
 export function captionOf(path: string, fallback: string): string {
-  const beside = path.slice(0, -extname(path).length) + '.txt';
+  const beside = `${path.slice(0, -extname(path).length)}.txt`;
   if (existsSync(beside)) return readFileSync(beside, 'utf8').trim();
   const table = join(dirname(path), 'metadata.jsonl');
   if (existsSync(table)) {
-    const lines = readFileSync(table, 'utf8').split('\n').filter((line) => line.trim() !== '');
+    const lines = readFileSync(table, 'utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '');
     lines.forEach((line, i) => {
       try {
         JSON.parse(line);
       } catch (cause) {
-        throw new ParaError('subject', 'A line of metadata.jsonl is not valid JSON', { where: `${table}:${i + 1}`, hint: 'each line is one object with file_name and text', cause });
+        throw new ParaError('subject', 'A line of metadata.jsonl is not valid JSON', {
+          where: `${table}:${i + 1}`,
+          hint: 'each line is one object with file_name and text',
+          cause,
+        });
       }
     });
     for (const line of lines) {
@@ -50,7 +56,10 @@ export function captionOf(path: string, fallback: string): string {
  * Finds a subject's pictures and their captions.
  * @throws ParaError `picture` or `subject` for a missing picture, an empty list or a picture named twice with two captions
  */
-export function findPictures(subject: Subject): { pictures: SpecPicture[]; validationPictures: SpecPicture[] } {
+export function findPictures(subject: Subject): {
+  pictures: SpecPicture[];
+  validationPictures: SpecPicture[];
+} {
   const { file, directory, path } = subject;
   const fallback = `a ${file.trigger ?? 'zwx'} ${file.class}`;
   const seen = new Map<string, SpecPicture>();
@@ -63,7 +72,11 @@ export function findPictures(subject: Subject): { pictures: SpecPicture[]; valid
     else for (const found of expand(entry.file, directory, path)) add(found, entry.caption);
   }
   const held = (file.validation?.pictures ?? []).flatMap((entry) => expand(entry, directory, path));
-  const validationPictures = held.map((p) => ({ file: p, sha256: hashOfFile(p), caption: captionOf(p, fallback) }));
+  const validationPictures = held.map((p) => ({
+    file: p,
+    sha256: hashOfFile(p),
+    caption: captionOf(p, fallback),
+  }));
   for (const p of held) seen.delete(p);
   const pictures = [...seen.values()];
   if (pictures.length === 0)

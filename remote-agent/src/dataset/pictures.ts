@@ -22,7 +22,11 @@ export function hashOfFile(path: string): string {
   try {
     return createHash('sha256').update(readFileSync(path)).digest('hex');
   } catch (cause) {
-    throw new ParaError('picture', `The picture ${basename(path)} cannot be read`, { where: path, hint: 'check the path', cause });
+    throw new ParaError('picture', `The picture ${basename(path)} cannot be read`, {
+      where: path,
+      hint: 'check the path',
+      cause,
+    });
   }
 }
 
@@ -40,7 +44,9 @@ export async function readPicture(path: string): Promise<Picture> {
     meta = await open().metadata();
   } catch (cause) {
     const missing = String(cause).includes('missing');
-    throw missing ? fail('does not exist', 'check the path', cause) : fail('is not a readable picture', 'open it in a viewer and save it again', cause);
+    throw missing
+      ? fail('does not exist', 'check the path', cause)
+      : fail('is not a readable picture', 'open it in a viewer and save it again', cause);
   }
   if (!['png', 'jpeg', 'webp'].includes(meta.format ?? ''))
     throw fail(`is of the format ${meta.format ?? 'unknown'}`, 'save it as PNG, JPEG or WebP');
@@ -55,7 +61,10 @@ export async function readPicture(path: string): Promise<Picture> {
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true });
-    const rgb = info.channels === 3 ? new Uint8Array(data) : Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!);
+    const rgb =
+      info.channels === 3
+        ? new Uint8Array(data)
+        : Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!);
     return { width: info.width, height: info.height, rgb };
   } catch (cause) {
     throw fail('is damaged or cut off', 'copy or download it again', cause);
@@ -65,7 +74,9 @@ export async function readPicture(path: string): Promise<Picture> {
 /** Scales a picture so that it covers `width` x `height` and cuts out the middle (Lanczos). */
 export async function coverTo(picture: Picture, width: number, height: number): Promise<Picture> {
   if (picture.width === width && picture.height === height) return picture;
-  const { data } = await sharp(picture.rgb, { raw: { width: picture.width, height: picture.height, channels: 3 } })
+  const { data } = await sharp(picture.rgb, {
+    raw: { width: picture.width, height: picture.height, channels: 3 },
+  })
     .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -102,11 +113,19 @@ export function fromPixels(pixels: Float32Array, width: number, height: number):
 /** Encodes as PNG; the same bytes for the same picture. */
 export async function encodePng(picture: Picture): Promise<Uint8Array> {
   const { width, height, rgb } = picture;
-  return new Uint8Array(await sharp(rgb, { raw: { width, height, channels: 3 } }).png({ compressionLevel: 9 }).toBuffer());
+  return new Uint8Array(
+    await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .png({ compressionLevel: 9 })
+      .toBuffer(),
+  );
 }
 
 /** Draws SVG text over nothing: an SVG of the given size becomes a picture. */
 export async function renderSvg(svg: string): Promise<Picture> {
-  const { data, info } = await sharp(Buffer.from(svg)).flatten({ background }).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(Buffer.from(svg))
+    .flatten({ background })
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, rgb: new Uint8Array(data) };
 }

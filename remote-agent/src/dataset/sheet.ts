@@ -34,7 +34,12 @@ function wrap(item: Text, width: number): string[] {
 }
 
 /** A block of text on white, as outlines: the picture needs no font on the machine. */
-async function textBlock(items: readonly Text[], width: number, height: number, centred: boolean): Promise<Picture> {
+async function textBlock(
+  items: readonly Text[],
+  width: number,
+  height: number,
+  centred: boolean,
+): Promise<Picture> {
   const lines = items.flatMap((item) => wrap(item, width - 12).map((text) => ({ ...item, text })));
   const total = lines.reduce((sum, line) => sum + line.size * 1.35, 0);
   let y = Math.max(0, (height - total) / 2);
@@ -44,12 +49,17 @@ async function textBlock(items: readonly Text[], width: number, height: number, 
     y += line.size * 1.35;
     return f.getPath(line.text, centred ? (width - wide) / 2 : 6, y - line.size * 0.35, line.size).toSVG(2);
   });
-  return renderSvg(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#fff"/>${paths.join('')}</svg>`);
+  return renderSvg(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#fff"/>${paths.join('')}</svg>`,
+  );
 }
 
 function paste(into: Uint8Array, width: number, picture: Picture, left: number, top: number): void {
   for (let y = 0; y < picture.height; y++)
-    into.set(picture.rgb.subarray(y * picture.width * 3, (y + 1) * picture.width * 3), ((top + y) * width + left) * 3);
+    into.set(
+      picture.rgb.subarray(y * picture.width * 3, (y + 1) * picture.width * 3),
+      ((top + y) * width + left) * 3,
+    );
 }
 
 /** Pictures side by side, row by row; all have the size of the first. */
@@ -83,7 +93,10 @@ export async function compareSheet(sheet: Sheet): Promise<Picture> {
   const rgb = new Uint8Array(width * height * 3).fill(255);
   for (const [c, column] of sheet.columns.entries()) {
     const block = await textBlock(
-      [{ text: column.title, size: 15, bold: true }, { text: column.note, size: 11 }],
+      [
+        { text: column.title, size: 15, bold: true },
+        { text: column.note, size: 11 },
+      ],
       cell.width,
       header,
       true,

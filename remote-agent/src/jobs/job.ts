@@ -34,7 +34,7 @@ export const jobFiles = (directory: string) => ({
 
 /** Folder of all runs of this user: `$PARA_HOME/runs`. */
 export function runsFolder(): string {
-  return join(process.env['PARA_HOME'] || join(homedir(), '.local', 'share', 'para-studio'), 'runs');
+  return join(process.env.PARA_HOME || join(homedir(), '.local', 'share', 'para-studio'), 'runs');
 }
 
 /** Makes a job directory with its spec. @throws ParaError `exists` where one lies already, `disk` */
@@ -78,7 +78,10 @@ export function readStatus(directory: string): JobStatus {
   try {
     status = JSON.parse(readFileSync(files.status, 'utf8')) as JobStatus;
   } catch (cause) {
-    throw new ParaError('run', 'This folder is not a run (its status.json is missing or damaged)', { where: directory, cause });
+    throw new ParaError('run', 'This folder is not a run (its status.json is missing or damaged)', {
+      where: directory,
+      cause,
+    });
   }
   return status.state === 'running' && !lockHolder(files.lock) ? { ...status, state: 'interrupted' } : status;
 }
@@ -110,5 +113,8 @@ export function listRuns(folder = runsFolder()): RunSummary[] {
 export function findRun(nameOrPath: string): string {
   for (const directory of [resolve(nameOrPath), join(runsFolder(), nameOrPath)])
     if (existsSync(jobFiles(directory).spec)) return directory;
-  throw new ParaError('run', `There is no run "${nameOrPath}"`, { where: runsFolder(), hint: 'see "para runs"' });
+  throw new ParaError('run', `There is no run "${nameOrPath}"`, {
+    where: runsFolder(),
+    hint: 'see "para runs"',
+  });
 }

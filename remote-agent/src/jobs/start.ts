@@ -27,7 +27,11 @@ function trainerBundle(): string {
 }
 
 /** Starts the trainer of a job directory; every event it writes is also handed to `onEvent`. */
-export function startTrainer(directory: string, onEvent: (event: LoggedEvent) => void, bundle = trainerBundle()): Trainer {
+export function startTrainer(
+  directory: string,
+  onEvent: (event: LoggedEvent) => void,
+  bundle = trainerBundle(),
+): Trainer {
   // Its own process group: Ctrl-C reaches the caller alone, who then asks it to stop.
   const child = fork(bundle, [directory], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
   let error: TrainerExit['error'];
@@ -48,7 +52,10 @@ export function startTrainer(directory: string, onEvent: (event: LoggedEvent) =>
       else
         resolve({
           outcome: 'failed',
-          error: error ?? { message: `The trainer ended unexpectedly (${signal ?? `code ${code}`})`, hint: stderr.trim() },
+          error: error ?? {
+            message: `The trainer ended unexpectedly (${signal ?? `code ${code}`})`,
+            hint: stderr.trim(),
+          },
         });
     });
   });

@@ -26,7 +26,13 @@ async function main(directory: string): Promise<number> {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   const status = (state: 'running' | 'stopped' | 'finished' | 'failed', error?: string) =>
-    writeStatus(directory, { state, step, steps, ...(loss === undefined ? {} : { loss }), ...(error ? { error } : {}) });
+    writeStatus(directory, {
+      state,
+      step,
+      steps,
+      ...(loss === undefined ? {} : { loss }),
+      ...(error ? { error } : {}),
+    });
   let log: EventLog | undefined;
   const emit = (event: TrainEvent) => {
     if (event.type === 'step') {
@@ -63,7 +69,9 @@ function report(
   status: (state: 'failed', error: string) => void,
 ): void {
   const known = cause instanceof ParaError;
-  const message = known ? cause.message : `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const message = known
+    ? cause.message
+    : `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`;
   const event: TrainEvent = {
     type: 'error',
     message,
@@ -71,7 +79,10 @@ function report(
     ...(known && cause.hint ? { hint: cause.hint } : {}),
   };
   try {
-    appendFileSync(jobFiles(directory).log, `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
+    appendFileSync(
+      jobFiles(directory).log,
+      `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
+    );
     emit(event);
     status('failed', message);
   } catch (second) {

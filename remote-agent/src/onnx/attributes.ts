@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type AttributeProto,
-  AttributeProto_AttributeType as Kind,
   AttributeProtoSchema,
+  AttributeProto_AttributeType as Kind,
   type NodeProto,
   type TensorProto,
 } from './proto/onnx_pb.ts';

@@ -59,7 +59,12 @@ function rounded(values: Values, type: DataType): number[] {
  * Elements of a node's (single) output where all its inputs are small constants; `undefined` where the operator is
  * not one of those that exporters use to compute shapes and scales.
  */
-export function evaluate(graph: Graph, node: NodeProto, inputs: readonly (Known | undefined)[], out: Known): number[] | undefined {
+export function evaluate(
+  graph: Graph,
+  node: NodeProto,
+  inputs: readonly (Known | undefined)[],
+  out: Known,
+): number[] | undefined {
   if (out.value) return [...out.value];
   const values = inputs.map((i) => i?.value);
   if (inputs.some((i) => i !== undefined && i.value === undefined)) return undefined;
@@ -105,7 +110,10 @@ export function evaluate(graph: Graph, node: NodeProto, inputs: readonly (Known 
   const two = binary[node.opType];
   if (two && inputs.length === 2) {
     const shape = broadcast(inputs[0]!.shape, inputs[1]!.shape);
-    return rounded(Array.from({ length: countOf(shape) }, (_, i) => two(at(0, i), at(1, i))), out.type);
+    return rounded(
+      Array.from({ length: countOf(shape) }, (_, i) => two(at(0, i), at(1, i))),
+      out.type,
+    );
   }
   const one = unary[node.opType];
   return one ? rounded(a!.map(one), out.type) : undefined;

@@ -88,8 +88,7 @@ export class Graph {
   setOpset(version: number, domain = ''): void {
     const found = this.model.opsetImport.find((o) => (o.domain === 'ai.onnx' ? '' : o.domain) === domain);
     if (found) found.version = BigInt(version);
-    else
-      this.model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
+    else this.model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
   }
 
   /** A name that no node and no value of this graph has: `hint`, or `hint_1`, `hint_2`, ... */

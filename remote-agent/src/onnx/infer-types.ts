@@ -15,7 +15,11 @@ export interface Known {
 /** Constants up to this many elements are followed through integer arithmetic on shapes. */
 export const foldLimit = 4096;
 
-export type ShapeRule = (node: NodeProto, inputs: readonly Known[], graph: Graph) => Known[] | Known | undefined;
+export type ShapeRule = (
+  node: NodeProto,
+  inputs: readonly Known[],
+  graph: Graph,
+) => Known[] | Known | undefined;
 
 /** Shape of two shapes broadcast against each other (numpy rules). */
 export function broadcast(a: readonly number[], b: readonly number[]): number[] {
@@ -74,10 +78,16 @@ export function sliceBounds(
     const axis = axisOf(axes[i]!, shape.length);
     const size = shape[axis]!;
     const step = steps[i]!;
-    const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + size : v, low), high);
+    const clamp = (v: number, low: number, high: number) =>
+      Math.min(Math.max(v < 0 ? v + size : v, low), high);
     return step > 0
       ? { axis, step, start: clamp(s, 0, size), end: clamp(ends[i]!, 0, size) }
-      : { axis, step, start: clamp(s, 0, size - 1), end: ends[i]! < -size ? -1 : clamp(ends[i]!, -1, size - 1) };
+      : {
+          axis,
+          step,
+          start: clamp(s, 0, size - 1),
+          end: ends[i]! < -size ? -1 : clamp(ends[i]!, -1, size - 1),
+        };
   });
 }
 
@@ -109,17 +119,57 @@ const normWithStatistics: ShapeRule = (node, [a]) => {
 
 /** Shape rules by operator; an operator without one leaves its outputs unknown. */
 export const shapeRules: Record<string, ShapeRule> = {
-  Add: elementwise, Sub: elementwise, Mul: elementwise, Div: elementwise, Pow: elementwise, Mod: elementwise,
-  Max: elementwise, Min: elementwise, And: comparison, Or: comparison, Equal: comparison, Less: comparison,
-  Greater: comparison, LessOrEqual: comparison, GreaterOrEqual: comparison,
-  Sqrt: same, Sigmoid: same, Erf: same, Exp: same, Log: same, Tanh: same, Neg: same, Reciprocal: same, Abs: same,
-  Gelu: same, QuickGelu: same, FastGelu: same, Softmax: same, Sin: same, Cos: same, Identity: same, Relu: same,
-  Dropout: same, InstanceNormalization: same, GroupNormalization: same, Floor: same, Clip: same, Trilu: same,
-  SimplifiedLayerNormalization: same, Sign: same, LayerNormalization: normWithStatistics,
+  Add: elementwise,
+  Sub: elementwise,
+  Mul: elementwise,
+  Div: elementwise,
+  Pow: elementwise,
+  Mod: elementwise,
+  Max: elementwise,
+  Min: elementwise,
+  And: comparison,
+  Or: comparison,
+  Equal: comparison,
+  Less: comparison,
+  Greater: comparison,
+  LessOrEqual: comparison,
+  GreaterOrEqual: comparison,
+  Sqrt: same,
+  Sigmoid: same,
+  Erf: same,
+  Exp: same,
+  Log: same,
+  Tanh: same,
+  Neg: same,
+  Reciprocal: same,
+  Abs: same,
+  Gelu: same,
+  QuickGelu: same,
+  FastGelu: same,
+  Softmax: same,
+  Sin: same,
+  Cos: same,
+  Identity: same,
+  Relu: same,
+  Dropout: same,
+  InstanceNormalization: same,
+  GroupNormalization: same,
+  Floor: same,
+  Clip: same,
+  Trilu: same,
+  SimplifiedLayerNormalization: same,
+  Sign: same,
+  LayerNormalization: normWithStatistics,
   Not: same,
   IsNaN: (_n, [a]) => ({ type: DataType.BOOL, shape: a!.shape }),
-  ReduceMean: reduce, ReduceSum: reduce, ReduceMax: reduce, ReduceMin: reduce, ReduceSumSquare: reduce,
-  MatMul: matmul, FusedMatMul: matmul, Gemm: matmul,
+  ReduceMean: reduce,
+  ReduceSum: reduce,
+  ReduceMax: reduce,
+  ReduceMin: reduce,
+  ReduceSumSquare: reduce,
+  MatMul: matmul,
+  FusedMatMul: matmul,
+  Gemm: matmul,
   Reshape: reshape,
   Sum: (_n, inputs) => ({ type: inputs[0]!.type, shape: inputs.map((i) => i.shape).reduce(broadcast) }),
   Where: (_n, [c, a, b]) => ({ type: a!.type, shape: broadcast(c!.shape, broadcast(a!.shape, b!.shape)) }),
@@ -160,7 +210,9 @@ export const shapeRules: Record<string, ShapeRule> = {
     const axis = axisOf(intAttribute(node, 'axis', 0), a!.shape.length);
     const n = node.output.length;
     const even = Math.ceil(a!.shape[axis]! / n);
-    const parts = intsAttribute(node, 'split') ?? sizes?.value ??
+    const parts =
+      intsAttribute(node, 'split') ??
+      sizes?.value ??
       node.output.map((_, i) => Math.min(even, a!.shape[axis]! - i * even));
     return parts.map((p) => ({ type: a!.type, shape: a!.shape.map((d, i) => (i === axis ? p : d)) }));
   },
@@ -168,12 +220,16 @@ export const shapeRules: Record<string, ShapeRule> = {
     const bounds = sliceBounds(node, inputs);
     if (!bounds) return undefined;
     const shape = [...inputs[0]!.shape];
-    for (const { axis, start, end, step } of bounds) shape[axis] = Math.max(0, Math.ceil((end - start) / step));
+    for (const { axis, start, end, step } of bounds)
+      shape[axis] = Math.max(0, Math.ceil((end - start) / step));
     return { type: inputs[0]!.type, shape };
   },
   Gather: (node, [a, indices]) => {
     const axis = axisOf(intAttribute(node, 'axis', 0), a!.shape.length);
-    return { type: a!.type, shape: [...a!.shape.slice(0, axis), ...indices!.shape, ...a!.shape.slice(axis + 1)] };
+    return {
+      type: a!.type,
+      shape: [...a!.shape.slice(0, axis), ...indices!.shape, ...a!.shape.slice(axis + 1)],
+    };
   },
   Expand: (_n, [a, target]) =>
     target!.value ? { type: a!.type, shape: broadcast(a!.shape, target!.value) } : undefined,
@@ -197,7 +253,10 @@ export const shapeRules: Record<string, ShapeRule> = {
   },
   Pad: (_n, [a, pads]) =>
     pads?.value
-      ? { type: a!.type, shape: a!.shape.map((d, i) => d + pads.value![i]! + pads.value![i + a!.shape.length]!) }
+      ? {
+          type: a!.type,
+          shape: a!.shape.map((d, i) => d + pads.value![i]! + pads.value![i + a!.shape.length]!),
+        }
       : undefined,
   Attention: (_n, [q, , v]) =>
     q!.shape.length === 4 ? { type: q!.type, shape: [...q!.shape.slice(0, 3), v!.shape[3]!] } : undefined,
@@ -230,7 +289,11 @@ export function knownAtStart(graph: Graph): Map<string, Known> {
 }
 
 /** Types of a node's outputs from its inputs; `undefined` when something needed is not known. */
-export function inferNode(graph: Graph, node: NodeProto, known: ReadonlyMap<string, Known>): Known[] | undefined {
+export function inferNode(
+  graph: Graph,
+  node: NodeProto,
+  known: ReadonlyMap<string, Known>,
+): Known[] | undefined {
   const rule = shapeRules[node.opType];
   if (!rule) return undefined;
   const inputs = node.input.map((name) => (name ? known.get(name) : undefined));
@@ -243,12 +306,17 @@ export function inferNode(graph: Graph, node: NodeProto, known: ReadonlyMap<stri
 /** Says which value stayed unknown and why. @throws ParaError `graph` always */
 export function failUnknown(node: NodeProto): never {
   const known = shapeRules[node.opType] !== undefined;
-  throw new ParaError('graph', known
-    ? `The sizes of operator ${node.opType} cannot be told`
-    : `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not supported`, {
-    where: `node ${node.name || node.output[0]}`,
-    hint: node.domain === 'com.microsoft' || !known
-      ? 'export the model without fusion or optimisation (plain ONNX operators)'
-      : 'export the model again with a current exporter',
-  });
+  throw new ParaError(
+    'graph',
+    known
+      ? `The sizes of operator ${node.opType} cannot be told`
+      : `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not supported`,
+    {
+      where: `node ${node.name || node.output[0]}`,
+      hint:
+        node.domain === 'com.microsoft' || !known
+          ? 'export the model without fusion or optimisation (plain ONNX operators)'
+          : 'export the model again with a current exporter',
+    },
+  );
 }

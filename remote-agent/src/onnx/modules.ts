@@ -46,7 +46,8 @@ function weightOf(
   let at = name;
   while (!graph.initializers.has(at)) {
     const node = producers.get(at);
-    if (!node || !['Cast', 'Identity', 'Transpose', 'DequantizeLinear'].includes(node.opType)) return undefined;
+    if (!node || !['Cast', 'Identity', 'Transpose', 'DequantizeLinear'].includes(node.opType))
+      return undefined;
     if (node.opType === 'DequantizeLinear') return undefined;
     if (node.opType === 'Transpose') transposed = !transposed;
     at = node.input[0]!;
@@ -74,13 +75,31 @@ export function findLayers(graph: Graph): { layers: Layer[]; unnamed: string[] }
     if (isConv) {
       const group = intAttribute(node, 'group', 1);
       const [dOut, dIn, kh, kw] = dims as [number, number, number, number];
-      layers.push({ path, kind: 'conv', node: node.name, weight: weight.name, layout: 'conv', dIn: dIn * group, dOut, kernel: [kh, kw] });
+      layers.push({
+        path,
+        kind: 'conv',
+        node: node.name,
+        weight: weight.name,
+        layout: 'conv',
+        dIn: dIn * group,
+        dOut,
+        kernel: [kh, kw],
+      });
       continue;
     }
     const flipped = (node.opType === 'Gemm' && intAttribute(node, 'transB', 0) === 1) !== weight.transposed;
     const [dIn, dOut] = (flipped ? [dims[1], dims[0]] : dims) as [number, number];
     const layout = flipped ? 'out,in' : 'in,out';
-    layers.push({ path, kind: 'linear', node: node.name, weight: weight.name, layout, dIn, dOut, kernel: [1, 1] });
+    layers.push({
+      path,
+      kind: 'linear',
+      node: node.name,
+      weight: weight.name,
+      layout,
+      dIn,
+      dOut,
+      kernel: [1, 1],
+    });
   }
   return { layers, unnamed };
 }
@@ -89,7 +108,9 @@ export function findLayers(graph: Graph): { layers: Layer[]; unnamed: string[] }
 export function readWeight(graph: Graph, layer: Layer): Float32Array {
   const tensor = graph.initializers.get(layer.weight);
   if (!tensor)
-    throw new ParaError('graph', `The weight of ${layer.path} is not in the graph any more`, { where: layer.weight });
+    throw new ParaError('graph', `The weight of ${layer.path} is not in the graph any more`, {
+      where: layer.weight,
+    });
   const values = toFloat32(graph, tensor);
   if (layer.layout !== 'in,out') return values;
   const { dIn, dOut } = layer;

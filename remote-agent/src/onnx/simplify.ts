@@ -68,7 +68,8 @@ function constantTensor(name: string, known: Known) {
   if (known.type === DataType.FLOAT) return floatTensor(name, known.shape, known.value!);
   if (known.type === DataType.INT32)
     return rawTensor(name, known.type, known.shape, new Uint8Array(Int32Array.from(known.value!).buffer));
-  if (known.type === DataType.BOOL) return rawTensor(name, known.type, known.shape, Uint8Array.from(known.value!));
+  if (known.type === DataType.BOOL)
+    return rawTensor(name, known.type, known.shape, Uint8Array.from(known.value!));
   return undefined;
 }
 
@@ -123,7 +124,17 @@ export function simplify(graph: Graph): void {
   prune(graph);
 }
 
-const cheapToMerge = new Set(['Cast', 'Transpose', 'Reshape', 'Unsqueeze', 'Sigmoid', 'Slice', 'Mul', 'Gemm', 'Add']);
+const cheapToMerge = new Set([
+  'Cast',
+  'Transpose',
+  'Reshape',
+  'Unsqueeze',
+  'Sigmoid',
+  'Slice',
+  'Mul',
+  'Gemm',
+  'Add',
+]);
 
 /** Drops nodes that compute what an earlier node computed already (same operator, inputs and attributes). */
 function mergeEqual(nodes: readonly NodeProto[], outputs: ReadonlySet<string>): NodeProto[] {
@@ -131,11 +142,14 @@ function mergeEqual(nodes: readonly NodeProto[], outputs: ReadonlySet<string>): 
   const alias = new Map<string, string>();
   return nodes.filter((node) => {
     for (let i = 0; i < node.input.length; i++) node.input[i] = alias.get(node.input[i]!) ?? node.input[i]!;
-    if (!cheapToMerge.has(node.opType) || node.output.length !== 1 || outputs.has(node.output[0]!)) return true;
+    if (!cheapToMerge.has(node.opType) || node.output.length !== 1 || outputs.has(node.output[0]!))
+      return true;
     // Projections carry names that adapters are attached by: never merged.
     if (node.opType === 'Gemm') return true;
     const attributes = node.attribute.map((a) => `${a.name}=${a.i}:${a.f}:${a.ints}`).sort();
-    const key = [node.domain, node.opType, intAttribute(node, 'axis', 0), ...attributes, ...node.input].join('|');
+    const key = [node.domain, node.opType, intAttribute(node, 'axis', 0), ...attributes, ...node.input].join(
+      '|',
+    );
     const before = seen.get(key);
     if (before === undefined) {
       seen.set(key, node.output[0]!);

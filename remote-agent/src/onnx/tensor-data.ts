@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { isAbsolute, join, normalize, sep } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from './graph.ts';
-import { TensorProto_DataLocation, type TensorProto } from './proto/onnx_pb.ts';
+import { type TensorProto, TensorProto_DataLocation } from './proto/onnx_pb.ts';
 import { DataType } from './types.ts';
 
 /** Bytes per element of the types that occur in models. */
@@ -33,17 +33,25 @@ export function externalLocation(
   const location = entries.get('location') ?? '';
   const bad = isAbsolute(location) || normalize(location).split(sep).includes('..') || location === '';
   if (bad || directory === undefined)
-    throw new ParaError('model-file', `Weight ${tensor.name} names the file "${location}" outside its folder`, {
-      where: directory ?? tensor.name,
-      hint: 'export the model again; external data must lie beside the .onnx file',
-    });
+    throw new ParaError(
+      'model-file',
+      `Weight ${tensor.name} names the file "${location}" outside its folder`,
+      {
+        where: directory ?? tensor.name,
+        hint: 'export the model again; external data must lie beside the .onnx file',
+      },
+    );
   const expected = countOf(dimsOf(tensor)) * (elementSize[tensor.dataType as DataType] ?? 0);
   const length = Number(entries.get('length') ?? expected);
   if (length !== expected)
-    throw new ParaError('model-file', `Weight ${tensor.name} has ${length} bytes where its shape needs ${expected}`, {
-      where: join(directory, location),
-      hint: 'the file is damaged; download or export it again',
-    });
+    throw new ParaError(
+      'model-file',
+      `Weight ${tensor.name} has ${length} bytes where its shape needs ${expected}`,
+      {
+        where: join(directory, location),
+        hint: 'the file is damaged; download or export it again',
+      },
+    );
   return { path: join(directory, location), offset: Number(entries.get('offset') ?? 0), length };
 }
 
@@ -127,7 +135,7 @@ export function halfToNumber(h: number): number {
   const exponent = (h >> 10) & 31;
   const fraction = h & 1023;
   const sign = h & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 5.960464477539063e-8; // 2^-24
+  if (exponent === 0) return (sign * fraction) / 0x1000000;
   if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
   scratch.setUint32(0, ((h & 0x8000) << 16) | ((exponent + 112) << 23) | (fraction << 13));
   return scratch.getFloat32(0);
@@ -158,10 +166,14 @@ export function toFloat32(graph: Graph, tensor: TensorProto): Float32Array {
     case DataType.UINT8:
       return Float32Array.from(aligned);
     default:
-      throw new ParaError('model-file', `Weight ${tensor.name} has element type ${DataType[tensor.dataType]}`, {
-        where: tensor.name,
-        hint: 'export the model with float32 or float16 weights',
-      });
+      throw new ParaError(
+        'model-file',
+        `Weight ${tensor.name} has element type ${DataType[tensor.dataType]}`,
+        {
+          where: tensor.name,
+          hint: 'export the model with float32 or float16 weights',
+        },
+      );
   }
 }
 

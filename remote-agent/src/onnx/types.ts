@@ -32,7 +32,11 @@ export function valueInfo(name: string, type: DataType, shape: readonly (number 
 }
 
 /** An f32 tensor (little-endian raw data, copied). */
-export function floatTensor(name: string, dims: readonly number[], data: readonly number[] | Float32Array): TensorProto {
+export function floatTensor(
+  name: string,
+  dims: readonly number[],
+  data: readonly number[] | Float32Array,
+): TensorProto {
   const values = data instanceof Float32Array ? data : Float32Array.from(data);
   return rawTensor(name, DataType.FLOAT, dims, new Uint8Array(values.slice().buffer));
 }
@@ -43,6 +47,11 @@ export function int64Tensor(name: string, dims: readonly number[], data: readonl
 }
 
 /** A tensor from little-endian bytes as they are. */
-export function rawTensor(name: string, dataType: DataType, dims: readonly number[], raw: Uint8Array): TensorProto {
+export function rawTensor(
+  name: string,
+  dataType: DataType,
+  dims: readonly number[],
+  raw: Uint8Array,
+): TensorProto {
   return create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), rawData: raw });
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
-import { findNodeAtLocation, type ParseError, parseTree, parse, printParseErrorCode } from 'jsonc-parser';
+import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { ParaError } from '../common/errors.ts';
 import { type SubjectFile, SubjectSchema } from './schema.ts';
 
@@ -23,7 +23,11 @@ export function loadSubject(path: string): Subject {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new ParaError('subject', 'The subject file cannot be read', { where: path, hint: 'check the path', cause });
+    throw new ParaError('subject', 'The subject file cannot be read', {
+      where: path,
+      hint: 'check the path',
+      cause,
+    });
   }
   return parseSubject(text, resolve(path));
 }
@@ -38,28 +42,47 @@ export function parseSubject(text: string, path: string): Subject {
   };
   const [first] = errors;
   if (first)
-    throw new ParaError('subject', `The subject file is not valid JSON (${printParseErrorCode(first.error)})`, {
-      where: position(first.offset),
-      hint: 'comments are allowed; check commas, quotes and brackets here',
-    });
+    throw new ParaError(
+      'subject',
+      `The subject file is not valid JSON (${printParseErrorCode(first.error)})`,
+      {
+        where: position(first.offset),
+        hint: 'comments are allowed; check commas, quotes and brackets here',
+      },
+    );
   if (!validate(value)) {
     const tree = parseTree(text, [], { allowTrailingComma: true });
     const error = mostTelling(validate.errors ?? []);
-    const steps = error.instancePath.split('/').slice(1).map((s) => (/^\d+$/.test(s) ? Number(s) : s));
-    const extra = error.keyword === 'additionalProperties' ? [String(error.params['additionalProperty'])] : [];
+    const steps = error.instancePath
+      .split('/')
+      .slice(1)
+      .map((s) => (/^\d+$/.test(s) ? Number(s) : s));
+    const extra = error.keyword === 'additionalProperties' ? [String(error.params.additionalProperty)] : [];
     const node = tree && (findNodeAtLocation(tree, [...steps, ...extra]) ?? findNodeAtLocation(tree, steps));
-    throw new ParaError('subject', explain(error), { where: position(node?.offset ?? 0), hint: advice(error) });
+    throw new ParaError('subject', explain(error), {
+      where: position(node?.offset ?? 0),
+      hint: advice(error),
+    });
   }
   const file = value;
   const { minSnrGamma } = file.training ?? {};
   if (minSnrGamma !== undefined && minSnrGamma !== null && !(minSnrGamma > 0))
     throw new ParaError('settings', 'min-SNR gamma must be above 0', { where: path });
   if (file.method?.rank !== undefined && file.method.gamma !== undefined)
-    throw new ParaError('settings', 'Both rank and gamma are given', { where: `${path}, method`, hint: 'gamma sets each layer\'s rank by its width; keep one of the two' });
+    throw new ParaError('settings', 'Both rank and gamma are given', {
+      where: `${path}, method`,
+      hint: "gamma sets each layer's rank by its width; keep one of the two",
+    });
   if (file.method?.name === 'lora' && file.method.gamma !== undefined)
-    throw new ParaError('settings', 'gamma is a setting of PaRa, but the method is LoRA', { where: `${path}, method.gamma`, hint: 'use rank' });
+    throw new ParaError('settings', 'gamma is a setting of PaRa, but the method is LoRA', {
+      where: `${path}, method.gamma`,
+      hint: 'use rank',
+    });
   if (file.method?.name !== 'lora' && file.method?.alpha !== undefined)
-    throw new ParaError('settings', 'alpha is a setting of LoRA, but the method is PaRa', { where: `${path}, method.alpha`, hint: 'leave it out, or set method.name to lora' });
+    throw new ParaError('settings', 'alpha is a setting of LoRA, but the method is PaRa', {
+      where: `${path}, method.alpha`,
+      hint: 'leave it out, or set method.name to lora',
+    });
   return {
     file,
     name: file.name ?? basename(path).replace(/\.para\.json$|\.json$/, ''),
@@ -71,23 +94,26 @@ export function parseSubject(text: string, path: string): Subject {
 const mostTelling = (errors: readonly ErrorObject[]): ErrorObject =>
   errors.find((e) => e.keyword === 'additionalProperties') ??
   errors.find((e) => !['anyOf', 'const', 'type'].includes(e.keyword)) ??
-  errors.find((e) => e.keyword === 'type') ?? errors[0]!;
+  errors.find((e) => e.keyword === 'type') ??
+  errors[0]!;
 
 const keyOf = (error: ErrorObject) => error.instancePath.slice(1).replaceAll('/', '.') || 'the file';
 
 function explain(error: ErrorObject): string {
   const key = keyOf(error);
-  if (error.keyword === 'additionalProperties') return `Unknown setting "${error.params['additionalProperty']}" in ${key}`;
-  if (error.keyword === 'required') return `"${error.params['missingProperty']}" is missing in ${key}`;
+  if (error.keyword === 'additionalProperties')
+    return `Unknown setting "${error.params.additionalProperty}" in ${key}`;
+  if (error.keyword === 'required') return `"${error.params.missingProperty}" is missing in ${key}`;
   if (key === 'pictures' && error.keyword === 'minItems') return 'The list of pictures is empty';
-  if (key === 'training.minSnrGamma') return 'min-SNR gamma must be above 0: zero would silently make every loss zero';
+  if (key === 'training.minSnrGamma')
+    return 'min-SNR gamma must be above 0: zero would silently make every loss zero';
   return `${key} ${error.message ?? 'is not valid'} (it is ${JSON.stringify(error.data)?.slice(0, 60)})`;
 }
 
 function advice(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') {
-    const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {});
-    const near = nearest(String(error.params['additionalProperty']), known);
+    const known = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
+    const near = nearest(String(error.params.additionalProperty), known);
     return near ? `did you mean "${near}"?` : `known settings: ${known.join(', ')}`;
   }
   const description = (error.parentSchema as { description?: string } | undefined)?.description;
@@ -96,7 +122,9 @@ function advice(error: ErrorObject): string {
 
 /** The known word closest to `word` by edit distance, if it is close enough to be a slip. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  const scored = known.map((k) => ({ k, d: distance(word.toLowerCase(), k.toLowerCase()) })).sort((a, b) => a.d - b.d);
+  const scored = known
+    .map((k) => ({ k, d: distance(word.toLowerCase(), k.toLowerCase()) }))
+    .sort((a, b) => a.d - b.d);
   const best = scored[0];
   return best && best.d <= Math.max(2, word.length / 3) ? best.k : undefined;
 }

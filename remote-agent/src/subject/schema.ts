@@ -29,13 +29,17 @@ const Method = Type.Object(
       }),
     ),
     rank: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1024, description: 'Rank of every layer. LoRA: 16; PaRa: follows gamma unless given.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1024,
+        description: 'Rank of every layer. LoRA: 16; PaRa: follows gamma unless given.',
+      }),
     ),
     gamma: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 1,
-        description: 'PaRa: share of each layer\'s output dimensions that may be removed, at least one.',
+        description: "PaRa: share of each layer's output dimensions that may be removed, at least one.",
         default: 0.025,
       }),
     ),
@@ -46,7 +50,10 @@ const Method = Type.Object(
       }),
     ),
     alpha: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, description: 'LoRA: the update is scaled by alpha / rank. Default: the rank (scale 1).' }),
+      Type.Number({
+        exclusiveMinimum: 0,
+        description: 'LoRA: the update is scaled by alpha / rank. Default: the rank (scale 1).',
+      }),
     ),
   },
   { ...closed, description: 'What is learned, and where.' },
@@ -54,13 +61,30 @@ const Method = Type.Object(
 
 const Training = Type.Object(
   {
-    steps: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Updates to make. PaRa: 200, LoRA: 1000.' })),
-    batch: Type.Optional(Type.Integer({ minimum: 1, maximum: 64, description: 'Pictures a forward pass.', default: 1 })),
+    steps: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'Updates to make. PaRa: 200, LoRA: 1000.',
+      }),
+    ),
+    batch: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 64, description: 'Pictures a forward pass.', default: 1 }),
+    ),
     accumulation: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 256, description: 'Forward passes an update; their gradients are averaged.', default: 1 }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 256,
+        description: 'Forward passes an update; their gradients are averaged.',
+        default: 1,
+      }),
     ),
     learningRate: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, maximum: 10, description: 'Size of an update. PaRa: 0.01, LoRA: 0.0003.' }),
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 10,
+        description: 'Size of an update. PaRa: 0.01, LoRA: 0.0003.',
+      }),
     ),
     schedule: Type.Optional(
       Type.Union([Type.Literal('constant'), Type.Literal('cosine'), Type.Literal('linear')], {
@@ -68,27 +92,81 @@ const Training = Type.Object(
         default: 'constant',
       }),
     ),
-    warmup: Type.Optional(Type.Integer({ minimum: 0, description: 'Updates over which the learning rate rises from zero.', default: 0 })),
-    optimizer: Type.Optional(
-      Type.Union([Type.Literal('adamw'), Type.Literal('sgd')], { description: 'The update rule.', default: 'adamw' }),
+    warmup: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Updates over which the learning rate rises from zero.',
+        default: 0,
+      }),
     ),
-    weightDecay: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'Decoupled weight decay.', default: 0 })),
-    beta1: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, description: 'AdamW: memory of the mean.', default: 0.9 })),
-    beta2: Type.Optional(Type.Number({ minimum: 0, exclusiveMaximum: 1, description: 'AdamW: memory of the square.', default: 0.999 })),
-    epsilon: Type.Optional(Type.Number({ exclusiveMinimum: 0, description: 'AdamW: keeps the division finite.', default: 1e-8 })),
-    clip: Type.Optional(Type.Number({ minimum: 0, description: 'Largest gradient norm; 0: no limit.', default: 1 })),
-    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Start of all randomness.', default: 0 })),
+    optimizer: Type.Optional(
+      Type.Union([Type.Literal('adamw'), Type.Literal('sgd')], {
+        description: 'The update rule.',
+        default: 'adamw',
+      }),
+    ),
+    weightDecay: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 1, description: 'Decoupled weight decay.', default: 0 }),
+    ),
+    beta1: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        exclusiveMaximum: 1,
+        description: 'AdamW: memory of the mean.',
+        default: 0.9,
+      }),
+    ),
+    beta2: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        exclusiveMaximum: 1,
+        description: 'AdamW: memory of the square.',
+        default: 0.999,
+      }),
+    ),
+    epsilon: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: 'AdamW: keeps the division finite.', default: 1e-8 }),
+    ),
+    clip: Type.Optional(
+      Type.Number({ minimum: 0, description: 'Largest gradient norm; 0: no limit.', default: 1 }),
+    ),
+    seed: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Start of all randomness.',
+        default: 0,
+      }),
+    ),
     minSnrGamma: Type.Optional(
       Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()], {
         description: 'Weighs timesteps by min(snr, gamma) / snr; null: every timestep alike.',
         default: null,
       }),
     ),
-    noiseOffset: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: 'Adds a constant shift a channel to the noise.', default: 0 })),
-    captionDropout: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: 'Share of steps that see an empty caption.', default: 0 }),
+    noiseOffset: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Adds a constant shift a channel to the noise.',
+        default: 0,
+      }),
     ),
-    resolution: Type.Optional(Type.Integer({ minimum: 8, maximum: 4096, description: 'Side of the training pictures in pixels. Default: the base\'s own.' })),
+    captionDropout: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Share of steps that see an empty caption.',
+        default: 0,
+      }),
+    ),
+    resolution: Type.Optional(
+      Type.Integer({
+        minimum: 8,
+        maximum: 4096,
+        description: "Side of the training pictures in pixels. Default: the base's own.",
+      }),
+    ),
     flip: Type.Optional(Type.Boolean({ description: 'Also show each picture mirrored.', default: false })),
     memory: Type.Optional(
       Type.Union([Type.Literal('fast'), Type.Literal('lean')], {
@@ -103,28 +181,59 @@ const Training = Type.Object(
 const Samples = Type.Object(
   {
     prompts: Type.Optional(Type.Array(Type.String(), { description: 'Prompts drawn during training.' })),
-    every: Type.Optional(Type.Integer({ minimum: 0, description: 'Steps between samples; 0: none.', default: 100 })),
-    steps: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Denoising steps of a sample.', default: 30 })),
-    guidance: Type.Optional(Type.Number({ minimum: 1, maximum: 50, description: 'Guidance scale.', default: 5 })),
+    every: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Steps between samples; 0: none.', default: 100 }),
+    ),
+    steps: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, description: 'Denoising steps of a sample.', default: 30 }),
+    ),
+    guidance: Type.Optional(
+      Type.Number({ minimum: 1, maximum: 50, description: 'Guidance scale.', default: 5 }),
+    ),
     scheduler: Type.Optional(Type.String({ description: 'Sampler of the samples.', default: 'ddim' })),
-    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Seed of the first sample\'s noise.', default: 42 })),
+    seed: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: "Seed of the first sample's noise.",
+        default: 42,
+      }),
+    ),
   },
   { ...closed, description: 'Pictures drawn while it trains.' },
 );
 
 const Validation = Type.Object(
   {
-    pictures: Type.Optional(Type.Array(Type.String(), { description: 'Pictures kept out of training, to measure the loss on.' })),
-    every: Type.Optional(Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 })),
-    timesteps: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Fixed timesteps measured for each picture.', default: 7 })),
+    pictures: Type.Optional(
+      Type.Array(Type.String(), { description: 'Pictures kept out of training, to measure the loss on.' }),
+    ),
+    every: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 }),
+    ),
+    timesteps: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        description: 'Fixed timesteps measured for each picture.',
+        default: 7,
+      }),
+    ),
   },
   { ...closed, description: 'Loss on fixed noise, comparable between steps and runs.' },
 );
 
 const Checkpoints = Type.Object(
   {
-    every: Type.Optional(Type.Integer({ minimum: 1, description: 'Steps between saved states.', default: 50 })),
-    keep: Type.Optional(Type.Array(Type.Integer({ minimum: 1 }), { description: 'Steps whose adapter is kept for good.', default: [] })),
+    every: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Steps between saved states.', default: 50 }),
+    ),
+    keep: Type.Optional(
+      Type.Array(Type.Integer({ minimum: 1 }), {
+        description: 'Steps whose adapter is kept for good.',
+        default: [],
+      }),
+    ),
   },
   { ...closed, description: 'What is saved on the way.' },
 );
@@ -133,10 +242,19 @@ const Checkpoints = Type.Object(
 export const SubjectSchema = Type.Object(
   {
     $schema: Type.Optional(Type.String()),
-    name: Type.Optional(Type.String({ minLength: 1, description: 'Name of the subject. Default: the file\'s name.' })),
-    base: Type.Optional(Type.String({ minLength: 1, description: 'Base model: a name or a path.', default: 'pocket-sdxl' })),
-    pictures: Type.Array(Picture, { minItems: 1, description: 'The pictures of the subject, five or six are enough.' }),
-    trigger: Type.Optional(Type.String({ minLength: 1, description: 'A rare word that will mean the subject.', default: 'zwx' })),
+    name: Type.Optional(
+      Type.String({ minLength: 1, description: "Name of the subject. Default: the file's name." }),
+    ),
+    base: Type.Optional(
+      Type.String({ minLength: 1, description: 'Base model: a name or a path.', default: 'pocket-sdxl' }),
+    ),
+    pictures: Type.Array(Picture, {
+      minItems: 1,
+      description: 'The pictures of the subject, five or six are enough.',
+    }),
+    trigger: Type.Optional(
+      Type.String({ minLength: 1, description: 'A rare word that will mean the subject.', default: 'zwx' }),
+    ),
     class: Type.String({ minLength: 1, description: 'What kind of thing it is: dog, teapot, person.' }),
     method: Type.Optional(Method),
     training: Type.Optional(Training),
@@ -144,7 +262,12 @@ export const SubjectSchema = Type.Object(
     validation: Type.Optional(Validation),
     checkpoints: Type.Optional(Checkpoints),
   },
-  { ...closed, $id: 'para.schema.json', title: 'PaRa Studio subject', description: 'A subject to personalise a text-to-image model on.' },
+  {
+    ...closed,
+    $id: 'para.schema.json',
+    title: 'PaRa Studio subject',
+    description: 'A subject to personalise a text-to-image model on.',
+  },
 );
 
 /** A subject file as written, before defaults. */

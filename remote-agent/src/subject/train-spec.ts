@@ -1,5 +1,5 @@
-import type { MethodName } from './schema.ts';
 import type { Subject } from './load.ts';
+import type { MethodName } from './schema.ts';
 
 /** One training picture with its caption; the hash is that of the file's bytes. */
 export interface SpecPicture {
@@ -92,7 +92,8 @@ export function makeTrainSpec(
   const { training = {}, samples = {}, validation = {}, checkpoints = {} } = file;
   const name = overrides.method ?? file.method?.name ?? 'para';
   // Settings of the other method in the file do not apply when the caller chose this one.
-  const own = file.method && (file.method.name ?? 'para') === name ? file.method : { layers: file.method?.layers };
+  const own =
+    file.method && (file.method.name ?? 'para') === name ? file.method : { layers: file.method?.layers };
   const { rank, gamma, alpha, init } = own as NonNullable<typeof file.method>;
   const defaults = methodDefaults[name];
   const trigger = file.trigger ?? 'zwx';
@@ -113,10 +114,15 @@ export function makeTrainSpec(
       ...(alpha === undefined ? {} : { alpha }),
     },
     training: {
-      steps: overrides.steps ?? (overrides.method && own !== file.method ? defaults.steps : (training.steps ?? defaults.steps)),
+      steps:
+        overrides.steps ??
+        (overrides.method && own !== file.method ? defaults.steps : (training.steps ?? defaults.steps)),
       batch: training.batch ?? 1,
       accumulation: training.accumulation ?? 1,
-      learningRate: overrides.method && own !== file.method ? defaults.learningRate : (training.learningRate ?? defaults.learningRate),
+      learningRate:
+        overrides.method && own !== file.method
+          ? defaults.learningRate
+          : (training.learningRate ?? defaults.learningRate),
       schedule: training.schedule ?? 'constant',
       warmup: training.warmup ?? 0,
       optimizer: training.optimizer ?? 'adamw',

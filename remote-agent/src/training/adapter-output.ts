@@ -18,7 +18,9 @@ export function saveAdapterFile(
       title: `${spec.subject} (${spec.method.name})`,
       baseName: base.name,
       baseHash: base.hash,
-      ...(base.architecture === 'sdxl' ? { architecture: 'stable-diffusion-xl-v1-base' } : { architecture: 'stable-diffusion-v1' }),
+      ...(base.architecture === 'sdxl'
+        ? { architecture: 'stable-diffusion-xl-v1-base' }
+        : { architecture: 'stable-diffusion-v1' }),
       predictionType: base.predictionType === 'epsilon' ? 'epsilon' : 'v',
       subject: spec.subject,
       triggerWords: [spec.trigger],

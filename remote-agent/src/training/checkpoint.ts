@@ -49,8 +49,8 @@ export function loadState(path: string, state: TrainState): boolean {
     return found.data;
   };
   state.parameters.set(take('parameters'));
-  state.optimizer.restore(take('optimizer.m'), take('optimizer.v'), Number(metadata['updates']));
-  state.step = Number(metadata['step']);
-  state.smoothedLoss = Number(metadata['smoothed_loss']);
+  state.optimizer.restore(take('optimizer.m'), take('optimizer.v'), Number(metadata.updates));
+  state.step = Number(metadata.step);
+  state.smoothedLoss = Number(metadata.smoothed_loss);
   return true;
 }

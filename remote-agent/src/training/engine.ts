@@ -33,11 +33,19 @@ export function unetInputs(base: Base, shapes: StepShapes): UnetInputs {
   };
   if (ports.pooled) named[ports.pooled.name] = [batch, ports.pooled.dims[1]!];
   if (ports.timeIds) named[ports.timeIds.name] = [batch, ports.timeIds.dims[1] ?? 6];
-  return { sample: ports.sample.name, timestep: ports.timestep.name, shapes: named, output: ports.output.name };
+  return {
+    sample: ports.sample.name,
+    timestep: ports.timestep.name,
+    shapes: named,
+    output: ports.output.name,
+  };
 }
 
 /** Loads a base's U-Net as a graph of fixed sizes, with its layers. */
-export function loadUnet(base: Base, shapes: StepShapes): { graph: Graph; layers: Layer[]; inputs: UnetInputs } {
+export function loadUnet(
+  base: Base,
+  shapes: StepShapes,
+): { graph: Graph; layers: Layer[]; inputs: UnetInputs } {
   const graph = loadGraph(base.unet.path);
   const inputs = unetInputs(base, shapes);
   const { layers, unnamed } = findLayers(graph);
@@ -102,7 +110,9 @@ export class StepEngine {
   /** What the step graph reads for these parameters (PaRa: the orthonormal bases). */
   async coefficients(parameters: Float32Array): Promise<Float32Array> {
     if (!this.#prepare) return parameters;
-    const out = await this.#prepare.run({ [preparationNames.parameters]: f32([parameters.length], parameters) });
+    const out = await this.#prepare.run({
+      [preparationNames.parameters]: f32([parameters.length], parameters),
+    });
     return toFloats(out[preparationNames.coefficients]!);
   }
 
@@ -130,12 +140,16 @@ export class StepEngine {
       [stepNames.target]: f32(latent, batch.target),
       [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
     };
-    if (ports.pooled) feeds[ports.pooled.name] = tensorOf(ports.pooled.type, inputs[ports.pooled.name]!, batch.pooled);
+    if (ports.pooled)
+      feeds[ports.pooled.name] = tensorOf(ports.pooled.type, inputs[ports.pooled.name]!, batch.pooled);
     if (ports.timeIds)
       feeds[ports.timeIds.name] = tensorOf(ports.timeIds.type, inputs[ports.timeIds.name]!, batch.timeIds);
     const out = await this.#step.run(feeds);
     const gradient = out[stepNames.gradient];
-    return { loss: toFloats(out[stepNames.loss]!)[0]!, gradient: gradient ? toFloats(gradient) : new Float32Array(0) };
+    return {
+      loss: toFloats(out[stepNames.loss]!)[0]!,
+      gradient: gradient ? toFloats(gradient) : new Float32Array(0),
+    };
   }
 
   async release(): Promise<void> {

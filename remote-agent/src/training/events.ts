@@ -14,7 +14,13 @@ export type TrainEvent =
       readonly memoryBytes: number;
     }
   | { readonly type: 'validation'; readonly step: number; readonly loss: number }
-  | { readonly type: 'sample'; readonly step: number; readonly prompt: string; readonly seed: number; readonly file: string }
+  | {
+      readonly type: 'sample';
+      readonly step: number;
+      readonly prompt: string;
+      readonly seed: number;
+      readonly file: string;
+    }
   | { readonly type: 'checkpoint'; readonly step: number; readonly file: string }
   | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'error'; readonly message: string; readonly where?: string; readonly hint?: string }

@@ -67,7 +67,9 @@ export async function loadExamples(options: {
     const examples: Example[] = [];
     for (const [i, { file, sha256 }] of pictures.entries()) {
       for (const flipped of options.flip ? [false, true] : [false]) {
-        const key = createHash('sha256').update([sha256, base.hash, width, height, flipped].join()).digest('hex');
+        const key = createHash('sha256')
+          .update([sha256, base.hash, width, height, flipped].join())
+          .digest('hex');
         const latent = await cached(join(cache, `${key}.latent`), async () => {
           const picture = await coverTo(await readPicture(file), width, height);
           const data = toPixels(picture, flipped);

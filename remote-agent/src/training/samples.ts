@@ -8,7 +8,12 @@ import { Generator } from '../diffusion/generate.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 
 /** What a method's trained values do to each layer, ready for sampling. */
-export function appliedAdapter(method: Method, plan: AdapterPlan, parameters: Float32Array, strength = 1): AppliedAdapter {
+export function appliedAdapter(
+  method: Method,
+  plan: AdapterPlan,
+  parameters: Float32Array,
+  strength = 1,
+): AppliedAdapter {
   const scales = new Map(plan.layers.map((layer) => [layer.path, plan.scale]));
   return { operators: method.operators(method.tensors(plan, parameters), scales), strength };
 }

@@ -70,7 +70,7 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   if (outputShape && outputShape.join() !== latent.join())
     throw new ParaError('graph', `The U-Net gives [${outputShape}] where the latents are [${latent}]`, {
       where: unet.output,
-      hint: 'check that the base\'s U-Net and VAE belong together (para base check)',
+      hint: "check that the base's U-Net and VAE belong together (para base check)",
     });
   appendLoss(graph, unet.output, latent);
   const loss = valueInfo(stepNames.loss, DataType.FLOAT, []);

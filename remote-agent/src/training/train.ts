@@ -33,13 +33,20 @@ export function methodSettings({ method }: TrainSpec) {
   if (name === 'lora')
     return { ...(rank === undefined ? {} : { rank }), ...(alpha === undefined ? {} : { alpha }) };
   // A rank that was asked for is not cut down by gamma.
-  return { init, ...(rank === undefined ? {} : { rank, gamma: 1 }), ...(gamma === undefined ? {} : { gamma }) };
+  return {
+    init,
+    ...(rank === undefined ? {} : { rank, gamma: 1 }),
+    ...(gamma === undefined ? {} : { gamma }),
+  };
 }
 
 /** The plan that a spec makes for the layers of a U-Net. */
 export function planFor(spec: TrainSpec, method: Method, layers: readonly Layer[]): AdapterPlan {
   const wanted = spec.method.layers;
-  return method.plan(chooseLayers(layers, typeof wanted === 'string' ? [wanted] : wanted), methodSettings(spec));
+  return method.plan(
+    chooseLayers(layers, typeof wanted === 'string' ? [wanted] : wanted),
+    methodSettings(spec),
+  );
 }
 
 interface Run {
@@ -62,8 +69,13 @@ interface Run {
  * @returns 'finished', or 'stopped' when asked to; the state is saved in both cases
  * @throws ParaError of every room; what was saved before stays
  */
-export async function train(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): Promise<'finished' | 'stopped'> {
-  for (const folder of [paths.checkpoints, paths.samples, paths.cache]) mkdirSync(folder, { recursive: true });
+export async function train(
+  spec: TrainSpec,
+  paths: TrainPaths,
+  hooks: TrainHooks,
+): Promise<'finished' | 'stopped'> {
+  for (const folder of [paths.checkpoints, paths.samples, paths.cache])
+    mkdirSync(folder, { recursive: true });
   const run = await prepare(spec, paths, hooks);
   const begin = process.hrtime.bigint();
   const { state } = run;
@@ -104,7 +116,8 @@ async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): P
   if (held === set)
     hooks.emit({
       type: 'note',
-      message: 'No picture is held out: the validation loss is measured on the training pictures, with noise of its own',
+      message:
+        'No picture is held out: the validation loss is measured on the training pictures, with noise of its own',
     });
 
   hooks.emit({ type: 'phase', name: 'build step' });
@@ -117,10 +130,23 @@ async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): P
     tokens: examples.tokens,
   });
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
-  const engine = await StepEngine.create({ base, method, plan, device, shapes: shapesOf(set, training.batch) });
+  const engine = await StepEngine.create({
+    base,
+    method,
+    plan,
+    device,
+    shapes: shapesOf(set, training.batch),
+  });
   const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
   const wantsValidation = spec.validation.every > 0;
-  const validator = await StepEngine.create({ base, method, plan, device, shapes: shapesOf(held, 1), lossOnly: true });
+  const validator = await StepEngine.create({
+    base,
+    method,
+    plan,
+    device,
+    shapes: shapesOf(held, 1),
+    lossOnly: true,
+  });
   const parameters = method.initialise(engine.plan, training.seed);
   const state: TrainState = {
     step: 0,
@@ -137,7 +163,16 @@ async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): P
       layers: engine.plan.layers.length,
     });
   return {
-    spec, paths, hooks, base, method, engine, set, schedule, validator, state,
+    spec,
+    paths,
+    hooks,
+    base,
+    method,
+    engine,
+    set,
+    schedule,
+    validator,
+    state,
     validation: wantsValidation
       ? validationBatches(held, schedule, base.latentChannels, spec.validation.timesteps)
       : [],
@@ -169,7 +204,13 @@ async function makeStep(run: Run): Promise<void> {
       where: `last good state: step ${state.step}, kept in the run folder`,
       hint: 'lower training.learningRate (a third is a good try) and start again',
     });
-  const rate = learningRateAt(training.schedule, training.learningRate, step, training.steps, training.warmup);
+  const rate = learningRateAt(
+    training.schedule,
+    training.learningRate,
+    step,
+    training.steps,
+    training.warmup,
+  );
   state.optimizer.update(state.parameters, gradient, rate);
   state.step = step;
   state.smoothedLoss = Number.isNaN(state.smoothedLoss) ? loss : 0.95 * state.smoothedLoss + 0.05 * loss;

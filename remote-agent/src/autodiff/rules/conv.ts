@@ -1,8 +1,8 @@
+import { ParaError } from '../../common/errors.ts';
 import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/attributes.ts';
 import { countOf } from '../../onnx/tensor-data.ts';
 import type { Emitter } from '../emitter.ts';
 import { register } from '../registry.ts';
-import { ParaError } from '../../common/errors.ts';
 
 register(['Conv'], ({ node, emit, outputs: [g], needs }) => {
   const [x, w, bias] = node.input as [string, string, string | undefined];
@@ -35,7 +35,9 @@ register(['Conv'], ({ node, emit, outputs: [g], needs }) => {
     });
   return [
     needs[0] ? inputGradient() : undefined,
-    needs[1] ? weightGradient(emit, x, g!, emit.shape(w), strides, dilations, pads, group, node.name) : undefined,
+    needs[1]
+      ? weightGradient(emit, x, g!, emit.shape(w), strides, dilations, pads, group, node.name)
+      : undefined,
     bias && needs[2] ? emit.reduce('ReduceSum', g!, [0, 2, 3], false) : undefined,
   ].map((v, i) => (i === 2 && v ? emit.reshape(v, [dOut]) : v));
 });
@@ -61,13 +63,18 @@ function weightGradient(
   const [batch, , height, width] = emit.shape(x) as [number, number, number, number];
   const [, , gh, gw] = emit.shape(g) as [number, number, number, number];
   const padded = pads.some((p) => p > 0)
-    ? emit.op('Pad', [x, emit.ints([0, 0, pads[0]!, pads[1]!, 0, 0, pads[2]!, pads[3]!])], [
-        batch, dIn, height + pads[0]! + pads[2]!, width + pads[1]! + pads[3]!,
-      ])
+    ? emit.op(
+        'Pad',
+        [x, emit.ints([0, 0, pads[0]!, pads[1]!, 0, 0, pads[2]!, pads[3]!])],
+        [batch, dIn, height + pads[0]! + pads[2]!, width + pads[1]! + pads[3]!],
+      )
     : x;
   const positions = gh * gw;
   // [dOut, batch * positions], so that one Gemm sums over batch and positions.
-  const byOut = emit.reshape(emit.transpose(emit.reshape(g, [batch, dOut, positions]), [1, 0, 2]), [dOut, batch * positions]);
+  const byOut = emit.reshape(emit.transpose(emit.reshape(g, [batch, dOut, positions]), [1, 0, 2]), [
+    dOut,
+    batch * positions,
+  ]);
   const taps: string[] = [];
   for (let i = 0; i < kh; i++)
     for (let j = 0; j < kw; j++) {
@@ -75,7 +82,10 @@ function weightGradient(
       const left = j * dilations[1]!;
       const rows = emit.slice(padded, 2, top, top + (gh - 1) * strides[0]! + 1, strides[0]!);
       const patch = emit.slice(rows, 3, left, left + (gw - 1) * strides[1]! + 1, strides[1]!);
-      const byIn = emit.reshape(emit.transpose(emit.reshape(patch, [batch, dIn, positions]), [1, 0, 2]), [dIn, batch * positions]);
+      const byIn = emit.reshape(emit.transpose(emit.reshape(patch, [batch, dIn, positions]), [1, 0, 2]), [
+        dIn,
+        batch * positions,
+      ]);
       taps.push(emit.reshape(emit.gemm(byOut, byIn, false, true), [dOut, dIn, 1]));
     }
   return emit.reshape(emit.concat(taps, 2), [dOut, dIn, kh, countOf([kw])]);
@@ -88,10 +98,14 @@ register(['Resize'], ({ node, emit, outputs: [g] }) => {
   const to = emit.shape(node.output[0]!);
   const factors = to.map((d, i) => d / from[i]!);
   if (stringAttribute(node, 'mode', 'nearest') !== 'nearest' || factors.some((f) => !Number.isInteger(f)))
-    throw new ParaError('no-gradient', 'Resize has a gradient only for nearest enlargement by whole factors', {
-      where: `node ${node.name}`,
-      hint: 'choose a size whose latents divide evenly',
-    });
+    throw new ParaError(
+      'no-gradient',
+      'Resize has a gradient only for nearest enlargement by whole factors',
+      {
+        where: `node ${node.name}`,
+        hint: 'choose a size whose latents divide evenly',
+      },
+    );
   const blocks = from.flatMap((d, i) => (factors[i] === 1 ? [d] : [d, factors[i]!]));
   const axes: number[] = [];
   let at = 0;

@@ -10,7 +10,9 @@ register(['Sum'], ({ node, emit, outputs: [g], needs }) =>
 
 register(['Sub'], ({ node, emit, outputs: [g], needs }) => [
   needs[0] ? emit.sumTo(g!, emit.shape(node.input[0]!)) : undefined,
-  needs[1] ? emit.op('Neg', [emit.sumTo(g!, emit.shape(node.input[1]!))], emit.shape(node.input[1]!)) : undefined,
+  needs[1]
+    ? emit.op('Neg', [emit.sumTo(g!, emit.shape(node.input[1]!))], emit.shape(node.input[1]!))
+    : undefined,
 ]);
 
 register(['Mul'], ({ node, emit, outputs: [g], needs, producer }) => {
@@ -47,8 +49,14 @@ register(['Div'], ({ node, emit, outputs: [g], needs }) => {
 
 const unary = (
   operator: string,
-  slope: (emit: Parameters<Parameters<typeof register>[1]>[0]['emit'], g: string, x: string, y: string) => string,
-) => register([operator], ({ node, emit, outputs: [g] }) => [slope(emit, g!, node.input[0]!, node.output[0]!)]);
+  slope: (
+    emit: Parameters<Parameters<typeof register>[1]>[0]['emit'],
+    g: string,
+    x: string,
+    y: string,
+  ) => string,
+) =>
+  register([operator], ({ node, emit, outputs: [g] }) => [slope(emit, g!, node.input[0]!, node.output[0]!)]);
 
 unary('Neg', (emit, g, x) => emit.op('Neg', [g], emit.shape(x)));
 unary('Exp', (emit, g, _x, y) => emit.mul(g, y));
@@ -69,6 +77,8 @@ register(['Pow'], ({ node, emit, outputs: [g], needs }) => {
   const less = emit.op('Pow', [x, emit.sub(p, emit.scalar(1))], emit.broadcast(x, p));
   return [
     needs[0] ? emit.sumTo(emit.mul(emit.mul(g!, p), less), emit.shape(x)) : undefined,
-    needs[1] ? emit.sumTo(emit.mul(emit.mul(g!, y), emit.op('Log', [x], emit.shape(x))), emit.shape(p)) : undefined,
+    needs[1]
+      ? emit.sumTo(emit.mul(emit.mul(g!, y), emit.op('Log', [x], emit.shape(x))), emit.shape(p))
+      : undefined,
   ];
 });

@@ -26,7 +26,8 @@ register(['Slice'], ({ node, emit, outputs: [g] }) => {
     if (start === 0 && end === size) return;
     if (last) {
       const before = emit.shape(value);
-      const fill = (n: number) => (n > 0 ? [emit.zeros(before.map((d, k) => (k === last!.axis ? n : d)))] : []);
+      const fill = (n: number) =>
+        n > 0 ? [emit.zeros(before.map((d, k) => (k === last!.axis ? n : d)))] : [];
       value = emit.concat([...fill(last.start), value, ...fill(shape[last.axis]! - last.end)], last.axis);
     }
     last = { value, axis, start, end };
@@ -76,9 +77,14 @@ register(['Gather'], ({ node, emit, outputs: [g] }) => {
   const front = axis === 0 ? g! : emit.transpose(g!, [...gathered, ...others]);
   const rest = shape.filter((_, i) => i !== axis);
   const column = emit.op('Reshape', [indices, emit.ints([...at, 1])], [...at, 1], {}, 7);
-  const scattered = emit.op('ScatterND', [emit.zeros([shape[axis]!, ...rest]), column, front], [shape[axis]!, ...rest], {
-    reduction: 'add',
-  });
+  const scattered = emit.op(
+    'ScatterND',
+    [emit.zeros([shape[axis]!, ...rest]), column, front],
+    [shape[axis]!, ...rest],
+    {
+      reduction: 'add',
+    },
+  );
   if (axis === 0) return [scattered, undefined];
   const perm = shape.map((_, i) => (i < axis ? i + 1 : i === axis ? 0 : i));
   return [emit.transpose(scattered, perm), undefined];
@@ -87,5 +93,10 @@ register(['Gather'], ({ node, emit, outputs: [g] }) => {
 register(['Pad'], ({ node, emit, outputs: [g] }) => {
   const shape = emit.shape(node.input[0]!);
   const pads = emit.constantValues(node.input[1]!)!;
-  return [shape.reduce((v, d, axis) => (emit.shape(v)[axis] === d ? v : emit.slice(v, axis, pads[axis]!, pads[axis]! + d)), g!)];
+  return [
+    shape.reduce(
+      (v, d, axis) => (emit.shape(v)[axis] === d ? v : emit.slice(v, axis, pads[axis]!, pads[axis]! + d)),
+      g!,
+    ),
+  ];
 });

@@ -24,7 +24,10 @@ register(['LayerNormalization'], ({ node, emit, outputs: [g], needs }) => {
   const statistics = shape.map((d, i) => (i < first ? d : 1));
   // The operator's own mean and inverse deviation; asking for them costs nothing.
   while (node.output.length < 3) node.output.push('');
-  for (const [i, hint] of [[1, 'mean'], [2, 'inverse_deviation']] as const) {
+  for (const [i, hint] of [
+    [1, 'mean'],
+    [2, 'inverse_deviation'],
+  ] as const) {
     if (node.output[i] === '') node.output[i] = emit.graph.uniqueName(`${node.name || 'norm'}.${hint}`);
     emit.graph.types.set(node.output[i]!, { type: 1, shape: statistics });
   }
@@ -69,13 +72,23 @@ register(['GroupNormalization'], ({ node, emit, outputs: [g], needs }) => {
   const perChannel = [1, shape[1]!, ...shape.slice(2).map(() => 1)];
   const perScale = emit.shape(scale);
   // Opset 18 has one scale a group, opset 21 one a channel.
-  const spread = perScale[0] === shape[1]
-    ? emit.reshape(scale, perChannel)
-    : emit.reshape(
-        emit.op('Expand', [emit.reshape(scale, [groups, 1]), emit.ints([groups, shape[1]! / groups])], [groups, shape[1]! / groups]),
-        perChannel,
-      );
-  const { n, inverse } = normalise(emit, emit.reshape(x, grouped), [2], floatAttribute(node, 'epsilon', 1e-5));
+  const spread =
+    perScale[0] === shape[1]
+      ? emit.reshape(scale, perChannel)
+      : emit.reshape(
+          emit.op(
+            'Expand',
+            [emit.reshape(scale, [groups, 1]), emit.ints([groups, shape[1]! / groups])],
+            [groups, shape[1]! / groups],
+          ),
+          perChannel,
+        );
+  const { n, inverse } = normalise(
+    emit,
+    emit.reshape(x, grouped),
+    [2],
+    floatAttribute(node, 'epsilon', 1e-5),
+  );
   const weighted = emit.reshape(emit.mul(g!, spread), grouped);
   const axes = [0, ...shape.map((_, i) => i).slice(2)];
   return [

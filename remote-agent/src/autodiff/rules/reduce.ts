@@ -4,7 +4,8 @@ import { register } from '../registry.ts';
 register(['ReduceSum', 'ReduceMean'], ({ node, emit, outputs: [g] }) => {
   const x = node.input[0]!;
   const shape = emit.shape(x);
-  const given = intsAttribute(node, 'axes') ?? (node.input[1] ? emit.constantValues(node.input[1]) : undefined);
+  const given =
+    intsAttribute(node, 'axes') ?? (node.input[1] ? emit.constantValues(node.input[1]) : undefined);
   const axes = (given ?? shape.map((_, i) => i)).map((a) => (a < 0 ? a + shape.length : a));
   const kept = shape.map((d, i) => (axes.includes(i) ? 1 : d));
   const count = axes.reduce((n, a) => n * shape[a]!, 1);

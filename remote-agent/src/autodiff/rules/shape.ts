@@ -10,10 +10,18 @@ register(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'], ({ node, emit, outputs:
 register(['Transpose'], ({ node, emit, outputs: [g] }) => {
   const rank = emit.shape(g!).length;
   const perm = intsAttribute(node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
-  return [emit.transpose(g!, perm.map((_, i) => perm.indexOf(i)))];
+  return [
+    emit.transpose(
+      g!,
+      perm.map((_, i) => perm.indexOf(i)),
+    ),
+  ];
 });
 
-register(['Expand'], ({ node, emit, outputs: [g] }) => [emit.sumTo(g!, emit.shape(node.input[0]!)), undefined]);
+register(['Expand'], ({ node, emit, outputs: [g] }) => [
+  emit.sumTo(g!, emit.shape(node.input[0]!)),
+  undefined,
+]);
 
 // Gradients are f32 throughout; a cast between float types passes them on.
 register(['Cast'], ({ node, emit, outputs: [g] }) => {
