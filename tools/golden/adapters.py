@@ -52,21 +52,19 @@ def make_inputs() -> dict[str, torch.Tensor]:
     }
 
 
-class Flat(torch.nn.Module):
-    """The U-Net with plain inputs, as exporters wrap it."""
-
-    def __init__(self, unet):
-        super().__init__()
-        self.unet = unet
+class FlatUnet(UNet2DConditionModel):
+    """The U-Net with plain inputs, as exporters patch it; module paths stay as they are."""
 
     def forward(self, sample, timestep, encoder_hidden_states, text_embeds, time_ids):
         added = {"text_embeds": text_embeds, "time_ids": time_ids}
-        return self.unet(sample, timestep, encoder_hidden_states, added_cond_kwargs=added, return_dict=False)[0]
+        return super().forward(sample, timestep, encoder_hidden_states, added_cond_kwargs=added, return_dict=False)[0]
 
 
 def run(unet) -> torch.Tensor:
+    x = make_inputs()
+    added = {"text_embeds": x["text_embeds"], "time_ids": x["time_ids"]}
     with torch.no_grad():
-        return Flat(unet)(**make_inputs())
+        return unet(x["sample"], x["timestep"], x["encoder_hidden_states"], added_cond_kwargs=added, return_dict=False)[0]
 
 
 def randomise(model, names: tuple[str, ...], scale: float, seed: int) -> None:
@@ -81,7 +79,9 @@ def main() -> None:
     OUT.mkdir(parents=True)
     unet = make_unet()
     inputs = make_inputs()
-    torch.onnx.export(Flat(unet), tuple(inputs.values()), str(OUT / "unet.onnx"), input_names=list(inputs),
+    flat = FlatUnet.from_config(unet.config).eval()
+    flat.load_state_dict(unet.state_dict())
+    torch.onnx.export(flat, tuple(inputs.values()), str(OUT / "unet.onnx"), input_names=list(inputs),
                       output_names=["out_sample"], opset_version=17, dynamo=False)
     outputs = {"base": run(unet)}
 
