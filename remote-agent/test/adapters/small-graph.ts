@@ -61,14 +61,14 @@ export function smallGraph(): { graph: Graph; layers: TargetLayer[] } {
       kernel_shape: [1n, 1n],
     },
   );
-  const tanh = step('Tanh', 'tanh', [conv1], [n, channels, 3, 3]);
-  const rows = step('Transpose', 'rows', [tanh], [n, 3, 3, channels], { perm: [0n, 2n, 3n, 1n] });
+  const gated = step('Sigmoid', 'gate', [conv1], [n, channels, 3, 3]);
+  const rows = step('Transpose', 'rows', [gated], [n, 3, 3, channels], { perm: [0n, 2n, 3n, 1n] });
   const q = step('MatMul', 'to_q', [rows, weight('to_q.weight', [channels, features])], [n, 3, 3, features]);
-  const tanhQ = step('Tanh', 'tanh_q', [q], [n, 3, 3, features]);
+  const gatedQ = step('Sigmoid', 'gate_q', [q], [n, 3, 3, features]);
   const out = step(
     'MatMul',
     'to_out',
-    [tanhQ, weight('to_out.weight', [features, channels])],
+    [gatedQ, weight('to_out.weight', [features, channels])],
     [n, 3, 3, channels],
   );
   const biased = step('Add', 'to_out_bias', [out, weight('to_out.bias', [channels])], [n, 3, 3, channels]);
