@@ -109,8 +109,17 @@ export function decodeAdapter(bytes: Uint8Array, where: string): Adapter {
     info: infoFrom(metadata),
     metadata,
   };
-  if (operatorsOf(adapter).length === 0) return fail('The adapter adapts no layer');
+  const paths = new Set(operatorsOf(adapter).map(({ path }) => path));
+  if (paths.size === 0) return fail('The adapter adapts no layer');
+  for (const name of own.keys())
+    if (![...partsOf(name)].some((path) => paths.has(path)))
+      return fail(`The adapter holds the tensor ${name}, which ${method} does not know`);
   return adapter;
+}
+
+/** All beginnings of a name that could be its module path. */
+function* partsOf(name: string): Generator<string> {
+  for (let at = name.lastIndexOf('.'); at > 0; at = name.lastIndexOf('.', at - 1)) yield name.slice(0, at);
 }
 
 function readScales(text: string | undefined, fail: (what: string) => never): Map<string, number> {

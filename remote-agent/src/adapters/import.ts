@@ -113,7 +113,13 @@ function fromForeign(
       unknown.push(foreign.name);
       continue;
     }
-    for (const [name, tensor] of fitted(foreign, layer, where)) tensors.set(name, tensor);
+    for (const [name, tensor] of fitted(foreign, layer, where)) {
+      if (tensors.has(name))
+        throw new ParaError('adapter', `The file adapts the layer ${layer.path} twice, under two names`, {
+          where,
+        });
+      tensors.set(name, tensor);
+    }
     const rank = foreign.down?.dims[0] ?? 1;
     const scale =
       foreign.alpha === undefined ? (settings?.scale(layer.path, rank) ?? 1) : foreign.alpha / rank;

@@ -94,7 +94,7 @@ export const preparationNames = {
   parametersGradient: 'parameters_gradient',
 } as const;
 
-/** A way to adapt a base. Adding one means one file and one line in `methods.ts`. */
+/** A way to adapt a base. Adding one means one file, its name in `MethodName` and one line in `methods.ts`. */
 export interface Method {
   readonly name: MethodName;
   /** Strengths that make sense, with the reason that is given when refusing others. */

@@ -7,7 +7,7 @@ import { decodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { attachSlots, composeSlots, ranksFor } from '../../src/adapters/slots.ts';
 import type { Graph } from '../../src/onnx/graph.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
-import { findLayers, readWeight } from '../../src/onnx/modules.ts';
+import { findLayers, type Layer, readWeight } from '../../src/onnx/modules.ts';
 import { f32, type Tensor } from '../../src/runtime/tensor.ts';
 import { runGraph } from './small-graph.ts';
 
@@ -17,7 +17,13 @@ export const golden = join(import.meta.dirname, '../golden/adapters');
 /** The tiny U-Net that the golden files were made with. */
 export const loadUnet = (): Graph => loadGraph(join(golden, 'unet.onnx'));
 
-export const unetLayers = () => findLayers(loadUnet()).layers;
+let layers: Layer[] | undefined;
+
+/** Its layers. */
+export function unetLayers(): Layer[] {
+  layers ??= findLayers(loadUnet()).layers;
+  return layers;
+}
 
 /** Reads weights of the tiny U-Net by module path. */
 export function weightReader(): (path: string) => Float32Array {

@@ -40,8 +40,15 @@ export function sampleAdapter(kind: 'para' | 'uniform' | 'lora'): Adapter {
   );
 }
 
+let made: Map<string, ExportedFiles> | undefined;
+
 /** Exports of the sample adapters in every layout, by case name. */
 export function exportedCases(): Map<string, ExportedFiles> {
+  made ??= makeCases();
+  return made;
+}
+
+function makeCases(): Map<string, ExportedFiles> {
   const common = { layers: unetLayers(), readWeight: weightReader() };
   const [para, uniform, lora] = (['para', 'uniform', 'lora'] as const).map(sampleAdapter) as [
     Adapter,
