@@ -5,6 +5,13 @@ import { build } from 'esbuild';
 import { root } from './install.mjs';
 
 const out = join(root, '.cache/schema.mjs');
-await build({ entryPoints: [join(root, 'remote-agent/src/subject/schema.ts')], outfile: out, bundle: true, format: 'esm', platform: 'node', packages: 'external' });
+await build({
+  entryPoints: [join(root, 'remote-agent/src/subject/schema.ts')],
+  outfile: out,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  packages: 'external',
+});
 const { SubjectSchema } = await import(out);
 writeFileSync(join(root, 'schemas/para.schema.json'), `${JSON.stringify(SubjectSchema, null, 2)}\n`);

@@ -13,11 +13,22 @@ const extra = process.argv.slice(2);
 const { spawnSync } = await import('node:child_process');
 const result = spawnSync(
   process.execPath,
-  [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile=${report}`, ...extra],
+  [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile=${report}`,
+    ...extra,
+  ],
   { cwd: root, stdio: 'inherit' },
 );
-const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(readFileSync(report, 'utf8'));
+const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+  readFileSync(report, 'utf8'),
+);
 const skipped = numPendingTests + numTodoTests;
-if (skipped > 0) console.log(`${skipped} tests were skipped${process.env.CI ? ': that is a failure here' : ''}`);
+if (skipped > 0)
+  console.log(`${skipped} tests were skipped${process.env.CI ? ': that is a failure here' : ''}`);
 console.log(`${numPassedTests} passed, ${numFailedTests} failed`);
-process.exitCode = result.status !== 0 || !success || numPassedTests === 0 || (process.env.CI && skipped > 0) ? 1 : 0;
+process.exitCode =
+  result.status !== 0 || !success || numPassedTests === 0 || (process.env.CI && skipped > 0) ? 1 : 0;

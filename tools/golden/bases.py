@@ -1,6 +1,8 @@
 """Writes the two random-weight test bases and keeps the torch pipelines that they were exported from.
 
-Run: python tools/golden/bases.py WORK     (ONNX folders to remote-agent/test/golden/bases, pipelines to WORK/<name>)
+Run: python tools/golden/bases.py [--fresh]     (ONNX folders to remote-agent/test/golden/bases, pipelines to HOME/<name>)
+A pipeline that is there already is exported again with the weights it has; --fresh makes new ones, after which every
+golden file that was computed with them must be made anew.
 tiny-optimum: optimum's TorchScript export, the layout and names of SDXL's official ONNX folder.
 tiny-dynamo: torch's newer exporter, with other widths, depths, token length, VAE factor, prediction type and output
 names, and a VAE encoder that draws its latent itself.
@@ -18,7 +20,9 @@ from optimum.exporters.onnx import main_export
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
-OUT = Path(__file__).parents[2] / "remote-agent/test/golden/bases"
+GOLDEN = Path(__file__).parents[2] / "remote-agent/test/golden"
+HOME = Path.home() / ".cache/para-studio-tools/golden"
+OUT = GOLDEN / "bases"
 WORDS = (
     "a small big red green blue apple cat dog on the background of with and photo teapot robot owl table beach "
     "grass snow water forest city night sky space desert sunset wooden brick wall hat blurry in to it that"
@@ -29,24 +33,24 @@ BASES = {
     "tiny-optimum": {
         "tokens": 16,
         "merges": 60,
-        "padding": "!",
-        "text": ({"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_act": "quick_gelu"},
-                 {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3, "hidden_act": "gelu"}),
-        "projection": 20,
+        "padding": None,
+        "text": ({"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "hidden_act": "quick_gelu"},
+                 {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "hidden_act": "gelu"}),
+        "projection": 24,
         "unet": {
-            "sample_size": 16, "block_out_channels": (16, 24), "layers_per_block": 1, "norm_num_groups": 4,
+            "sample_size": 8, "block_out_channels": (16, 32), "layers_per_block": 1, "norm_num_groups": 8,
             "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
             "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-            "transformer_layers_per_block": (1, 1), "attention_head_dim": (2, 3), "use_linear_projection": True,
+            "transformer_layers_per_block": (1, 2), "attention_head_dim": (2, 4), "use_linear_projection": True,
         },
         "time": 8,
-        "vae": {"block_out_channels": (8, 12), "norm_num_groups": 4, "latent_channels": 4, "scaling_factor": 0.13025},
+        "vae": {"block_out_channels": (8, 16), "norm_num_groups": 4, "latent_channels": 4, "scaling_factor": 0.13025},
         "scheduler": {**SCHEDULER, "steps_offset": 1, "timestep_spacing": "leading", "set_alpha_to_one": False},
     },
     "tiny-dynamo": {
         "tokens": 11,
         "merges": 90,
-        "padding": None,
+        "padding": "!",
         "text": ({"hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 2, "hidden_act": "gelu"},
                  {"hidden_size": 20, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_act": "gelu"}),
         "projection": 14,
@@ -218,7 +222,7 @@ def export_dynamo(pipe: StableDiffusionXLPipeline, out: Path, spec: dict):
 KEPT_METADATA = "pkg.torch.onnx.name_scopes"
 
 
-def tidy(folder: Path, work: Path):
+def tidy(folder: Path):
     """Drops what only fills the files: stack traces, inner shapes, and paths of this machine."""
     for path in folder.glob("*/model.onnx"):
         model = onnx.load(str(path))
@@ -244,7 +248,7 @@ def tidy(folder: Path, work: Path):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("work", type=Path)
+    parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--only", choices=BASES)
     args = parser.parse_args()
     for seed, (name, spec) in enumerate(BASES.items()):
@@ -252,18 +256,19 @@ def main():
             continue
         torch.manual_seed(seed)
         out = OUT / name
-        pipe = make_pipeline(spec, args.work / f"{name}-bpe")
-        shutil.rmtree(args.work / name, ignore_errors=True)
-        pipe.save_pretrained(args.work / name)
+        if args.fresh or not (HOME / name).exists():
+            shutil.rmtree(HOME / name, ignore_errors=True)
+            make_pipeline(spec, HOME / f"{name}-bpe").save_pretrained(HOME / name)
+        pipe = StableDiffusionXLPipeline.from_pretrained(HOME / name, add_watermarker=False)
         if name == "tiny-optimum":
             shutil.rmtree(out, ignore_errors=True)
             main_export(
-                str(args.work / name), output=str(out), task="text-to-image", library_name="diffusers", opset=18, do_validation=False
+                str(HOME / name), output=str(out), task="text-to-image", library_name="diffusers", opset=18, do_validation=False
             )
         else:
             export_dynamo(pipe, out, spec)
-        shutil.copy(args.work / name / "model_index.json", out)
-        tidy(out, args.work)
+        shutil.copy(HOME / name / "model_index.json", out)
+        tidy(out)
         total = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
         print(f"{out}: {total} bytes")
 
