@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Adapter, operatorsOf } from '../../src/adapters/adapter.ts';
+import { baseWeights } from '../../src/adapters/base-weights.ts';
 import type { LayerOperator } from '../../src/adapters/method.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { decodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { attachSlots, composeSlots, ranksFor } from '../../src/adapters/slots.ts';
 import type { Graph } from '../../src/onnx/graph.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
-import { findLayers, type Layer, readWeight } from '../../src/onnx/modules.ts';
+import { findLayers, type Layer } from '../../src/onnx/modules.ts';
 import { f32, type Tensor } from '../../src/runtime/tensor.ts';
 import { runGraph } from './small-graph.ts';
 
@@ -26,11 +27,7 @@ export function unetLayers(): Layer[] {
 }
 
 /** Reads weights of the tiny U-Net by module path. */
-export function weightReader(): (path: string) => Float32Array {
-  const graph = loadUnet();
-  const { layers } = findLayers(graph);
-  return (path) => readWeight(graph, layers.find((l) => l.path === path)!);
-}
+export const weightReader = () => baseWeights(join(golden, 'unet.onnx')).readWeight;
 
 const cases = () => decodeSafetensors(readFileSync(join(golden, 'cases.safetensors'))).tensors;
 
