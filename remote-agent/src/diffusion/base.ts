@@ -155,7 +155,13 @@ function openVae(base: string, name: 'vae_encoder' | 'vae_decoder'): { vae: Base
         hint: 'export the VAE again with its usual single input',
       },
     );
-  return { vae, config: new Config(beside, 'config.json') };
+  const config = new Config(beside, 'config.json');
+  if (config.raw('latents_mean') != null || config.raw('latents_std') != null)
+    throw new ParaError('base', 'The VAE normalises each latent channel on its own, which is not supported', {
+      where: join(beside, 'config.json'),
+      hint: 'use a base whose VAE has one scaling_factor (latents_mean and latents_std null)',
+    });
+  return { vae, config };
 }
 
 /**
