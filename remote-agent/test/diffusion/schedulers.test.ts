@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,6 +34,7 @@ for (const [name, json] of Object.entries(golden.configs)) {
   const directory = mkdtempSync(join(tmpdir(), 'para-scheduler-'));
   writeFileSync(join(directory, 'scheduler_config.json'), JSON.stringify(json));
   configs.set(name, readSchedulerConfig(directory));
+  rmSync(directory, { recursive: true });
 }
 
 const far = (a: readonly number[], b: ArrayLike<number>) => {
