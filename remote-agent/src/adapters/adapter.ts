@@ -146,6 +146,7 @@ export function metadataOf(adapter: Adapter): Record<string, string> {
     ss_base_model_version: info.architecture && baseVersions[info.architecture],
     ss_sd_model_name: info.baseName,
     ss_sd_model_hash: info.baseHash,
+    'para_studio.base_hash': info.baseHash,
     ss_resolution: info.resolution && `(${info.resolution.join(', ')})`,
     ss_unet_lr: info.learningRate,
     ss_seed: info.seed,
@@ -200,7 +201,8 @@ export function infoFrom(metadata: Readonly<Record<string, string>>): AdapterInf
   const size = /^\(?(\d+)[x, ]+(\d+)\)?$/.exec(text('ss_resolution', 'modelspec.resolution') ?? '');
   const candidates: Partial<Record<keyof AdapterInfo, unknown>> = {
     baseName: text('para_studio.base_name', 'ss_sd_model_name'),
-    baseHash: text('ss_sd_model_hash'),
+    // Other tools hash other files into ss_sd_model_hash.
+    baseHash: text('para_studio.base_hash'),
     architecture: text('modelspec.architecture')?.split('/')[0],
     predictionType: text('modelspec.prediction_type'),
     subject: text('para_studio.subject'),

@@ -65,6 +65,35 @@ program
     (await import('./compare-command.ts')).compareCommand(adapters, options),
   );
 
+program
+  .command('export')
+  .description("write an adapter in another tool's layout")
+  .argument('<adapter>', 'adapter file or run')
+  .requiredOption('--format <layout>', 'peft, diffusers or kohya')
+  .option('--as <method>', 'lora: write PaRa as the LoRA that equals it on its base')
+  .option('--names <style>', 'kohya: ldm or diffusers layer names')
+  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .requiredOption('--out <path>', 'file (peft: folder) to write')
+  .action(async (adapter, options) =>
+    (await import('./adapter-commands.ts')).exportCommand(adapter, options),
+  );
+
+program
+  .command('import')
+  .description('take a LoRA file or PEFT folder of another tool')
+  .argument('<path>', 'safetensors file or PEFT folder')
+  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .requiredOption('--out <file>', 'adapter file to write')
+  .option('--force', 'write over an existing file')
+  .action(async (path, options) => (await import('./adapter-commands.ts')).importCommand(path, options));
+
+program
+  .command('inspect')
+  .description('print what an adapter or a picture says about itself')
+  .argument('<file>', 'adapter of any layout, run, or PNG')
+  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .action(async (path, options) => (await import('./adapter-commands.ts')).inspectCommand(path, options));
+
 const base = program.command('base').description('base models');
 base
   .command('list')
