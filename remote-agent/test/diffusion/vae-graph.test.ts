@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { encoderModel } from '../../src/diffusion/vae-graph.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
 
-const encoder = (base: string) => join(import.meta.dirname, '../golden/bases', base, 'vae_encoder/model.onnx');
+const encoder = (base: string) =>
+  join(import.meta.dirname, '../golden/bases', base, 'vae_encoder/model.onnx');
 
 it('a VAE encoder that draws its latent gives the mean instead; others stay as they are', () => {
   const drawing = loadGraph(encoder('tiny-dynamo')).nodes.some((node) => node.opType.startsWith('Random'));
