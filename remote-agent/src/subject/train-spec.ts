@@ -92,9 +92,11 @@ export function makeTrainSpec(
   const { training = {}, samples = {}, validation = {}, checkpoints = {} } = file;
   const name = overrides.method ?? file.method?.name ?? 'para';
   // Settings of the other method in the file do not apply when the caller chose this one.
-  const own =
-    file.method && (file.method.name ?? 'para') === name ? file.method : { layers: file.method?.layers };
-  const { rank, gamma, alpha, init } = own as NonNullable<typeof file.method>;
+  const switched = name !== (file.method?.name ?? 'para');
+  const own: NonNullable<typeof file.method> = switched
+    ? { ...(file.method?.layers === undefined ? {} : { layers: file.method.layers }) }
+    : (file.method ?? {});
+  const { rank, gamma, alpha, init } = own;
   const defaults = methodDefaults[name];
   const trigger = file.trigger ?? 'zwx';
   return {
@@ -107,22 +109,17 @@ export function makeTrainSpec(
     validationPictures: found.validationPictures,
     method: {
       name,
-      layers: own?.layers ?? 'attention',
+      layers: own.layers ?? 'attention',
       init: init ?? 'normal',
       ...(rank === undefined ? {} : { rank }),
       ...(gamma === undefined ? {} : { gamma }),
       ...(alpha === undefined ? {} : { alpha }),
     },
     training: {
-      steps:
-        overrides.steps ??
-        (overrides.method && own !== file.method ? defaults.steps : (training.steps ?? defaults.steps)),
+      steps: overrides.steps ?? (switched ? defaults.steps : (training.steps ?? defaults.steps)),
       batch: training.batch ?? 1,
       accumulation: training.accumulation ?? 1,
-      learningRate:
-        overrides.method && own !== file.method
-          ? defaults.learningRate
-          : (training.learningRate ?? defaults.learningRate),
+      learningRate: switched ? defaults.learningRate : (training.learningRate ?? defaults.learningRate),
       schedule: training.schedule ?? 'constant',
       warmup: training.warmup ?? 0,
       optimizer: training.optimizer ?? 'adamw',
