@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Makes pocket-sdxl from scratch: about an hour on two cores. Every step resumes where it was.
+set -euo pipefail
+cd "$(dirname "$0")"
+home="${PARA_TOOLS_HOME:-$HOME/.cache/para-studio-tools}"
+mkdir -p "$home/npm"
+[ -d "$home/venv" ] || python3 -m venv "$home/venv"
+"$home/venv/bin/pip" install -q -r ../requirements.txt
+(cd "$home/npm" && npm install --no-audit --no-fund @iconify-json/noto@1.2.9 @iconify-json/fluent-emoji@1.2.7)
+python="$home/venv/bin/python"
+[ -f "$home/pocket/vae_held.npy" ] || "$python" data.py --count 40000
+"$python" vae.py --steps 2400
+[ -f "$home/pocket/latents.npy" ] || "$python" vae.py --whiten
+"$python" diffusion.py --steps "${STEPS:-2000}"
+"$python" diffusion.py --save
+"$python" export.py ../../remote-agent/bases/pocket-sdxl
+"$python" contact.py
