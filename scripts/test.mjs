@@ -5,7 +5,8 @@ import { build } from './build.mjs';
 import { root, run } from './install.mjs';
 
 await build();
-for (const check of ['check:format', 'check:types', 'check:rooms']) run('npm', ['run', '--silent', check]);
+for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema'])
+  run('npm', ['run', '--silent', check]);
 
 const report = join(root, '.cache', 'tests.json');
 rmSync(report, { force: true });

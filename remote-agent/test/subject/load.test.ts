@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { ParaError } from '../../src/common/errors.ts';
+import { parseSubject } from '../../src/subject/load.ts';
+import { makeTrainSpec } from '../../src/subject/train-spec.ts';
+
+const path = '/somewhere/dog.para.json';
+const refused = (text: string): ParaError => {
+  try {
+    parseSubject(text, path);
+  } catch (cause) {
+    if (cause instanceof ParaError) return cause;
+    throw cause;
+  }
+  throw new Error('the file was accepted');
+};
+
+describe('a subject file', () => {
+  it('needs pictures and a class word only', () => {
+    const subject = parseSubject('{ // mine\n "pictures": ["*.png"], "class": "dog", }', path);
+    const found = { base: { name: 'b', hash: 'h' }, pictures: [], validationPictures: [], createdAt: '' };
+    const spec = makeTrainSpec(subject, found);
+    expect(subject.name).toBe('dog');
+    expect([spec.method.name, spec.training.steps, spec.trigger]).toEqual(['para', 200, 'zwx']);
+    expect(makeTrainSpec(subject, found, { method: 'lora' }).training.steps).toBe(1000);
+  });
+
+  it('keeps its own number of steps unless another method is asked for', () => {
+    const subject = parseSubject('{"pictures": ["a"], "class": "dog", "training": {"steps": 70}}', path);
+    const found = { base: { name: 'b', hash: 'h' }, pictures: [], validationPictures: [], createdAt: '' };
+    expect(makeTrainSpec(subject, found, { method: 'para' }).training.steps).toBe(70);
+    expect(makeTrainSpec(subject, found, { method: 'lora' }).training.steps).toBe(1000);
+    expect(makeTrainSpec(subject, found, { steps: 5 }).training.steps).toBe(5);
+  });
+
+  for (const [what, text, message, hint] of [
+    [
+      'suggests the nearest key for an unknown one',
+      '{"pictures": ["a"], "class": "dog", "triger": "x"}',
+      'triger',
+      'trigger',
+    ],
+    ['says where a comma is wrong', '{"pictures": ["a"],, "class": "dog"}', 'not valid JSON', 'commas'],
+    ['refuses an empty list of pictures', '{"pictures": [], "class": "dog"}', 'empty', ''],
+    ['refuses a missing class', '{"pictures": ["a"]}', 'class', ''],
+    [
+      'refuses a min-SNR gamma of 0 and says why',
+      '{"pictures": ["a"], "class": "d", "training": {"minSnrGamma": 0}}',
+      'zero',
+      '',
+    ],
+    [
+      'refuses numbers out of range',
+      '{"pictures": ["a"], "class": "d", "training": {"batch": 0}}',
+      'batch',
+      '',
+    ],
+    [
+      'refuses rank and gamma together',
+      '{"pictures": ["a"], "class": "d", "method": {"rank": 4, "gamma": 0.1}}',
+      'Both',
+      'keep one',
+    ],
+    [
+      'refuses LoRA settings for PaRa',
+      '{"pictures": ["a"], "class": "d", "method": {"alpha": 4}}',
+      'alpha',
+      'lora',
+    ],
+  ] as const)
+    it(what, () => {
+      const error = refused(text);
+      expect(error.message.toLowerCase()).toContain(message.toLowerCase());
+      expect(error.hint ?? '').toContain(hint);
+      expect(error.where).toContain(path);
+    });
+});
