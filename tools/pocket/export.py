@@ -75,8 +75,13 @@ def main():
     main_export(str(source), output=str(args.out), task="text-to-image", library_name="diffusers", opset=18, do_validation=False)
     for path in sorted(args.out.glob("*/model.onnx")):
         store_as_half(path)
-    index = json.loads((args.out / "model_index.json").read_text())
-    (args.out / "model_index.json").write_text(json.dumps({k: v for k, v in index.items() if not k.startswith("_name")}, indent=2) + "\n")
+    for path in (*args.out.glob("*/config.json"), args.out / "model_index.json"):
+        # Exporters write down the folder that they read from.
+        config = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("_name_or_path", "name_or_path")}
+        path.write_text(json.dumps(config, indent=2) + "\n")
+    for path in args.out.glob("tokenizer*/tokenizer_config.json"):
+        config = {k: v for k, v in json.loads(path.read_text()).items() if k != "name_or_path"}
+        path.write_text(json.dumps(config, indent=2) + "\n")
     total = sum(p.stat().st_size for p in args.out.rglob("*") if p.is_file())
     print(f"{args.out}: {total / 2**20:.2f} MiB", *sorted(str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()))
 
