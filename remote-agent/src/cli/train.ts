@@ -17,7 +17,6 @@ export interface TrainOptions {
   readonly method?: MethodName | 'both';
   readonly steps?: number;
   readonly out?: string;
-  readonly memory?: 'fast' | 'lean';
   readonly device?: 'cpu' | 'cuda' | 'webgpu';
   readonly json?: boolean;
   readonly continueSchedule?: boolean;
@@ -114,7 +113,6 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
     const spec = specFor(file, {
       method,
       steps: options.steps,
-      memory: options.memory,
       device: options.device,
     });
     const directory = outFolder(spec, options.out, methods.length > 1);

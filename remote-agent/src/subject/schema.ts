@@ -168,12 +168,6 @@ const Training = Type.Object(
       }),
     ),
     flip: Type.Optional(Type.Boolean({ description: 'Also show each picture mirrored.', default: false })),
-    memory: Type.Optional(
-      Type.Union([Type.Literal('fast'), Type.Literal('lean')], {
-        description: 'fast keeps all activations; lean computes them again block by block.',
-        default: 'fast',
-      }),
-    ),
   },
   { ...closed, description: 'How it is learned.' },
 );

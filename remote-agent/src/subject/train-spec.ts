@@ -45,7 +45,6 @@ export interface TrainSpec {
     readonly captionDropout: number;
     readonly resolution: number | null;
     readonly flip: boolean;
-    readonly memory: 'fast' | 'lean';
   };
   readonly samples: {
     readonly prompts: readonly string[];
@@ -66,7 +65,6 @@ export interface TrainSpec {
 export interface SpecOverrides {
   readonly method?: MethodName | undefined;
   readonly steps?: number | undefined;
-  readonly memory?: 'fast' | 'lean' | undefined;
   readonly device?: TrainSpec['device'] | undefined;
   readonly keep?: readonly number[] | undefined;
 }
@@ -134,7 +132,6 @@ export function makeTrainSpec(
       captionDropout: training.captionDropout ?? 0,
       resolution: training.resolution ?? null,
       flip: training.flip ?? false,
-      memory: overrides.memory ?? training.memory ?? 'fast',
     },
     samples: {
       prompts: samples.prompts ?? [`a ${trigger} ${file.class}`],
