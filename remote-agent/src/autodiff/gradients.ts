@@ -2,7 +2,7 @@ import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
 import { Emitter } from './emitter.ts';
-import { type InputGradient, type PartialGradient, ruleFor } from './registry.ts';
+import { type InputGradient, type PartialGradient, ruleFor, stepwiseOperators } from './registry.ts';
 import './rules/index.ts';
 
 /**
@@ -47,7 +47,7 @@ function onPath(graph: Graph, loss: string, parameters: readonly string[]) {
   const dependent = new Map<string, NodeProto | undefined>();
   for (const name of parameters) dependent.set(name, undefined);
   for (const node of graph.nodes)
-    if (node.input.some((name) => dependent.has(name)))
+    if (!stepwiseOperators.has(node.opType) && node.input.some((name) => dependent.has(name)))
       for (const name of node.output) if (name) dependent.set(name, node);
   const wanted = new Set([loss]);
   const nodes: NodeProto[] = [];

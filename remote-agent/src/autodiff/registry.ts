@@ -35,5 +35,11 @@ export function register(operators: readonly string[], rule: GradientRule): void
 
 export const ruleFor = (operator: string): GradientRule | undefined => rules.get(operator);
 
+/** Operators whose outputs (truth values, positions, shapes) do not change with small changes of their inputs. */
+export const stepwiseOperators: ReadonlySet<string> = new Set([
+  ...['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Not', 'And', 'Or', 'IsNaN'],
+  ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'ConstantOfShape', 'Range'],
+]);
+
 /** Operators that have a rule. */
 export const ruledOperators = (): string[] => [...rules.keys()].sort();
