@@ -32,12 +32,16 @@ function parseLog(bytes: Buffer): { events: LoggedEvent[]; length: number } {
   return { events, length: at };
 }
 
-/** Events that count: a `resumed` event takes back the steps after its `fromStep` that came before it. */
+/**
+ * Events that count: a `resumed` event takes back the steps after its `fromStep` that came before it, and a second
+ * `started` (the run died before it saved anything) all of them.
+ */
 export function effectiveEvents(events: readonly LoggedEvent[]): LoggedEvent[] {
   let kept: LoggedEvent[] = [];
   for (const event of events) {
-    if (event.type === 'resumed')
-      kept = kept.filter((e) => !('step' in e) || e.step <= event.fromStep || e.type === 'stopped');
+    const from = event.type === 'resumed' ? event.fromStep : event.type === 'started' ? 0 : undefined;
+    if (from !== undefined)
+      kept = kept.filter((e) => !('step' in e) || e.step <= from || e.type === 'stopped');
     kept.push(event);
   }
   return kept;

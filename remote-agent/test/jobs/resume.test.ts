@@ -41,7 +41,7 @@ function makeJob(name: string, method: MethodName, wanted = steps): string {
     }),
   );
   const directory = join(work, name);
-  createJob(directory, specFor(subject, { method }, '2026-01-02T03:04:05.000Z'));
+  createJob(directory, specFor(subject, { method, steps: wanted }, '2026-01-02T03:04:05.000Z'));
   return directory;
 }
 
