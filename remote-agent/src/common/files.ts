@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { ParaError } from './errors.ts';
 
 /**
@@ -27,6 +36,12 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
     rmSync(temporary, { force: true });
     throw diskError(cause, path);
   }
+}
+
+/** Removes what writers that were killed left behind in `directory` and its folders; call it under the folder's lock. */
+export function removeUnfinished(directory: string): void {
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' }))
+    if (/^\.[0-9a-f]{12}\.tmp$/.test(basename(name))) rmSync(join(directory, name), { force: true });
 }
 
 /** Makes a rename in `directory` survive a power cut. */

@@ -2,6 +2,7 @@
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
 import { appendFileSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
+import { removeUnfinished } from '../common/files.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
@@ -48,6 +49,7 @@ async function main(directory: string): Promise<number> {
     if (process.connected) process.send?.(logged);
   };
   try {
+    removeUnfinished(directory);
     log = new EventLog(files.events);
     status('running');
     const outcome = await train(spec, files, { emit, shouldStop: () => stopping });

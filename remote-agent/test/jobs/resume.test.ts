@@ -104,7 +104,7 @@ describe('a run', () => {
     const made = effectiveEvents(events).flatMap((e) => (e.type === 'step' ? [e.step] : []));
     expect(made).toEqual(Array.from({ length: steps }, (_, i) => i + 1));
     const left = readdirSync(directory, { recursive: true }).filter((name) => String(name).endsWith('.tmp'));
-    console.log(`${left.length} unfinished temporary files were left by the kills`);
+    expect(left, 'half-written files').toEqual([]);
   });
 
   it('saves its state when it is asked to stop, and goes on from exactly there', async () => {
