@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { chooseLayers } from '../../src/adapters/layers.ts';
-import type { MethodName } from '../../src/adapters/method.ts';
+import type { FloatTensor, MethodName } from '../../src/adapters/method.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { openBase } from '../../src/diffusion/base.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
@@ -23,15 +23,24 @@ function folderOf(base: string): string {
 }
 
 /** An engine of one rank on the layers with the given paths. */
-function engineOf(base: string, name: MethodName, batch: number, tokens: number, paths: string[]) {
+function engineOf(
+  base: string,
+  name: MethodName,
+  rank: number,
+  tensors: ReadonlyMap<string, FloatTensor>,
+  batch: number,
+  paths: string[],
+) {
+  const tokens = tensors.get('in.hidden')!.dims[1]!;
+  const [, , latentHeight, latentWidth] = tensors.get('in.latents')!.dims as [number, number, number, number];
   const method = methodByName(name);
   const opened = openBase(folderOf(base));
-  const settings = name === 'para' ? { rank: ranks[name], gamma: 1 } : { rank: ranks[name] };
+  const settings = name === 'para' ? { rank, gamma: 1 } : { rank };
   return StepEngine.create({
     base: opened,
     method,
     plan: (layers) => method.plan(chooseLayers(layers, paths), settings),
-    shapes: { batch, latentChannels: opened.latentChannels, latentHeight: 8, latentWidth: 8, tokens },
+    shapes: { batch, latentChannels: opened.latentChannels, latentHeight, latentWidth, tokens },
     device: 'cpu',
   });
 }
@@ -54,7 +63,7 @@ describe.each(names)('the U-Net of %s', (base) => {
       const input = (key: string) => tensors.get(`in.${key}`)!.data;
       const start = under(tensors, `${name}.start.`);
       const paths = [...new Set([...start.keys()].map((key) => key.replace(/\.\w+\.weight$/, '')))];
-      const engine = await engineOf(base, name, 2, tensors.get('in.hidden')!.dims[1]!, paths);
+      const engine = await engineOf(base, name, ranks[name], tensors, 2, paths);
       const method = methodByName(name);
       const parameters = method.fromTensors(engine.plan, start);
       const times = [...input('timesteps')];
@@ -107,7 +116,7 @@ describe.each(parityBases)('fifty steps on %s', (base) => {
         const times = tensors.get('in.timesteps')!.data;
         const run = `${name}-${optimiser}`;
         const norms = under(tensors, `${run}.norm.`);
-        const engine = await engineOf('tiny-dynamo', name, 1, tensors.get('in.hidden')!.dims[1]!, [
+        const engine = await engineOf(base, name, Number(metadata[`rank.${name}`]), tensors, 1, [
           ...norms.keys(),
         ]);
         const method = methodByName(name);
@@ -119,7 +128,13 @@ describe.each(parityBases)('fifty steps on %s', (base) => {
         for (let step = 0; step < losses.length; step++) {
           const i = step % examples;
           const t = times[step]!;
-          const made = noisedExample(latents!(i), noise!(step), alphas[t]!, metadata.prediction as 'epsilon' | 'v_prediction', null);
+          const made = noisedExample(
+            latents!(i),
+            noise!(step),
+            alphas[t]!,
+            metadata.prediction as 'epsilon' | 'v_prediction',
+            null,
+          );
           const { loss, gradient } = await engine.run(await engine.coefficients(parameters), {
             ...{ noisy: made.noisy, target: made.target, weights: Float32Array.of(1), timesteps: [t] },
             ...{ hidden: hidden!(i), pooled: pooled!(i), timeIds: ids!(i) },
