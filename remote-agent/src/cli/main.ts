@@ -134,6 +134,12 @@ program
     process.exitCode = await demoCommand(options);
   });
 
+// A reader such as `head` may leave early: that is no failure of ours.
+process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+  if (cause.code === 'EPIPE') process.exit(0);
+  throw cause;
+});
+
 try {
   await program.parseAsync();
 } catch (cause) {
