@@ -7,8 +7,8 @@ import { Graph } from './graph.ts';
 import { ModelProtoSchema } from './proto/onnx_pb.ts';
 import { checkExternalData } from './tensor-data.ts';
 
-/** Newest operator set of the default domain that the runtime takes. */
-export const newestOpset = 23;
+/** Newest operator set of the default domain that the runtime takes (onnxruntime-node 1.30). */
+export const newestOpset = 26;
 
 /** Decodes an ONNX file. @throws ParaError `model-file` for bytes that are no whole ONNX model */
 export function decodeGraph(bytes: Uint8Array, directory?: string, where = 'model'): Graph {

@@ -3,6 +3,7 @@ import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
+import { liftOpset } from '../onnx/lift-opset.ts';
 import { prune } from '../onnx/prune.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { DataType, floatTensor, int64Tensor, valueInfo } from '../onnx/types.ts';
@@ -50,6 +51,7 @@ export function prepareUnet(graph: Graph, unet: UnetInputs, batch: number): void
   perExampleTimesteps(graph, unet.timestep, batch);
   fixDimensions(graph, { ...unet.shapes, [unet.timestep]: [batch] });
   simplify(graph);
+  liftOpset(graph);
 }
 
 /**
