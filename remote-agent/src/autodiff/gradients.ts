@@ -1,8 +1,7 @@
-import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
-import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
 import { Emitter } from './emitter.ts';
-import { type InputGradient, type PartialGradient, ruleFor, stepwiseOperators } from './registry.ts';
+import { findObstacles, gradientPath, obstacleError } from './path.ts';
+import { type InputGradient, operatorOf, type PartialGradient, ruleFor } from './registry.ts';
 import './rules/index.ts';
 
 /**
@@ -10,10 +9,13 @@ import './rules/index.ts';
  * ch. 3): appends ordinary nodes that compute the gradient of the scalar `loss` in each of `parameters` (graph
  * inputs). Only nodes on a path from a parameter to the loss are differentiated.
  * @returns the name of each parameter's gradient (same shape as the parameter)
- * @throws ParaError `no-gradient` before anything is appended, naming the node without a rule and a path to it
+ * @throws ParaError `no-gradient` before anything is appended, listing every operator without a rule and how the first
+ *   is reached
  */
 export function gradients(graph: Graph, loss: string, parameters: readonly string[]): Map<string, string> {
-  const path = onPath(graph, loss, parameters);
+  const path = gradientPath(graph, [loss], parameters);
+  const obstacles = findObstacles(graph, path);
+  if (obstacles.length > 0) throw obstacleError(obstacles);
   const producers = graph.producers();
   const emit = new Emitter(graph);
   const grads = new Map<string, Exclude<InputGradient, undefined>[]>();
@@ -22,7 +24,7 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
     const outputs = node.output.map((name) => total(emit, name, grads.get(name)));
     if (outputs.every((o) => o === undefined)) continue;
     const needs = node.input.map((name) => path.dependent.has(name));
-    const found = ruleFor(node.opType)!({
+    const found = ruleFor(operatorOf(node))!({
       node,
       emit,
       outputs,
@@ -39,45 +41,6 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
   }
   return new Map(
     parameters.map((name) => [name, total(emit, name, grads.get(name)) ?? emit.zeros(emit.shape(name))]),
-  );
-}
-
-/** Nodes between the parameters and the loss, in order, and all values that depend on a parameter. */
-function onPath(graph: Graph, loss: string, parameters: readonly string[]) {
-  const dependent = new Map<string, NodeProto | undefined>();
-  for (const name of parameters) dependent.set(name, undefined);
-  for (const node of graph.nodes)
-    if (!stepwiseOperators.has(node.opType) && node.input.some((name) => dependent.has(name)))
-      for (const name of node.output) if (name) dependent.set(name, node);
-  const wanted = new Set([loss]);
-  const nodes: NodeProto[] = [];
-  for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i]!;
-    if (!node.output.some((name) => wanted.has(name) && dependent.has(name))) continue;
-    nodes.push(node);
-    for (const name of node.input) if (dependent.has(name)) wanted.add(name);
-  }
-  for (const node of nodes) if (!ruleFor(node.opType)) failNoRule(node, dependent);
-  return { nodes: nodes.reverse(), dependent };
-}
-
-function failNoRule(node: NodeProto, dependent: ReadonlyMap<string, NodeProto | undefined>): never {
-  const chain: string[] = [];
-  let at: NodeProto | undefined = node;
-  while (at && chain.length < 6) {
-    chain.push(`${at.opType} (${at.name || at.output[0]})`);
-    const from: string | undefined = at.input.find((name) => dependent.has(name));
-    at = from ? dependent.get(from) : undefined;
-  }
-  throw new ParaError(
-    'no-gradient',
-    `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} has no gradient`,
-    {
-      where: `node ${node.name || node.output[0]}, reached through ${chain.reverse().join(' -> ')}`,
-      hint: node.domain
-        ? 'export the model without fusion or optimisation'
-        : 'choose other layers, or export the model with a current exporter',
-    },
   );
 }
 

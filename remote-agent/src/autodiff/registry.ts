@@ -12,13 +12,18 @@ export interface PartialGradient {
 /** Gradient of one input: a value of the input's shape, a part of it, or nothing. */
 export type InputGradient = string | PartialGradient | undefined;
 
-export interface RuleContext {
+/** A node as it stands, before any gradient is made. */
+export interface NodeContext {
   readonly node: NodeProto;
+  /** For shapes and constants; `Supports` appends nothing. */
   readonly emit: Emitter;
-  /** Gradient of each output; `undefined` where the loss does not depend on it. */
-  readonly outputs: readonly (string | undefined)[];
   /** Which inputs lie on a path from a parameter; rules may skip the others. */
   readonly needs: readonly boolean[];
+}
+
+export interface RuleContext extends NodeContext {
+  /** Gradient of each output; `undefined` where the loss does not depend on it. */
+  readonly outputs: readonly (string | undefined)[];
   /** The node that makes a value, if one does. */
   producer(name: string): NodeProto | undefined;
 }
@@ -26,14 +31,31 @@ export interface RuleContext {
 /** Gradients of a node's inputs from those of its outputs. */
 export type GradientRule = (context: RuleContext) => InputGradient[];
 
-const rules = new Map<string, GradientRule>();
+/** Why the rule cannot take this node ("its mode is cubic"), or nothing when it can. */
+export type Supports = (context: NodeContext) => string | undefined;
 
-/** Registers one rule for some operators (default ONNX domain and com.microsoft share names). */
-export function register(operators: readonly string[], rule: GradientRule): void {
-  for (const operator of operators) rules.set(operator, rule);
+const rules = new Map<string, { rule: GradientRule; supports: Supports | undefined }>();
+
+/**
+ * Registers one rule for some operators: ONNX operators by name, others as `domain.Operator`. `supports` is asked
+ * about every node on the path before anything is appended, so that a form without a gradient is told like an
+ * operator without one.
+ */
+export function register(operators: readonly string[], rule: GradientRule, supports?: Supports): void {
+  for (const operator of operators) rules.set(operator, { rule, supports });
 }
 
-export const ruleFor = (operator: string): GradientRule | undefined => rules.get(operator);
+/** An operator's name, with its domain where that is not ONNX's own. */
+export const operatorOf = (node: NodeProto): string =>
+  node.domain === '' || node.domain === 'ai.onnx' ? node.opType : `${node.domain}.${node.opType}`;
+
+export const ruleFor = (operator: string): GradientRule | undefined => rules.get(operator)?.rule;
+
+/** Whether a node's gradient can be made: `undefined` if so, else the reason (empty: its operator has no rule). */
+export function reasonAgainst(context: NodeContext): string | undefined {
+  const found = rules.get(operatorOf(context.node));
+  return found ? found.supports?.(context) : '';
+}
 
 /** Operators whose outputs (truth values, positions, shapes) do not change with small changes of their inputs. */
 export const stepwiseOperators: ReadonlySet<string> = new Set([

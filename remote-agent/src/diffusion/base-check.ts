@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { chooseLayers, layerPresets } from '../adapters/layers.ts';
+import { obstacleError } from '../autodiff/path.ts';
 import { ParaError } from '../common/errors.ts';
 import { loadGraph } from '../onnx/io.ts';
 import { findLayers } from '../onnx/modules.ts';
@@ -114,15 +115,7 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
     layers = countLayers(base);
     const facts = unetFacts(base);
     memory = facts.memory;
-    for (const operator of facts.withoutGradient)
-      problems.push({
-        part: 'unet',
-        what: `The operator ${operator} has no gradient`,
-        hint: operator.includes('.')
-          ? 'export the model without fusion or optimisation'
-          : 'export it with a current exporter',
-        prevents: 'training',
-      });
+    if (facts.obstacles.length > 0) note('unet', obstacleError(facts.obstacles), 'training');
   } catch (cause) {
     note('unet', cause, 'training and adapters');
   }

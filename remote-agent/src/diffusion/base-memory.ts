@@ -1,9 +1,9 @@
-import '../autodiff/rules/index.ts';
 import { chooseLayers } from '../adapters/layers.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
-import { ruleFor } from '../autodiff/registry.ts';
+import { findObstacles, gradientPath, type Obstacle } from '../autodiff/path.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { loadGraph } from '../onnx/io.ts';
+import { liftOpset } from '../onnx/lift-opset.ts';
 import { findLayers } from '../onnx/modules.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf, elementSize } from '../onnx/tensor-data.ts';
@@ -24,11 +24,11 @@ export interface MemoryEstimate {
 
 export interface UnetFacts {
   readonly memory: MemoryEstimate;
-  /** Operators behind an attention layer that have no gradient rule, `domain.Operator` where not of ONNX itself. */
-  readonly withoutGradient: readonly string[];
+  /** Operators behind an attention layer that have no gradient. */
+  readonly obstacles: readonly Obstacle[];
 }
 
-/** @throws ParaError `graph` naming the node that is not understood */
+/** @throws ParaError `graph` naming what is not understood or cannot be brought to the form that training needs */
 export function unetFacts(base: Base): UnetFacts {
   const twice = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 2);
   const once = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 1);
@@ -43,7 +43,7 @@ export function unetFacts(base: Base): UnetFacts {
       // A block's activations at a time, and the values between blocks.
       leanTraining: unetWeights + Math.min(kept, kept / 8 + 4 * peak),
     },
-    withoutGradient: operatorsWithoutGradient(once),
+    obstacles: obstaclesToTraining(once),
   };
 }
 
@@ -55,6 +55,7 @@ function preparedUnet(base: Base, batch: number): Graph {
   const latentWidth = dims[3] ?? base.width / base.vaeFactor;
   fixDimensions(graph, unetShapes(base, { batch, latentHeight, latentWidth, tokens }));
   simplify(graph);
+  liftOpset(graph);
   return graph;
 }
 
@@ -117,7 +118,8 @@ function peakBytes(graph: Graph): number {
   return peak;
 }
 
-function operatorsWithoutGradient(graph: Graph): string[] {
+/** What stands between the attention layers' outputs and the U-Net's: the way that a gradient takes backwards. */
+function obstaclesToTraining(graph: Graph): Obstacle[] {
   const { layers } = findLayers(graph);
   if (layers.length === 0) return [];
   let chosen = layers;
@@ -127,14 +129,8 @@ function operatorsWithoutGradient(graph: Graph): string[] {
     // A base without attention of that name: any layer may be adapted.
   }
   canonicalise(graph);
-  const starts = new Set(chosen.map((layer) => layer.node));
-  const dependent = new Set<string>();
-  const missing = new Set<string>();
-  for (const node of graph.nodes) {
-    const reached = node.input.some((name) => dependent.has(name));
-    if (reached && !ruleFor(node.opType))
-      missing.add(node.domain ? `${node.domain}.${node.opType}` : node.opType);
-    if (reached || starts.has(node.name)) for (const name of node.output) if (name) dependent.add(name);
-  }
-  return [...missing].sort();
+  const adapted = new Set(chosen.map((layer) => layer.node));
+  const sources = graph.nodes.filter((node) => adapted.has(node.name)).flatMap((node) => node.output);
+  const targets = graph.outputs.map((output) => output.name);
+  return findObstacles(graph, gradientPath(graph, targets, sources));
 }

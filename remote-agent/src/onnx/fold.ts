@@ -1,6 +1,6 @@
 import { intAttribute, tensorAttribute } from './attributes.ts';
 import type { Graph } from './graph.ts';
-import { axesOf, broadcast, type Known, sliceBounds } from './infer-types.ts';
+import { broadcast, type Known, reducedAxes, sliceBounds } from './infer-types.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 import { countOf, toNumbers } from './tensor-data.ts';
 import { DataType } from './types.ts';
@@ -104,7 +104,8 @@ export function evaluate(
     }
     case 'ReduceSum':
     case 'ReduceMax':
-      if (axesOf(node, inputs[1]) && inputs[0]!.shape.length > 1) return undefined;
+      if (reducedAxes(node, inputs[0]!.shape.length, inputs[1]?.value).length < inputs[0]!.shape.length)
+        return undefined;
       return [node.opType === 'ReduceSum' ? a!.reduce((x, y) => x + y, 0) : Math.max(...a!)];
   }
   const two = binary[node.opType];

@@ -42,9 +42,20 @@ export function axesOf(node: NodeProto, input: Known | undefined): readonly numb
   return intsAttribute(node, 'axes') ?? input?.value;
 }
 
+/**
+ * Axes that a Reduce* operator reduces, from its attribute or the value of its input: all of them where none are
+ * given, unless `noop_with_empty_axes` says none.
+ */
+export function reducedAxes(node: NodeProto, rank: number, input?: readonly number[]): number[] {
+  const axes = intsAttribute(node, 'axes') ?? input ?? [];
+  if (axes.length > 0) return axes.map((x) => axisOf(x, rank));
+  if (intAttribute(node, 'noop_with_empty_axes', 0) === 1) return [];
+  return Array.from({ length: rank }, (_, i) => i);
+}
+
 const reduce: ShapeRule = (node, [a, axesInput]) => {
-  const rank = a!.shape.length;
-  const axes = new Set((axesOf(node, axesInput) ?? a!.shape.map((_, i) => i)).map((x) => axisOf(x, rank)));
+  if (axesInput && !axesInput.value) return undefined;
+  const axes = new Set(reducedAxes(node, a!.shape.length, axesInput?.value));
   const keep = intAttribute(node, 'keepdims', 1) === 1;
   const shape = a!.shape.flatMap((d, i) => (axes.has(i) ? (keep ? [1] : []) : [d]));
   return { type: a!.type, shape };
@@ -107,8 +118,24 @@ const matmul: ShapeRule = (node, [a, b]) => {
   const y = [...b!.shape];
   if (transposeA) x.push(...x.splice(-2).reverse());
   if (transposeB) y.push(...y.splice(-2).reverse());
+  if (y.length === 1) return { type: a!.type, shape: x.slice(0, -1) };
   if (x.length === 1) return { type: a!.type, shape: [...y.slice(0, -2), y.at(-1)!] };
   return { type: a!.type, shape: [...broadcast(x.slice(0, -2), y.slice(0, -2)), x.at(-2)!, y.at(-1)!] };
+};
+
+/** Dimensions by letter; without an ellipsis. */
+const einsum: ShapeRule = (node, inputs) => {
+  const equation = stringAttribute(node, 'equation', '').replaceAll(' ', '');
+  const [left, right] = equation.split('->') as [string, string | undefined];
+  if (equation.includes('.')) return undefined;
+  const sizes = new Map<string, number>();
+  for (const [i, term] of left.split(',').entries())
+    for (const [k, letter] of [...term].entries())
+      sizes.set(letter, Math.max(sizes.get(letter) ?? 1, inputs[i]!.shape[k]!));
+  // Without an arrow: the letters that occur once, in order of the alphabet.
+  const letters = left.replaceAll(',', '');
+  const implied = [...letters].filter((c) => letters.indexOf(c) === letters.lastIndexOf(c)).sort();
+  return { type: inputs[0]!.type, shape: [...(right ?? implied)].map((c) => sizes.get(c)!) };
 };
 
 const normWithStatistics: ShapeRule = (node, [a]) => {
@@ -144,8 +171,6 @@ export const shapeRules: Record<string, ShapeRule> = {
   Reciprocal: same,
   Abs: same,
   Gelu: same,
-  QuickGelu: same,
-  FastGelu: same,
   Softmax: same,
   Sin: same,
   Cos: same,
@@ -167,8 +192,8 @@ export const shapeRules: Record<string, ShapeRule> = {
   ReduceMax: reduce,
   ReduceMin: reduce,
   ReduceSumSquare: reduce,
+  ReduceL2: reduce,
   MatMul: matmul,
-  FusedMatMul: matmul,
   Gemm: matmul,
   Reshape: reshape,
   Sum: (_n, inputs) => ({ type: inputs[0]!.type, shape: inputs.map((i) => i.shape).reduce(broadcast) }),
@@ -246,18 +271,32 @@ export const shapeRules: Record<string, ShapeRule> = {
     type: a!.type,
     shape: [a!.shape[0]!, w!.shape[0]!, ...windowed(node, a!.shape.slice(2), w!.shape.slice(2))],
   }),
-  Resize: (_n, [a, , scales, sizes]) => {
-    if (sizes?.value?.length) return { type: a!.type, shape: sizes.value };
-    if (!scales?.value?.length) return undefined;
-    return { type: a!.type, shape: a!.shape.map((d, i) => Math.floor(d * scales.value![i]!)) };
+  GatherND: (node, [a, indices]) => {
+    const batch = intAttribute(node, 'batch_dims', 0);
+    const rest = a!.shape.slice(batch + indices!.shape.at(-1)!);
+    return { type: a!.type, shape: [...indices!.shape.slice(0, -1), ...rest] };
   },
-  Pad: (_n, [a, pads]) =>
-    pads?.value
-      ? {
-          type: a!.type,
-          shape: a!.shape.map((d, i) => d + pads.value![i]! + pads.value![i + a!.shape.length]!),
-        }
-      : undefined,
+  Einsum: einsum,
+  Resize: (node, [a, , scales, sizes]) => {
+    const { shape } = a!;
+    const given = (sizes?.value?.length ? sizes : scales)?.value;
+    const policy = stringAttribute(node, 'keep_aspect_ratio_policy', 'stretch');
+    if (!given?.length || policy !== 'stretch') return undefined;
+    const axes = intsAttribute(node, 'axes')?.map((x) => axisOf(x, shape.length)) ?? shape.map((_, i) => i);
+    const resized = (d: number, value: number | undefined) =>
+      sizes?.value?.length ? (value ?? d) : Math.floor(d * (value ?? 1));
+    return { type: a!.type, shape: shape.map((d, i) => resized(d, given[axes.indexOf(i)])) };
+  },
+  Pad: (_n, [a, pads, , axesInput]) => {
+    if (!pads?.value || (axesInput && !axesInput.value)) return undefined;
+    const shape = [...a!.shape];
+    const axes = axesInput?.value ?? shape.map((_, i) => i);
+    for (const [i, axis] of axes.entries()) {
+      const at = axisOf(axis, shape.length);
+      shape[at] = shape[at]! + pads.value[i]! + pads.value[i + axes.length]!;
+    }
+    return { type: a!.type, shape };
+  },
   Attention: (_n, [q, , v]) =>
     q!.shape.length === 4 ? { type: q!.type, shape: [...q!.shape.slice(0, 3), v!.shape[3]!] } : undefined,
   Constant: (node, _i, graph) => {
@@ -268,6 +307,24 @@ export const shapeRules: Record<string, ShapeRule> = {
     return countOf(shape) <= foldLimit ? { type, shape, value: toNumbers(graph, tensor) } : { type, shape };
   },
 };
+
+/** Shape rules of fused operators (com.microsoft); the others are only named in errors. */
+const fusedShapeRules: Record<string, ShapeRule> = {
+  Gelu: same,
+  FastGelu: same,
+  QuickGelu: same,
+  FusedMatMul: matmul,
+};
+
+/** Whether an operator is ONNX's own, not one that an optimiser of a runtime made. */
+export const isOwn = (node: NodeProto): boolean => node.domain === '' || node.domain === 'ai.onnx';
+
+const ruleOf = (node: NodeProto): ShapeRule | undefined =>
+  isOwn(node)
+    ? shapeRules[node.opType]
+    : node.domain === 'com.microsoft'
+      ? fusedShapeRules[node.opType]
+      : undefined;
 
 /** What is known of the initializers and, with static dimensions, of the inputs. */
 export function knownAtStart(graph: Graph): Map<string, Known> {
@@ -294,7 +351,7 @@ export function inferNode(
   node: NodeProto,
   known: ReadonlyMap<string, Known>,
 ): Known[] | undefined {
-  const rule = shapeRules[node.opType];
+  const rule = ruleOf(node);
   if (!rule) return undefined;
   const inputs = node.input.map((name) => (name ? known.get(name) : undefined));
   if (node.input.some((name, i) => name !== '' && inputs[i] === undefined)) return undefined;
@@ -303,20 +360,29 @@ export function inferNode(
   return Array.isArray(found) ? found : [found as Known];
 }
 
-/** Says which value stayed unknown and why. @throws ParaError `graph` always */
-export function failUnknown(node: NodeProto): never {
-  const known = shapeRules[node.opType] !== undefined;
-  throw new ParaError(
-    'graph',
-    known
-      ? `The sizes of operator ${node.opType} cannot be told`
-      : `Operator ${node.domain ? `${node.domain}.` : ''}${node.opType} is not supported`,
-    {
-      where: `node ${node.name || node.output[0]}`,
-      hint:
-        node.domain === 'com.microsoft' || !known
-          ? 'export the model without fusion or optimisation (plain ONNX operators)'
-          : 'export the model again with a current exporter',
-    },
-  );
+/**
+ * Says which node stayed unknown and why; where its operator is not supported at all, every such operator of the
+ * graph with its number of nodes.
+ * @throws ParaError `graph` always
+ */
+export function failUnknown(node: NodeProto, graph: Graph): never {
+  const where = `node ${node.name || node.output[0]}`;
+  if (ruleOf(node))
+    throw new ParaError('graph', `The sizes of operator ${node.opType} cannot be told`, {
+      where,
+      hint: 'export the model again with a current exporter',
+    });
+  const unknown = graph.nodes.filter((n) => !isOwn(n) || !ruleOf(n));
+  const counts = new Map<string, number>();
+  for (const n of unknown) {
+    const operator = isOwn(n) ? n.opType : `${n.domain}.${n.opType}`;
+    counts.set(operator, (counts.get(operator) ?? 0) + 1);
+  }
+  const listed = [...counts]
+    .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+    .map(([o, n]) => `${o} x ${n}`);
+  throw new ParaError('graph', `Operators that are not supported: ${listed.join(', ')}`, {
+    where: `${where}${unknown.length > 1 ? ' is the first' : ''}`,
+    hint: 'export the model without fusion or optimisation (plain ONNX operators)',
+  });
 }

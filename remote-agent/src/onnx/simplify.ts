@@ -94,7 +94,7 @@ export function simplify(graph: Graph): void {
       continue;
     }
     const types = inferNode(graph, node, known);
-    if (!types) failUnknown(node);
+    if (!types) failUnknown(node, graph);
     const inputs = node.input.map((name) => (name ? known.get(name) : undefined));
     const [first] = types as [Known];
     const isOutput = outputs.has(node.output[0]!);

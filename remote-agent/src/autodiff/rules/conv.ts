@@ -1,10 +1,9 @@
-import { ParaError } from '../../common/errors.ts';
 import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/attributes.ts';
 import { countOf } from '../../onnx/tensor-data.ts';
 import type { Emitter } from '../emitter.ts';
-import { register } from '../registry.ts';
+import { type GradientRule, register } from '../registry.ts';
 
-register(['Conv'], ({ node, emit, outputs: [g], needs }) => {
+const rule: GradientRule = ({ node, emit, outputs: [g], needs }) => {
   const [x, w, bias] = node.input as [string, string, string | undefined];
   const [, , height, width] = emit.shape(x) as [number, number, number, number];
   const [dOut, , kh, kw] = emit.shape(w) as [number, number, number, number];
@@ -12,11 +11,6 @@ register(['Conv'], ({ node, emit, outputs: [g], needs }) => {
   const strides = intsAttribute(node, 'strides') ?? [1, 1];
   const dilations = intsAttribute(node, 'dilations') ?? [1, 1];
   const pads = intsAttribute(node, 'pads') ?? [0, 0, 0, 0];
-  if (stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET')
-    throw new ParaError('no-gradient', 'A convolution with automatic padding has no gradient', {
-      where: `node ${node.name}`,
-      hint: 'export the model with explicit padding',
-    });
   const [, , gh, gw] = emit.shape(g!) as [number, number, number, number];
   const kernel = [kh, kw];
   // What the stride left over at the far edge.
@@ -35,11 +29,17 @@ register(['Conv'], ({ node, emit, outputs: [g], needs }) => {
     });
   return [
     needs[0] ? inputGradient() : undefined,
-    needs[1]
-      ? weightGradient(emit, x, g!, emit.shape(w), strides, dilations, pads, group, node.name)
-      : undefined,
+    needs[1] ? weightGradient(emit, x, g!, emit.shape(w), strides, dilations, pads) : undefined,
     bias && needs[2] ? emit.reduce('ReduceSum', g!, [0, 2, 3], false) : undefined,
   ].map((v, i) => (i === 2 && v ? emit.reshape(v, [dOut]) : v));
+};
+
+register(['Conv'], rule, ({ node, emit, needs }) => {
+  if (emit.shape(node.input[0]!).length !== 4) return 'it is not two-dimensional';
+  if (stringAttribute(node, 'auto_pad', 'NOTSET') !== 'NOTSET') return 'its padding is automatic';
+  if (needs[1] && intAttribute(node, 'group', 1) !== 1)
+    return 'the weight of a grouped convolution is trained';
+  return undefined;
 });
 
 /** dL/dW of a convolution: for each kernel position one product of the output gradient with the shifted input. */
@@ -51,14 +51,7 @@ function weightGradient(
   strides: readonly number[],
   dilations: readonly number[],
   pads: readonly number[],
-  group: number,
-  name: string,
 ): string {
-  if (group !== 1)
-    throw new ParaError('no-gradient', 'The weight of a grouped convolution cannot be trained', {
-      where: `node ${name}`,
-      hint: 'leave this layer out',
-    });
   const [dOut, dIn, kh, kw] = shape as [number, number, number, number];
   const [batch, , height, width] = emit.shape(x) as [number, number, number, number];
   const [, , gh, gw] = emit.shape(g) as [number, number, number, number];
@@ -90,28 +83,3 @@ function weightGradient(
     }
   return emit.reshape(emit.concat(taps, 2), [dOut, dIn, kh, countOf([kw])]);
 }
-
-// Nearest-neighbour enlargement by whole factors: the gradient is the sum over each block.
-register(['Resize'], ({ node, emit, outputs: [g] }) => {
-  const x = node.input[0]!;
-  const from = emit.shape(x);
-  const to = emit.shape(node.output[0]!);
-  const factors = to.map((d, i) => d / from[i]!);
-  if (stringAttribute(node, 'mode', 'nearest') !== 'nearest' || factors.some((f) => !Number.isInteger(f)))
-    throw new ParaError(
-      'no-gradient',
-      'Resize has a gradient only for nearest enlargement by whole factors',
-      {
-        where: `node ${node.name}`,
-        hint: 'choose a size whose latents divide evenly',
-      },
-    );
-  const blocks = from.flatMap((d, i) => (factors[i] === 1 ? [d] : [d, factors[i]!]));
-  const axes: number[] = [];
-  let at = 0;
-  for (const f of factors) {
-    if (f !== 1) axes.push(at + 1);
-    at += f === 1 ? 1 : 2;
-  }
-  return [axes.length === 0 ? g : emit.reduce('ReduceSum', emit.reshape(g!, blocks), axes, false)];
-});

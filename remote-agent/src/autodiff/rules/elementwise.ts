@@ -1,3 +1,4 @@
+import { DataType } from '../../onnx/types.ts';
 import { register } from '../registry.ts';
 
 register(['Add'], ({ node, emit, outputs: [g], needs }) =>
@@ -65,20 +66,67 @@ unary('Abs', (emit, g, x) => emit.mul(g, emit.op('Sign', [x], emit.shape(x))));
 unary('Sqrt', (emit, g, _x, y) => emit.mul(emit.div(g, y), emit.scalar(0.5)));
 unary('Reciprocal', (emit, g, _x, y) => emit.op('Neg', [emit.mul(g, emit.mul(y, y))], emit.shape(y)));
 
-register(['Pow'], ({ node, emit, outputs: [g], needs }) => {
-  const [x, p] = node.input as [string, string];
-  const exponent = emit.constantValues(p)?.[0];
-  if (exponent === 2) return [emit.mul(emit.mul(g!, x), emit.scalar(2)), undefined];
-  if (exponent !== undefined) {
-    const power = emit.op('Pow', [x, emit.scalar(exponent - 1)], emit.shape(x));
-    return [emit.mul(emit.mul(g!, power), emit.scalar(exponent)), undefined];
-  }
+register(
+  ['Pow'],
+  ({ node, emit, outputs: [g], needs }) => {
+    const [x, p] = node.input as [string, string];
+    const shape = emit.shape(x);
+    const [exponent, ...more] = emit.constantValues(p) ?? [];
+    if (exponent !== undefined && more.length === 0) {
+      if (exponent === 0) return [undefined, undefined];
+      const power =
+        exponent === 2
+          ? x
+          : exponent === 1
+            ? emit.scalar(1)
+            : emit.op('Pow', [x, emit.scalar(exponent - 1)], shape);
+      return [emit.sumTo(emit.mul(emit.mul(g!, power), emit.scalar(exponent)), shape), undefined];
+    }
+    const y = node.output[0]!;
+    const less = emit.op('Pow', [x, emit.sub(p, emit.scalar(1))], emit.broadcast(x, p));
+    return [
+      needs[0] ? emit.sumTo(emit.mul(emit.mul(g!, p), less), shape) : undefined,
+      needs[1] ? emit.sumTo(emit.mul(emit.mul(g!, y), emit.op('Log', [x], shape)), emit.shape(p)) : undefined,
+    ];
+  },
+  ({ node, emit }) => {
+    const [, p] = node.input as [string, string];
+    const type = emit.graph.initializers.get(p)?.dataType ?? emit.graph.types.get(p)?.type;
+    return type !== DataType.FLOAT && emit.constantValues(p)?.length !== 1
+      ? 'its exponents are not of the same type'
+      : undefined;
+  },
+);
+
+// Passed on where nothing was cut off, both bounds included.
+register(
+  ['Clip'],
+  ({ node, emit, outputs: [g] }) => {
+    const x = node.input[0]!;
+    const shape = emit.shape(x);
+    const inside = emit.op('Equal', [x, node.output[0]!], shape, {}, DataType.BOOL);
+    return [emit.op('Where', [inside, g!, emit.scalar(0)], shape)];
+  },
+  ({ needs }) => (needs[1] || needs[2] ? 'its bounds depend on what is trained' : undefined),
+);
+
+// Shared equally among inputs that are largest (smallest) together.
+register(['Max', 'Min'], ({ node, emit, outputs: [g], needs }) => {
   const y = node.output[0]!;
-  const less = emit.op('Pow', [x, emit.sub(p, emit.scalar(1))], emit.broadcast(x, p));
-  return [
-    needs[0] ? emit.sumTo(emit.mul(emit.mul(g!, p), less), emit.shape(x)) : undefined,
-    needs[1]
-      ? emit.sumTo(emit.mul(emit.mul(g!, y), emit.op('Log', [x], emit.shape(x))), emit.shape(p))
-      : undefined,
-  ];
+  const shape = emit.shape(y);
+  const chosen = node.input.map((name) =>
+    emit.op('Cast', [emit.op('Equal', [name, y], shape, {}, DataType.BOOL)], shape, {
+      to: BigInt(DataType.FLOAT),
+    }),
+  );
+  const share =
+    chosen.length > 1
+      ? emit.div(
+          g!,
+          chosen.reduce((a, b) => emit.add(a, b)),
+        )
+      : g!;
+  return node.input.map((name, i) =>
+    needs[i] ? emit.sumTo(emit.mul(share, chosen[i]!), emit.shape(name)) : undefined,
+  );
 });

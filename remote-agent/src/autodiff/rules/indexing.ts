@@ -1,39 +1,77 @@
-import { ParaError } from '../../common/errors.ts';
-import { intAttribute, intsAttribute } from '../../onnx/attributes.ts';
+import { intAttribute, stringAttribute } from '../../onnx/attributes.ts';
+import { sliceBounds } from '../../onnx/infer-types.ts';
+import type { NodeProto } from '../../onnx/proto/onnx_pb.ts';
+import { DataType } from '../../onnx/types.ts';
+import type { Emitter } from '../emitter.ts';
 import type { PartialGradient } from '../registry.ts';
 import { register } from '../registry.ts';
 
 const positive = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 
-register(['Slice'], ({ node, emit, outputs: [g] }) => {
-  const shape = emit.shape(node.input[0]!);
-  const list = (i: number, name: string) =>
-    node.input[i] ? emit.constantValues(node.input[i]!) : intsAttribute(node, name);
-  const starts = list(1, 'starts')!;
-  const ends = list(2, 'ends')!;
-  const axes = list(3, 'axes') ?? starts.map((_, i) => i);
-  const steps = list(4, 'steps') ?? starts.map(() => 1);
-  if (steps.some((s) => s !== 1))
-    throw new ParaError('no-gradient', 'A Slice with a step has no gradient', { where: `node ${node.name}` });
-  // All axes but one are filled up with zeros; the last one is left to be laid beside its neighbours.
-  let value = g!;
-  let last: PartialGradient | undefined;
-  axes.forEach((raw, i) => {
-    const axis = positive(raw, shape.length);
-    const size = shape[axis]!;
-    const start = Math.min(Math.max(starts[i]! < 0 ? starts[i]! + size : starts[i]!, 0), size);
-    const end = Math.min(Math.max(ends[i]! < 0 ? ends[i]! + size : ends[i]!, 0), size);
-    if (start === 0 && end === size) return;
-    if (last) {
-      const before = emit.shape(value);
-      const fill = (n: number) =>
-        n > 0 ? [emit.zeros(before.map((d, k) => (k === last!.axis ? n : d)))] : [];
-      value = emit.concat([...fill(last.start), value, ...fill(shape[last.axis]! - last.end)], last.axis);
-    }
-    last = { value, axis, start, end };
+/** The node's inputs as far as they are constants, for `sliceBounds`. */
+function constants(node: NodeProto, emit: Emitter) {
+  return node.input.map((name, i) => {
+    const value = name && i > 0 ? emit.constantValues(name) : undefined;
+    return name ? { type: 1, shape: emit.shape(name), ...(value ? { value } : {}) } : undefined;
   });
-  return [last ? { ...last, value } : value];
-});
+}
+
+/** Backwards along one axis. */
+const reversed = (emit: Emitter, x: string, axis: number) =>
+  emit.op(
+    'Slice',
+    [x, emit.ints([-1]), emit.ints([-(2 ** 31)]), emit.ints([axis]), emit.ints([-1])],
+    emit.shape(x),
+  );
+
+/** Puts `step - 1` zeros between neighbours along one axis. */
+function spread(emit: Emitter, x: string, axis: number, step: number): string {
+  const shape = emit.shape(x);
+  const n = shape[axis]!;
+  const before = shape.slice(0, axis);
+  const after = shape.slice(axis + 1);
+  const column = emit.reshape(x, [...before, n, 1, ...after]);
+  const rows = emit.concat([column, emit.zeros([...before, n, step - 1, ...after])], axis + 1);
+  return emit.slice(emit.reshape(rows, [...before, n * step, ...after]), axis, 0, (n - 1) * step + 1);
+}
+
+register(
+  ['Slice'],
+  ({ node, emit, outputs: [g] }) => {
+    const shape = emit.shape(node.input[0]!);
+    // All axes but one are filled up with zeros; the last one is left to be laid beside its neighbours.
+    let value = g!;
+    let last: PartialGradient | undefined;
+    for (const { axis, start, end, step } of sliceBounds(node, constants(node, emit))!) {
+      const n = Math.ceil((end - start) / step);
+      if (n <= 0) return [undefined];
+      if (step < 0) value = reversed(emit, value, axis);
+      const first = step < 0 ? start + (n - 1) * step : start;
+      const stride = Math.abs(step);
+      if (stride > 1 && n > 1) value = spread(emit, value, axis, stride);
+      const after = first + (n - 1) * stride + 1;
+      if (first === 0 && after === shape[axis]) continue;
+      if (last) {
+        const { axis: at, start: before, end: behind } = last;
+        value = filled(emit, value, at, before, shape[at]! - behind);
+      }
+      last = { value, axis, start: first, end: after };
+    }
+    return [last ? { ...last, value } : value];
+  },
+  ({ node, emit }) => {
+    const inputs = constants(node, emit);
+    const known = inputs.slice(1).every((input) => input === undefined || input.value !== undefined);
+    return known && sliceBounds(node, inputs) ? undefined : 'its bounds are not constants';
+  },
+);
+
+/** Zeros before and behind along one axis. */
+function filled(emit: Emitter, x: string, axis: number, before: number, behind: number): string {
+  const shape = emit.shape(x);
+  const zeros = (n: number) => (n > 0 ? [emit.zeros(shape.map((d, i) => (i === axis ? n : d)))] : []);
+  return emit.concat([...zeros(before), x, ...zeros(behind)], axis);
+}
 
 register(['Split'], ({ node, emit, outputs }) => {
   const rank = emit.shape(node.input[0]!).length;
@@ -63,6 +101,14 @@ register(['Where'], ({ node, emit, outputs: [g], needs }) => {
   ];
 });
 
+/** Indices as int64, which is what ScatterND takes. */
+function wide(emit: Emitter, indices: string): string {
+  const { graph } = emit;
+  const type = graph.initializers.get(indices)?.dataType ?? graph.types.get(indices)?.type;
+  if (type === DataType.INT64) return indices;
+  return emit.op('Cast', [indices], emit.shape(indices), { to: BigInt(DataType.INT64) }, DataType.INT64);
+}
+
 // Repeated indices add up: ScatterND with addition onto zeros.
 register(['Gather'], ({ node, emit, outputs: [g] }) => {
   const [x, indices] = node.input as [string, string];
@@ -76,7 +122,8 @@ register(['Gather'], ({ node, emit, outputs: [g] }) => {
   const others = Array.from({ length: rank }, (_, i) => i).filter((i) => !gathered.includes(i));
   const front = axis === 0 ? g! : emit.transpose(g!, [...gathered, ...others]);
   const rest = shape.filter((_, i) => i !== axis);
-  const column = emit.op('Reshape', [indices, emit.ints([...at, 1])], [...at, 1], {}, 7);
+  const shaped = emit.ints([...at, 1]);
+  const column = emit.op('Reshape', [wide(emit, indices), shaped], [...at, 1], {}, DataType.INT64);
   const scattered = emit.op(
     'ScatterND',
     [emit.zeros([shape[axis]!, ...rest]), column, front],
@@ -90,13 +137,50 @@ register(['Gather'], ({ node, emit, outputs: [g] }) => {
   return [emit.transpose(scattered, perm), undefined];
 });
 
-register(['Pad'], ({ node, emit, outputs: [g] }) => {
-  const shape = emit.shape(node.input[0]!);
-  const pads = emit.constantValues(node.input[1]!)!;
-  return [
-    shape.reduce(
-      (v, d, axis) => (emit.shape(v)[axis] === d ? v : emit.slice(v, axis, pads[axis]!, pads[axis]! + d)),
-      g!,
-    ),
-  ];
-});
+// One row of indices a value; repeated ones add up.
+register(
+  ['GatherND'],
+  ({ node, emit, outputs: [g] }) => {
+    const [x, indices] = node.input as [string, string];
+    const shape = emit.shape(x);
+    return [emit.op('ScatterND', [emit.zeros(shape), indices, g!], shape, { reduction: 'add' }), undefined];
+  },
+  ({ node }) => (intAttribute(node, 'batch_dims', 0) === 0 ? undefined : 'it has batch dimensions'),
+);
+
+register(
+  ['Pad'],
+  ({ node, emit, outputs: [g] }) => {
+    const shape = emit.shape(node.input[0]!);
+    const pads = padsOf(node, emit)!;
+    let value = g!;
+    for (const [axis, { before, behind }] of pads.entries()) {
+      const size = emit.shape(value)[axis]!;
+      const from = Math.max(before, 0);
+      const to = size - Math.max(behind, 0);
+      if (from > 0 || to < size) value = emit.slice(value, axis, from, to);
+      // What a negative padding cut off gets nothing.
+      if (emit.shape(value)[axis] !== shape[axis])
+        value = filled(emit, value, axis, Math.max(-before, 0), Math.max(-behind, 0));
+    }
+    return [value];
+  },
+  ({ node, emit }) => {
+    const mode = stringAttribute(node, 'mode', 'constant');
+    if (mode !== 'constant') return `it pads by ${mode}`;
+    return padsOf(node, emit) ? undefined : 'its sizes are not constants';
+  },
+);
+
+/** Padding of every axis, where it is constant. */
+function padsOf(node: NodeProto, emit: Emitter): { before: number; behind: number }[] | undefined {
+  const rank = emit.shape(node.input[0]!).length;
+  const pads = emit.constantValues(node.input[1]!);
+  const axes = node.input[3] ? emit.constantValues(node.input[3]) : Array.from({ length: rank }, (_, i) => i);
+  if (!pads || !axes) return undefined;
+  const all = Array.from({ length: rank }, () => ({ before: 0, behind: 0 }));
+  axes.forEach((axis, i) => {
+    all[positive(axis, rank)] = { before: pads[i]!, behind: pads[i + axes.length]! };
+  });
+  return all;
+}

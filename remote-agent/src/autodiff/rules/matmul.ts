@@ -1,7 +1,7 @@
 import { floatAttribute, intAttribute } from '../../onnx/attributes.ts';
-import { register } from '../registry.ts';
+import { type GradientRule, register } from '../registry.ts';
 
-register(['MatMul'], ({ node, emit, outputs: [g], needs }) => {
+const matmul: GradientRule = ({ node, emit, outputs: [g], needs }) => {
   const [a, b] = node.input as [string, string];
   const x = emit.shape(a);
   const y = emit.shape(b);
@@ -17,6 +17,12 @@ register(['MatMul'], ({ node, emit, outputs: [g], needs }) => {
     needs[0] ? emit.sumTo(emit.matmul(g!, emit.swapLast(b)), x) : undefined,
     needs[1] ? emit.sumTo(emit.matmul(emit.swapLast(a), g!), y) : undefined,
   ];
+};
+
+register(['MatMul'], matmul, ({ node, emit }) => {
+  const [x, y] = node.input.map((name) => emit.shape(name).length) as [number, number];
+  if (y === 1) return 'its right side is a vector';
+  return x === 1 && y > 2 ? 'its left side is a vector' : undefined;
 });
 
 register(['Gemm'], ({ node, emit, outputs: [g], needs }) => {

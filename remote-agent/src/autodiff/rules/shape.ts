@@ -1,7 +1,14 @@
 import { intAttribute, intsAttribute } from '../../onnx/attributes.ts';
 import { register } from '../registry.ts';
 
-register(['Identity', 'Dropout'], ({ outputs: [g] }) => [g]);
+register(['Identity'], ({ outputs: [g] }) => [g]);
+
+register(
+  ['Dropout'],
+  ({ outputs: [g] }) => [g],
+  ({ node, emit }) =>
+    node.input[2] && emit.constantValues(node.input[2])?.[0] !== 0 ? 'it drops values at random' : undefined,
+);
 
 register(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'], ({ node, emit, outputs: [g] }) => [
   emit.reshape(g!, emit.shape(node.input[0]!)),
