@@ -10,6 +10,8 @@ export OMP_NUM_THREADS=1
 cd "$here"
 "$python" bases.py "$@"
 "$python" schedulers.py
+"$python" rules.py
+"$python" opsets.py
 "$python" diffusion.py
 "$python" training.py "$work"
 "$python" unet_gradients.py

@@ -1,4 +1,4 @@
-import { intAttribute, tensorAttribute } from './attributes.ts';
+import { intAttribute, intsAttribute, tensorAttribute } from './attributes.ts';
 import type { Graph } from './graph.ts';
 import { broadcast, type Known, reducedAxes, sliceBounds } from './infer-types.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
@@ -50,6 +50,24 @@ function sourceIndex(flat: number, out: readonly number[], shape: readonly numbe
   return index;
 }
 
+/** Elements of a result of shape `to`, each taken from the position that `from` tells. */
+function moved(
+  values: Values,
+  shape: readonly number[],
+  to: readonly number[],
+  from: (at: readonly number[]) => readonly number[],
+): number[] {
+  return Array.from({ length: countOf(to) }, (_, flat) => {
+    const at: number[] = [];
+    let rest = flat;
+    for (let i = to.length - 1; i >= 0; i--) {
+      at.unshift(rest % to[i]!);
+      rest = Math.floor(rest / to[i]!);
+    }
+    return values[from(at).reduce((index, k, i) => index * shape[i]! + k, 0)]!;
+  });
+}
+
 function rounded(values: Values, type: DataType): number[] {
   if (type === DataType.FLOAT) return values.map(Math.fround);
   return isInteger(type) ? values.map(Math.trunc) : [...values];
@@ -98,10 +116,20 @@ export function evaluate(
       return values[1]!.map((i) => a![i < 0 ? i + size : i]!);
     }
     case 'Slice': {
-      if (inputs[0]!.shape.length !== 1) return undefined;
-      const [bound] = sliceBounds(node, inputs) ?? [];
-      return bound && positions.map((i) => a![bound.start + i * bound.step]!);
+      const bounds = sliceBounds(node, inputs);
+      if (!bounds) return undefined;
+      const of = new Map(bounds.map((bound) => [bound.axis, bound]));
+      return moved(a!, inputs[0]!.shape, out.shape, (at) =>
+        at.map((k, axis) => (of.get(axis)?.start ?? 0) + k * (of.get(axis)?.step ?? 1)),
+      );
     }
+    case 'Transpose': {
+      const perm = intsAttribute(node, 'perm') ?? out.shape.map((_, i) => i).reverse();
+      return moved(a!, inputs[0]!.shape, out.shape, (at) => at.map((_, axis) => at[perm.indexOf(axis)]!));
+    }
+    case 'Mod':
+      if (intAttribute(node, 'fmod', 0) === 1) return positions.map((i) => at(0, i) % at(1, i));
+      return positions.map((i) => at(0, i) - at(1, i) * Math.floor(at(0, i) / at(1, i)));
     case 'ReduceSum':
     case 'ReduceMax':
       if (reducedAxes(node, inputs[0]!.shape.length, inputs[1]?.value).length < inputs[0]!.shape.length)
