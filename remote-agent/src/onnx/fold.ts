@@ -68,14 +68,19 @@ function moved(
   });
 }
 
-function rounded(values: Values, type: DataType): number[] {
+/** Values as a type holds them; `undefined` where plain numbers cannot hold them exactly. */
+function rounded(values: Values, type: DataType): number[] | undefined {
   if (type === DataType.FLOAT) return values.map(Math.fround);
-  return isInteger(type) ? values.map(Math.trunc) : [...values];
+  if (type === DataType.BOOL) return values.map((v) => Number(v !== 0));
+  if (!isInteger(type)) return [...values];
+  const whole = values.map((v) => Math.trunc(v) + 0);
+  const limit = type === DataType.INT32 ? 2 ** 31 - 1 : Number.MAX_SAFE_INTEGER;
+  return whole.every((v) => Math.abs(v) <= limit) ? whole : undefined;
 }
 
 /**
- * Elements of a node's (single) output where all its inputs are small constants; `undefined` where the operator is
- * not one of those that exporters use to compute shapes and scales.
+ * Elements of a node's (single) output where all its inputs are small constants, the same to the last bit as the
+ * runtime's; `undefined` where the operator is not one of those that exporters use to compute shapes and scales.
  */
 export function evaluate(
   graph: Graph,
@@ -107,6 +112,8 @@ export function evaluate(
       return positions.map(() => value);
     }
     case 'Range':
+      // The runtime adds up reals step by step, with its own rounding.
+      if (!isInteger(out.type)) return undefined;
       return positions.map((i) => a![0]! + i * values[2]![0]!);
     case 'Concat':
       return out.shape.length === 1 ? values.flatMap((v) => [...v!]) : undefined;
@@ -132,6 +139,7 @@ export function evaluate(
       return positions.map((i) => at(0, i) - at(1, i) * Math.floor(at(0, i) / at(1, i)));
     case 'ReduceSum':
     case 'ReduceMax':
+      if (node.opType === 'ReduceSum' && !isInteger(out.type)) return undefined;
       if (reducedAxes(node, inputs[0]!.shape.length, inputs[1]?.value).length < inputs[0]!.shape.length)
         return undefined;
       return [node.opType === 'ReduceSum' ? a!.reduce((x, y) => x + y, 0) : Math.max(...a!)];

@@ -63,8 +63,13 @@ function passedOn(node: NodeProto, inputs: readonly (Known | undefined)[], out: 
   return undefined;
 }
 
+/** 2^63 stands for the largest int64 ("to the end"), which `int64Tensor` writes for it. */
+const isExact = (v: number) => Number.isSafeInteger(v) || v === 2 ** 63;
+
+/** The constant as a tensor; `undefined` where plain numbers do not hold it to the last bit. */
 function constantTensor(name: string, known: Known) {
-  if (known.type === DataType.INT64) return int64Tensor(name, known.shape, known.value!);
+  if (known.type === DataType.INT64)
+    return known.value!.every(isExact) ? int64Tensor(name, known.shape, known.value!) : undefined;
   if (known.type === DataType.FLOAT) return floatTensor(name, known.shape, known.value!);
   if (known.type === DataType.INT32)
     return rawTensor(name, known.type, known.shape, new Uint8Array(Int32Array.from(known.value!).buffer));

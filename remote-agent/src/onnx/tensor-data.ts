@@ -177,15 +177,12 @@ export function toFloat32(graph: Graph, tensor: TensorProto): Float32Array {
   }
 }
 
-/** Elements as plain numbers, exact for integers below 2^53. */
+/** Elements as plain numbers, exact for reals and for integers below 2^53. */
 export function toNumbers(graph: Graph, tensor: TensorProto): number[] {
-  if (tensor.dataType === DataType.INT64) {
-    const raw = tensorBytes(graph, tensor).slice();
-    return Array.from(new BigInt64Array(raw.buffer, 0, raw.length / 8), Number);
-  }
-  if (tensor.dataType === DataType.INT32) {
-    const raw = tensorBytes(graph, tensor).slice();
-    return Array.from(new Int32Array(raw.buffer, 0, raw.length / 4));
-  }
-  return Array.from(toFloat32(graph, tensor));
+  const type = tensor.dataType as DataType;
+  if (type !== DataType.INT64 && type !== DataType.INT32 && type !== DataType.DOUBLE)
+    return Array.from(toFloat32(graph, tensor));
+  const { buffer } = tensorBytes(graph, tensor).slice();
+  if (type === DataType.INT64) return Array.from(new BigInt64Array(buffer), Number);
+  return Array.from(type === DataType.INT32 ? new Int32Array(buffer) : new Float64Array(buffer));
 }

@@ -41,9 +41,16 @@ export function floatTensor(
   return rawTensor(name, DataType.FLOAT, dims, new Uint8Array(values.slice().buffer));
 }
 
-/** An int64 tensor. */
+const largest = 2n ** 63n - 1n;
+
+/** An int64 tensor; numbers from 2^63 on become the largest int64. */
 export function int64Tensor(name: string, dims: readonly number[], data: readonly number[]): TensorProto {
-  return rawTensor(name, DataType.INT64, dims, new Uint8Array(BigInt64Array.from(data.map(BigInt)).buffer));
+  return rawTensor(
+    name,
+    DataType.INT64,
+    dims,
+    new Uint8Array(BigInt64Array.from(data, (v) => (v >= 2 ** 63 ? largest : BigInt(v))).buffer),
+  );
 }
 
 /** A tensor from little-endian bytes as they are. */
