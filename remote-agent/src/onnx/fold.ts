@@ -1,7 +1,7 @@
 import { intAttribute, intsAttribute, tensorAttribute } from './attributes.ts';
 import type { Graph } from './graph.ts';
-import { broadcast, type Known, reducedAxes, sliceBounds } from './infer-types.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
+import { broadcast, type Known, reducedAxes, sliceBounds } from './shapes.ts';
 import { countOf, toNumbers } from './tensor-data.ts';
 import { DataType } from './types.ts';
 

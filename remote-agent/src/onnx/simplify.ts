@@ -2,9 +2,10 @@ import { ParaError } from '../common/errors.ts';
 import { intAttribute } from './attributes.ts';
 import { evaluate } from './fold.ts';
 import type { Graph } from './graph.ts';
-import { failUnknown, foldLimit, inferNode, type Known, knownAtStart } from './infer-types.ts';
+import { failUnknown, foldLimit, inferNode, knownAtStart } from './infer-types.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 import { prune } from './prune.ts';
+import type { Known } from './shapes.ts';
 import { countOf } from './tensor-data.ts';
 import { DataType, floatTensor, int64Tensor, rawTensor, valueInfo } from './types.ts';
 

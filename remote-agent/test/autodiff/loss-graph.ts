@@ -11,6 +11,7 @@ import { DataType, floatTensor, valueInfo } from '../../src/onnx/types.ts';
 
 /** A graph with its gradients, ready for a session. */
 export interface LossGraph {
+  readonly graph: Graph;
   readonly bytes: Uint8Array;
   /** Names of the outputs: the loss, what it weighs, and the gradient of each parameter. */
   readonly loss: string;
@@ -42,5 +43,5 @@ export function lossGraph(
   const found = gradients(graph, loss, parameters);
   const output = (name: string) => valueInfo(name, DataType.FLOAT, emit.shape(name));
   graph.setOutputs([...new Set([loss, y, ...found.values()])].map(output));
-  return { bytes: encodeGraph(graph), loss, y, found, operators };
+  return { graph, bytes: encodeGraph(graph), loss, y, found, operators };
 }

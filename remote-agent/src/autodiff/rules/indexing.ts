@@ -1,6 +1,6 @@
 import { intAttribute, stringAttribute } from '../../onnx/attributes.ts';
-import { sliceBounds } from '../../onnx/infer-types.ts';
 import type { NodeProto } from '../../onnx/proto/onnx_pb.ts';
+import { sliceBounds } from '../../onnx/shapes.ts';
 import { DataType } from '../../onnx/types.ts';
 import type { Emitter } from '../emitter.ts';
 import type { PartialGradient } from '../registry.ts';

@@ -1,5 +1,5 @@
 import { intAttribute } from '../../onnx/attributes.ts';
-import { reducedAxes } from '../../onnx/infer-types.ts';
+import { reducedAxes } from '../../onnx/shapes.ts';
 import { DataType } from '../../onnx/types.ts';
 import type { Emitter } from '../emitter.ts';
 import { type NodeContext, type RuleContext, register, type Supports } from '../registry.ts';
