@@ -6,7 +6,10 @@ import type { NodeProto } from './proto/onnx_pb.ts';
 import { dimsOf } from './tensor-data.ts';
 import { DataType, int64Tensor } from './types.ts';
 
-/** Operator set whose forms the gradient rules write: every older file is brought to it. */
+/**
+ * Operator set whose forms the gradient rules write: every older file is brought to it. From 22 on, the runtime's CUDA
+ * provider lacks kernels that a step needs (ConvTranspose, InstanceNormalization).
+ */
 export const targetOpset = 21;
 
 /** Oldest operator set that is lifted; older ones differ in forms that no exporter writes any more. */

@@ -2,6 +2,7 @@ import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/attribu
 import { countOf } from '../../onnx/tensor-data.ts';
 import type { Emitter } from '../emitter.ts';
 import { type GradientRule, register } from '../registry.ts';
+import { filled } from './fill.ts';
 
 const rule: GradientRule = ({ node, emit, outputs: [g], needs }) => {
   const [x, w, bias] = node.input as [string, string, string | undefined];
@@ -53,15 +54,9 @@ function weightGradient(
   pads: readonly number[],
 ): string {
   const [dOut, dIn, kh, kw] = shape as [number, number, number, number];
-  const [batch, , height, width] = emit.shape(x) as [number, number, number, number];
+  const batch = emit.shape(x)[0]!;
   const [, , gh, gw] = emit.shape(g) as [number, number, number, number];
-  const padded = pads.some((p) => p > 0)
-    ? emit.op(
-        'Pad',
-        [x, emit.ints([0, 0, pads[0]!, pads[1]!, 0, 0, pads[2]!, pads[3]!])],
-        [batch, dIn, height + pads[0]! + pads[2]!, width + pads[1]! + pads[3]!],
-      )
-    : x;
+  const padded = filled(emit, filled(emit, x, 2, pads[0]!, pads[2]!), 3, pads[1]!, pads[3]!);
   const positions = gh * gw;
   // [dOut, batch * positions], so that one Gemm sums over batch and positions.
   const byOut = emit.reshape(emit.transpose(emit.reshape(g, [batch, dOut, positions]), [1, 0, 2]), [

@@ -5,6 +5,7 @@ import { DataType } from '../../onnx/types.ts';
 import type { Emitter } from '../emitter.ts';
 import type { PartialGradient } from '../registry.ts';
 import { register } from '../registry.ts';
+import { filled } from './fill.ts';
 
 const positive = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 
@@ -65,13 +66,6 @@ register(
     return known && sliceBounds(node, inputs) ? undefined : 'its bounds are not constants';
   },
 );
-
-/** Zeros before and behind along one axis. */
-function filled(emit: Emitter, x: string, axis: number, before: number, behind: number): string {
-  const shape = emit.shape(x);
-  const zeros = (n: number) => (n > 0 ? [emit.zeros(shape.map((d, i) => (i === axis ? n : d)))] : []);
-  return emit.concat([...zeros(before), x, ...zeros(behind)], axis);
-}
 
 register(['Split'], ({ node, emit, outputs }) => {
   const rank = emit.shape(node.input[0]!).length;
