@@ -17,8 +17,7 @@ await build({
 const { SubjectSchema } = await import(out);
 
 const range = (s) => {
-  const options = s.anyOf?.map((o) => o.const ?? (o.type === 'null' ? 'null' : o.type)).filter(Boolean);
-  if (options) return options.join(', ');
+  if (s.anyOf) return s.anyOf.map((o) => o.const ?? range(o)).join(', ');
   const low = s.minimum ?? (s.exclusiveMinimum === undefined ? undefined : `above ${s.exclusiveMinimum}`);
   const high = s.maximum ?? (s.exclusiveMaximum === undefined ? undefined : `below ${s.exclusiveMaximum}`);
   return [s.type, low === undefined ? '' : `from ${low}`, high === undefined ? '' : `to ${high}`]
