@@ -16,7 +16,7 @@ import { timeIds, unetShapes } from '../diffusion/denoiser.ts';
 import { TextEncoder } from '../diffusion/text-encoder.ts';
 import { Vae } from '../diffusion/vae.ts';
 import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
-import { PictureCache } from './picture-cache.ts';
+import { ExampleCache } from './example-cache.ts';
 
 /** A picture as the U-Net sees it: scaled latents and the states of its caption. */
 export interface Example {
@@ -32,11 +32,12 @@ export interface Example {
 export interface ExampleGroup extends Size {
   readonly latentHeight: number;
   readonly latentWidth: number;
+  /** Tokens of the text states. */
+  readonly tokens: number;
   readonly examples: readonly Example[];
 }
 
 export interface Examples {
-  readonly tokens: number;
   /** The largest first, equals by width; never empty. */
   readonly groups: readonly ExampleGroup[];
   /** The states of the empty caption, for caption dropout. */
@@ -55,14 +56,14 @@ function targetSize(base: Base, resolution: number | null): Size {
 }
 
 /**
- * A run's pictures and captions as tensors. Latents are cached under a hash of the picture, the base and the cut, so
- * that a resumed run needs neither the pictures nor the VAE. Release it when all is loaded.
+ * A run's pictures and captions as tensors. Latents and text states are cached by content, so that a
+ * resumed run needs neither the pictures nor the encoders. Release it when all is loaded.
  */
 export class ExampleLoader {
   readonly #base: Base;
   readonly #spec: TrainSpec;
   readonly #target: Size;
-  readonly #cache: PictureCache;
+  readonly #cache: ExampleCache;
   readonly #vae: Vae;
   #text: TextEncoder | undefined;
   #sizes = new Map<string, Size>();
@@ -72,7 +73,7 @@ export class ExampleLoader {
     this.#base = base;
     this.#spec = spec;
     this.#target = targetSize(base, spec.training.resolution);
-    this.#cache = new PictureCache(cache, base.hash, spec.background);
+    this.#cache = new ExampleCache(cache, base.hash, spec.background);
     this.#vae = new Vae(base, { device: spec.device });
   }
 
@@ -113,8 +114,11 @@ export class ExampleLoader {
       use === 'training'
         ? training
         : { ...training, crop: training.crop === 'buckets' ? 'buckets' : 'center', flip: false };
-    this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
-    const states = await this.#text.encode([...pictures.map((p) => p.caption), '']);
+    const captions = [...pictures.map((p) => p.caption), ''];
+    const states = await this.#cache.texts(captions, async () => {
+      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
+      return this.#text.encode(captions);
+    });
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
       pooled: states.pooled.slice(i * states.pooledWidth, (i + 1) * states.pooledWidth),
@@ -137,10 +141,9 @@ export class ExampleLoader {
     }
     this.#last = undefined;
     return {
-      tokens: states.tokens,
       groups: [...groups.values()]
         .sort((a, b) => b.examples.length - a.examples.length || a.size.width - b.size.width)
-        .map(({ size, examples }) => ({ ...size, ...this.#latentSize(size, states.tokens), examples })),
+        .map(({ size, examples }) => ({ ...size, ...this.#shape(size, states.tokens), examples })),
       empty: textOf(pictures.length),
     };
   }
@@ -152,13 +155,11 @@ export class ExampleLoader {
   }
 
   /** @throws ParaError `base` where the U-Net was exported for another size only */
-  #latentSize(size: Size, tokens: number): { latentHeight: number; latentWidth: number } {
+  #shape(size: Size, tokens: number) {
     const { vaeFactor, unet } = this.#base;
-    const latentHeight = size.height / vaeFactor;
-    const latentWidth = size.width / vaeFactor;
-    const batch = unet.ports.sample.dims[0] ?? this.#spec.training.batch;
-    unetShapes(this.#base, { batch, latentHeight, latentWidth, tokens });
-    return { latentHeight, latentWidth };
+    const shape = { latentHeight: size.height / vaeFactor, latentWidth: size.width / vaeFactor, tokens };
+    unetShapes(this.#base, { batch: unet.ports.sample.dims[0] ?? this.#spec.training.batch, ...shape });
+    return shape;
   }
 
   async #read(file: string): Promise<Picture> {

@@ -80,7 +80,7 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const memory = memoryPlan(base, spec, set, held);
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
-  const sessions = new RunSessions({ base, spec, method, plan, tokens: set.tokens, memory });
+  const sessions = new RunSessions({ base, spec, method, plan, memory });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
     const engine = await sessions.step(set.groups[0]!);
@@ -163,10 +163,8 @@ const sizesOf = (groups: readonly ExampleGroup[]) =>
 function memoryPlan(base: Base, spec: TrainSpec, set: Examples, held: Examples | undefined): MemoryPlan {
   const { samples, training, device } = spec;
   const largest = (groups: readonly ExampleGroup[], batch: number) => {
-    const { latentHeight, latentWidth } = groups.reduce((a, b) =>
-      b.latentHeight * b.latentWidth > a.latentHeight * a.latentWidth ? b : a,
-    );
-    return { batch, latentHeight, latentWidth, tokens: set.tokens };
+    const values = (g: ExampleGroup) => g.latentHeight * g.latentWidth;
+    return { batch, ...groups.reduce((a, b) => (values(b) > values(a) ? b : a)) };
   };
   if (samples.memory === 'beside')
     return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);

@@ -20,7 +20,7 @@ class EngineSet {
   }
 
   async get(group: ExampleGroup): Promise<StepEngine> {
-    const key = `${group.latentHeight}x${group.latentWidth}`;
+    const key = `${group.latentHeight}x${group.latentWidth}, ${group.tokens} tokens`;
     let engine = this.#engines.get(key);
     this.#engines.delete(key);
     if (!engine) {
@@ -61,16 +61,15 @@ export class RunSessions {
     readonly spec: TrainSpec;
     readonly method: Method;
     readonly plan: (layers: readonly Layer[]) => AdapterPlan;
-    readonly tokens: number;
     readonly memory: MemoryPlan;
   }) {
-    const { base, spec, method, plan, tokens, memory } = options;
+    const { base, spec, method, plan, memory } = options;
     this.#base = base;
     this.#spec = spec;
     this.#method = method;
     this.#memory = memory;
     const set = (batch: number, lossOnly: boolean) =>
-      new EngineSet(memory.engines, ({ latentHeight, latentWidth }) =>
+      new EngineSet(memory.engines, ({ latentHeight, latentWidth, tokens }) =>
         StepEngine.create({
           base,
           method,

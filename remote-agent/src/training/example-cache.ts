@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decodeSafetensors, encodeSafetensors } from '../adapters/safetensors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import type { Cut, Size } from '../dataset/crop.ts';
+import type { TextStates } from '../diffusion/text-encoder.ts';
 
 /**
- * What a run worked out about its pictures, by content hash, in files that may be deleted at any time: a file that is
- * missing or of the wrong length is made again.
+ * What a run worked out about its pictures and captions, by content, in files that may be deleted at any time: a file
+ * that is missing or damaged is made again.
  */
-export class PictureCache {
+export class ExampleCache {
   readonly #directory: string;
   readonly #baseHash: string;
   readonly #background: string;
@@ -58,11 +60,39 @@ export class PictureCache {
     return values;
   }
 
+  /** The states of captions, which depend on each other by the length of the longest. */
+  async texts(captions: readonly string[], make: () => Promise<TextStates>): Promise<TextStates> {
+    const path = this.#path('texts', this.#baseHash, JSON.stringify(captions));
+    const known = existsSync(path) ? decodedTexts(readFileSync(path)) : undefined;
+    if (known) return known;
+    const states = await make();
+    const { count, tokens, width, pooledWidth, hidden, pooled } = states;
+    const tensors = new Map([
+      ['hidden', { dims: [count, tokens, width], data: hidden }],
+      ['pooled', { dims: [count, pooledWidth], data: pooled }],
+    ]);
+    writeFileAtomic(path, encodeSafetensors(tensors));
+    return states;
+  }
+
   async thumbnail(hash: string, make: () => Promise<string>): Promise<string> {
     const path = this.#path('thumbnail', hash, this.#background);
     if (existsSync(path)) return readFileSync(path, 'utf8');
     const made = await make();
     writeFileAtomic(path, made);
     return made;
+  }
+}
+
+function decodedTexts(bytes: Uint8Array): TextStates | undefined {
+  try {
+    const { tensors } = decodeSafetensors(bytes);
+    const hidden = tensors.get('hidden')!;
+    const pooled = tensors.get('pooled')!;
+    const [count, tokens, width] = hidden.dims as [number, number, number];
+    return { count, tokens, width, pooledWidth: pooled.dims[1]!, hidden: hidden.data, pooled: pooled.data };
+  } catch {
+    // Damaged: made again.
+    return undefined;
   }
 }
