@@ -69,16 +69,24 @@ export function forwardBytes(base: Base, sizes: DenoiserShape): number {
 
 /** Bytes of all that draws a picture of the base's own size: U-Net with guidance, VAE decoder, text encoders. */
 export function samplerBytes(base: Base): number {
-  const { latentChannels, height, width, vaeFactor, vaeDecoder } = base;
-  const decoder = loadGraph(vaeDecoder.path);
-  fixDimensions(decoder, {
-    [vaeDecoder.input.name]: [1, latentChannels, height / vaeFactor, width / vaeFactor],
-  });
-  simplify(decoder);
-  const { weights, peak } = needsOf(decoder);
   // Held as f32, whatever they are stored as.
   const text = base.textEncoders.reduce((sum, { path }) => sum + 4 * weightCount(loadGraph(path)), 0);
-  return forwardBytes(base, baseSizes(base, 2)) + weights + peak + text;
+  return forwardBytes(base, baseSizes(base, 2)) + decoderBytes(base) + text;
+}
+
+function decoderBytes({ latentChannels, height, width, vaeFactor, vaeDecoder }: Base): number {
+  const graph = loadGraph(vaeDecoder.path);
+  try {
+    fixDimensions(graph, {
+      [vaeDecoder.input.name]: [1, latentChannels, height / vaeFactor, width / vaeFactor],
+    });
+    simplify(graph);
+    const { weights, peak } = needsOf(graph);
+    return weights + peak;
+  } catch {
+    // An operator whose sizes are not known here does not keep the runtime from it: count the weights alone.
+    return 4 * weightCount(loadGraph(vaeDecoder.path));
+  }
 }
 
 function weightCount(graph: Graph): number {

@@ -13,7 +13,7 @@ import { type NoiseSchedule, type SizedBatch, validationBatches } from './batche
 import { loadState, type TrainState } from './checkpoint.ts';
 import type { TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
-import { type MemoryPlan, planMemory } from './memory-plan.ts';
+import { type MemoryPlan, mostEngines, planMemory } from './memory-plan.ts';
 import { Optimizer } from './optimizer.ts';
 import { RunSessions } from './sessions.ts';
 
@@ -170,7 +170,9 @@ function memoryPlan(base: Base, spec: TrainSpec, set: Examples, held: Examples |
     return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);
   const needs = {
     step: trainingBytes(base, largest(set.groups, training.batch)),
-    validation: held ? forwardBytes(base, largest(held.groups, 1)) : 0,
+    validation: held
+      ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
+      : 0,
     sampler: samples.every > 0 && samples.prompts.length > 0 ? samplerBytes(base) : 0,
   };
   return planMemory(samples.memory, set.groups.length, needs, memoryAtHand(device));
