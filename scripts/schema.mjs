@@ -48,7 +48,7 @@ When to change what:
 - The subject is not learned: more \`training.steps\`, or for PaRa a larger \`method.gamma\`.
 - Backgrounds are ignored: fewer steps, captions that name the background, a smaller rank.
 - The loss is no number: a third of \`training.learningRate\`.
-- The subject is at the edge of wide or tall pictures: \`training.crop\` \`"buckets"\` (nothing is cut off but a few pixels) or \`"random"\`.
+- The subject is at the edge of wide or tall pictures: \`training.crop\` \`"buckets"\` (little is cut off; small bases have fewer shapes to choose from) or \`"random"\`.
 - It learns, then gets worse: hold pictures out (\`validation.share\`) and take \`checkpoints/best.safetensors\`.
 - The memory is short: \`samples.memory\` \`"turns"\`, then a smaller \`training.resolution\`.
 

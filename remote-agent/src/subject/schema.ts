@@ -225,11 +225,21 @@ const Validation = Type.Object(
       Type.Array(Type.String(), { description: 'Pictures kept out of training, to measure the loss on.' }),
     ),
     share: Type.Optional(
-      Type.Union([Type.Literal('auto'), Type.Number({ minimum: 0, exclusiveMaximum: 1 })], {
-        description:
-          'Share of the pictures that is kept out of training where none are named. auto: one of ten, from ten pictures on.',
-        default: 'auto',
-      }),
+      Type.Union(
+        [
+          Type.Literal('auto'),
+          Type.Number({
+            minimum: 0,
+            exclusiveMaximum: 1,
+            description: 'a share from 0 to below 1, or "auto"',
+          }),
+        ],
+        {
+          description:
+            'Share of the pictures that is kept out of training where none are named. auto: one of ten, from ten pictures on.',
+          default: 'auto',
+        },
+      ),
     ),
     every: Type.Optional(
       Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 }),
