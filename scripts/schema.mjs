@@ -17,8 +17,7 @@ await build({
 const { SubjectSchema } = await import(out);
 
 const range = (s) => {
-  const options = s.anyOf?.map((o) => o.const ?? (o.type === 'null' ? 'null' : o.type)).filter(Boolean);
-  if (options) return options.join(', ');
+  if (s.anyOf) return s.anyOf.map((o) => o.const ?? range(o)).join(', ');
   const low = s.minimum ?? (s.exclusiveMinimum === undefined ? undefined : `above ${s.exclusiveMinimum}`);
   const high = s.maximum ?? (s.exclusiveMaximum === undefined ? undefined : `below ${s.exclusiveMaximum}`);
   return [s.type, low === undefined ? '' : `from ${low}`, high === undefined ? '' : `to ${high}`]
@@ -41,7 +40,7 @@ const sections = Object.entries(SubjectSchema.properties)
 const flat = Object.fromEntries(Object.entries(SubjectSchema.properties).filter(([, s]) => !s.properties));
 
 const guide = `# Training: every setting
-A subject file \`NAME.para.json\` (comments allowed) needs only \`pictures\` and \`class\`. This page is made from the schema by \`npm run schema\`.
+A subject file \`NAME.para.json\` (comments allowed) needs only \`pictures\` and \`class\`. The tables are made from the schema by \`npm run schema\`.
 
 Captions: in the file itself, in \`NAME.txt\` beside a picture, in \`metadata.jsonl\` (\`file_name\`, \`text\`), else "a TRIGGER CLASS".
 
@@ -49,6 +48,20 @@ When to change what:
 - The subject is not learned: more \`training.steps\`, or for PaRa a larger \`method.gamma\`.
 - Backgrounds are ignored: fewer steps, captions that name the background, a smaller rank.
 - The loss is no number: a third of \`training.learningRate\`.
+- The subject is at the edge of wide or tall pictures: \`training.crop\` \`"buckets"\` (little is cut off; small bases have fewer shapes to choose from) or \`"random"\`.
+- It learns, then gets worse: hold pictures out (\`validation.share\`) and take \`checkpoints/best.safetensors\`.
+- The memory is short: \`samples.memory\` \`"turns"\`, then a smaller \`training.resolution\`.
+
+## What happens to the pictures
+They are turned as EXIF says, converted to sRGB and laid on \`background\` where they are transparent. All problems of all pictures are told at once: files that are missing when the run is made; files that are broken, changed since, or smaller than a quarter of what is trained at when it starts. Smaller ones than trained at are made larger, and a note names them.
+
+A base's pictures are square (or of the base's own shape). \`center\` scales a picture to cover the square and takes its middle. \`random\` takes \`crops\` parts at random places; they are drawn once, from the seed and the picture's content, since latents are computed once. \`buckets\` takes the size whose shape is nearest to the picture's: sides are multiples of the VAE's factor times the U-Net's (32 px for SDXL) from half to twice the square's, the area at most the square's. A batch holds pictures of one size; batches of one size come in blocks of up to eight; in a period of as many batches as there are pictures every picture is shown equally often. Each size has a step graph of its own, of which up to three stay loaded.
+
+## Validation
+The loss is measured at fixed timesteps with fixed noise on each picture's middle (in buckets: on its bucket). Held out are the pictures named in \`validation.pictures\`; where none are named, \`validation.share\` of them, chosen by seed and content, twins together. Of fewer than ten pictures none is held out unless a share is set: the loss on the training pictures is measured instead, and a note says so. A measurement is also made after the last step; a shorter run that is continued therefore has one more, which may be its best.
+
+## Memory
+Training, validation and sampler are sessions of their own, each with the U-Net's weights. With \`samples.memory\` \`"auto"\` their needs are estimated from the graphs at the run's own sizes and held against the memory that is free when the run starts (85 % of it; 4 GB are assumed where a device does not tell). Where they do not fit together they take turns: each is freed before the next is loaded. The results are the same to the last bit on devices that repeat their bits; loading takes time at each turn.
 
 ## The subject
 ${head}${table(flat)}

@@ -9,7 +9,7 @@ import { pngText } from '../dataset/png-text.ts';
 import { openBase } from '../diffusion/base.ts';
 import { adapterPath } from './adapters.ts';
 import { refuseExisting } from './generate.ts';
-import { bold, dim, say } from './output.ts';
+import { bold, bytes, dim, say } from './output.ts';
 
 export interface ExportCommandOptions {
   readonly base: string;
@@ -81,7 +81,8 @@ export function inspectCommand(path: string, options: { base: string }): void {
     say(
       `  rank ${String(rank).padStart(3)}${scale === undefined ? '' : `  scale ${scale}`}  norm ${norm.toFixed(4)}  ${name}`,
     );
-  for (const key of Object.keys(report.metadata).sort()) say(`  ${key}: ${shortened(report.metadata[key]!)}`);
+  for (const [key, text] of Object.entries(report.metadata).sort(([a], [b]) => (a < b ? -1 : 1)))
+    say(`  ${key}: ${text.startsWith('data:') ? pictureSize(text) : shortened(text)}`);
   if (ignored.length > 0) say(`Not used: ${ignored.length} tensors of text encoders, such as ${ignored[0]}`);
 }
 
@@ -95,6 +96,10 @@ function isPng(path: string): boolean {
     throw new ParaError('adapter', 'The file cannot be read', { where: path, hint: 'check the path', cause });
   }
 }
+
+/** `image/jpeg, 4.2 KB` of a data URI. */
+const pictureSize = (uri: string) =>
+  `${/^data:([^;,]*)/.exec(uri)?.[1] || 'data'}, ${bytes(Buffer.from(uri.slice(uri.indexOf(',') + 1), 'base64').length)}`;
 
 const shortened = (text: string) =>
   text.length > 120 ? `${text.slice(0, 100)}... (${text.length} characters)` : text;

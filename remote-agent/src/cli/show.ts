@@ -34,7 +34,8 @@ export function showCommand(run: string): void {
     );
   for (const e of events) {
     if (e.type === 'sample') say(dim(`sample ${e.step}  ${e.prompt}  ${relative(process.cwd(), e.file)}`));
-    if (e.type === 'checkpoint') say(dim(`checkpoint ${e.step}  ${relative(process.cwd(), e.file)}`));
+    if (e.type === 'checkpoint')
+      say(dim(`${e.best ? 'best so far' : 'checkpoint'} ${e.step}  ${relative(process.cwd(), e.file)}`));
     if (e.type === 'error') say(`error: ${e.message}`);
   }
   say(`\n${dim(JSON.stringify({ method: spec.method, training: spec.training, base: spec.base }, null, 2))}`);

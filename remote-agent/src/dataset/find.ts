@@ -2,9 +2,11 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
 import { ParaError } from '../common/errors.ts';
+import { Random } from '../common/random.ts';
 import type { Subject } from '../subject/load.ts';
 import type { SpecPicture } from '../subject/train-spec.ts';
 import { hashOfFile } from './pictures.ts';
+import { PictureProblems } from './problems.ts';
 
 const extensions = '{png,jpg,jpeg,webp,PNG,JPG,JPEG,WEBP}';
 
@@ -52,9 +54,33 @@ export function captionOf(path: string, fallback: string): string {
   return fallback;
 }
 
+/** From this many pictures on, `validation.share: "auto"` holds one of ten out. */
+const autoFrom = 10;
+
 /**
- * Finds a subject's pictures and their captions.
- * @throws ParaError `picture` or `subject` for a missing picture, an empty list or a picture named twice with two captions
+ * Which of a subject's pictures are held out of training, by content hash. The choice follows from the seed and the
+ * pictures' contents, not from their names or places; pictures of equal content stay together. At least one is held
+ * out where a share was asked for, and at least one is left.
+ */
+export function heldOut(hashes: readonly string[], share: number | 'auto', seed: number): Set<string> {
+  const contents = [...new Set(hashes)].sort();
+  const { length } = contents;
+  const wanted =
+    share === 'auto'
+      ? length < autoFrom
+        ? 0
+        : Math.floor(length / 10)
+      : share === 0
+        ? 0
+        : Math.max(1, Math.round(length * share));
+  const count = Math.min(wanted, length - 1);
+  return new Set(new Random(seed, 'validation share').shuffled(contents).slice(0, count));
+}
+
+/**
+ * Finds a subject's pictures and their captions, and parts those that are held out for validation from the others.
+ * @throws ParaError `picture` naming all pictures that are missing or cannot be read, `subject` when none is left to
+ *   train on or a caption file is broken
  */
 export function findPictures(subject: Subject): {
   pictures: SpecPicture[];
@@ -62,27 +88,43 @@ export function findPictures(subject: Subject): {
 } {
   const { file, directory, path } = subject;
   const fallback = `a ${file.trigger ?? 'zwx'} ${file.class}`;
-  const seen = new Map<string, SpecPicture>();
-  const add = (picture: string, caption: string) => {
-    seen.set(picture, { file: picture, sha256: hashOfFile(picture), caption });
+  const problems = new PictureProblems();
+  const trying = <T>(make: () => T, otherwise: T): T => {
+    try {
+      return make();
+    } catch (cause) {
+      problems.add(cause);
+      return otherwise;
+    }
   };
-  for (const entry of file.pictures) {
-    if (typeof entry === 'string')
-      for (const found of expand(entry, directory, path)) add(found, captionOf(found, fallback));
-    else for (const found of expand(entry.file, directory, path)) add(found, entry.caption);
-  }
-  const held = (file.validation?.pictures ?? []).flatMap((entry) => expand(entry, directory, path));
-  const validationPictures = held.map((p) => ({
-    file: p,
-    sha256: hashOfFile(p),
-    caption: captionOf(p, fallback),
-  }));
-  for (const p of held) seen.delete(p);
-  const pictures = [...seen.values()];
-  if (pictures.length === 0)
+  const found = (entry: string) => trying(() => expand(entry, directory, path), []);
+  const hashed = (p: string, caption: string) =>
+    trying<SpecPicture[]>(() => [{ file: p, sha256: hashOfFile(p), caption }], []);
+  const seen = new Map<string, SpecPicture>();
+  for (const entry of file.pictures)
+    for (const p of found(typeof entry === 'string' ? entry : entry.file))
+      for (const one of hashed(p, typeof entry === 'string' ? captionOf(p, fallback) : entry.caption))
+        seen.set(p, one);
+  const named = file.validation?.pictures ?? [];
+  const validation = new Map<string, SpecPicture>();
+  for (const p of named.flatMap(found))
+    for (const one of seen.has(p) ? [seen.get(p)!] : hashed(p, captionOf(p, fallback)))
+      validation.set(p, one);
+  problems.throwIfAny();
+  for (const p of validation.keys()) seen.delete(p);
+  const all = [...seen.values()];
+  if (all.length === 0)
     throw new ParaError('subject', 'No pictures are left to train on', {
       where: relative(process.cwd(), path) || path,
       hint: 'every picture is also listed under validation.pictures; take some out',
     });
-  return { pictures, validationPictures };
+  if (named.length > 0) return { pictures: all, validationPictures: [...validation.values()] };
+  const { share = 'auto', every } = file.validation ?? {};
+  // Without a measurement there is nothing to hold pictures out for.
+  const hashes = share === 'auto' && every === 0 ? [] : all.map((p) => p.sha256);
+  const held = hashes.length === 0 ? new Set() : heldOut(hashes, share, file.training?.seed ?? 0);
+  return {
+    pictures: all.filter((p) => !held.has(p.sha256)),
+    validationPictures: all.filter((p) => held.has(p.sha256)),
+  };
 }

@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import sharp, { type Metadata } from 'sharp';
 import { ParaError } from '../common/errors.ts';
+import type { Cut } from './crop.ts';
 
 /** Pictures larger than this many pixels are refused before they are decoded. */
 export const pixelLimit = 100_000_000;
 
-/** Transparent parts are laid on this colour. */
-const background = { r: 255, g: 255, b: 255 };
+/** Transparent parts are laid on this colour unless another is given. */
+const white = '#ffffff';
 
 /** A decoded picture: 8-bit sRGB, rows from the top, three bytes a pixel. */
 export interface Picture {
@@ -31,10 +32,11 @@ export function hashOfFile(path: string): string {
 }
 
 /**
- * Decodes a PNG, JPEG or WebP: EXIF rotation applied, colours converted to sRGB, transparency laid on white.
+ * Decodes a PNG, JPEG or WebP: EXIF rotation applied, colours converted to sRGB, transparency laid on `background`
+ * (#rrggbb).
  * @throws ParaError `picture` for a broken, animated, oversized or unsupported file, by name
  */
-export async function readPicture(path: string): Promise<Picture> {
+export async function readPicture(path: string, background = white): Promise<Picture> {
   const name = basename(path);
   const fail = (what: string, hint: string, cause?: unknown) =>
     new ParaError('picture', `The picture ${name} ${what}`, { where: path, hint, cause });
@@ -71,30 +73,45 @@ export async function readPicture(path: string): Promise<Picture> {
   }
 }
 
-/** Scales a picture so that it covers `width` x `height` and cuts out the middle (Lanczos). */
-export async function coverTo(picture: Picture, width: number, height: number): Promise<Picture> {
+/** Scales a picture to exactly this size (Lanczos); its shape follows. */
+async function scaleTo(picture: Picture, width: number, height: number): Promise<Picture> {
   if (picture.width === width && picture.height === height) return picture;
   const { data } = await sharp(picture.rgb, {
     raw: { width: picture.width, height: picture.height, channels: 3 },
   })
-    .resize(width, height, { fit: 'cover', kernel: 'lanczos3' })
+    .resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
     .raw()
     .toBuffer({ resolveWithObject: true });
   return { width, height, rgb: new Uint8Array(data) };
 }
 
+/** Scales a picture and cuts a part out of it, as `cut` says. */
+export async function cutOut(picture: Picture, cut: Cut): Promise<Picture> {
+  const { left, top, mirrored } = cut;
+  const { width, height } = cut.size;
+  const whole = await scaleTo(picture, cut.scaled.width, cut.scaled.height);
+  if (whole.width === width && whole.height === height && !mirrored) return whole;
+  const rgb = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const from = ((top + y) * whole.width + left + (mirrored ? width - 1 - x : x)) * 3;
+      rgb.set(whole.rgb.subarray(from, from + 3), (y * width + x) * 3);
+    }
+  return { width, height, rgb };
+}
+
 /** Enlarges by a whole factor with smooth edges, for showing small pictures. */
 export async function enlarge(picture: Picture, factor: number): Promise<Picture> {
-  return factor === 1 ? picture : coverTo(picture, picture.width * factor, picture.height * factor);
+  return scaleTo(picture, picture.width * factor, picture.height * factor);
 }
 
 /** Pixels as f32[3, height, width] in [-1, 1]. */
-export function toPixels(picture: Picture, flipped = false): Float32Array {
+export function toPixels(picture: Picture): Float32Array {
   const { width, height, rgb } = picture;
   const out = new Float32Array(3 * width * height);
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
-      const from = (y * width + (flipped ? width - 1 - x : x)) * 3;
+      const from = (y * width + x) * 3;
       for (let c = 0; c < 3; c++) out[(c * height + y) * width + x] = rgb[from + c]! / 127.5 - 1;
     }
   return out;
@@ -123,7 +140,7 @@ export async function encodePng(picture: Picture): Promise<Uint8Array> {
 /** Draws SVG text over nothing: an SVG of the given size becomes a picture. */
 export async function renderSvg(svg: string): Promise<Picture> {
   const { data, info } = await sharp(Buffer.from(svg))
-    .flatten({ background })
+    .flatten({ background: white })
     .removeAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });

@@ -9,7 +9,7 @@ import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf, elementSize } from '../onnx/tensor-data.ts';
 import type { DataType } from '../onnx/types.ts';
 import type { Base } from './base.ts';
-import { unetShapes } from './denoiser.ts';
+import { type DenoiserShape, unetShapes } from './denoiser.ts';
 
 /** Bytes, estimated from the U-Net's graph at the base's own size; the runtime's own overhead comes on top. */
 export interface MemoryEstimate {
@@ -30,30 +30,78 @@ export interface UnetFacts {
 
 /** @throws ParaError `graph` naming what is not understood or cannot be brought to the form that training needs */
 export function unetFacts(base: Base): UnetFacts {
-  const twice = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 2);
-  const once = preparedUnet(base, base.unet.ports.sample.dims[0] ?? 1);
-  const unetWeights = weightBytes(once);
-  const kept = activationBytes(once);
-  const peak = peakBytes(once);
+  const once = preparedUnet(base, baseSizes(base, 1));
+  const { weights, kept, peak } = needsOf(once);
   return {
     memory: {
-      unetWeights,
-      generation: unetWeights + peakBytes(twice),
-      training: unetWeights + kept + 2 * peak,
+      unetWeights: weights,
+      generation: forwardBytes(base, baseSizes(base, 2)),
+      training: weights + kept + 2 * peak,
       // A block's activations at a time, and the values between blocks.
-      leanTraining: unetWeights + Math.min(kept, kept / 8 + 4 * peak),
+      leanTraining: weights + Math.min(kept, kept / 8 + 4 * peak),
     },
     obstacles: obstaclesToTraining(once),
   };
 }
 
-function preparedUnet(base: Base, batch: number): Graph {
-  const graph = loadGraph(base.unet.path);
+/** The base's own size, with its export's batch size where that is fixed. */
+function baseSizes(base: Base, batch: number): DenoiserShape {
   const { dims } = base.unet.ports.sample;
-  const tokens = base.unet.ports.hidden.dims[1] ?? base.textEncoders[0]!.tokens;
-  const latentHeight = dims[2] ?? base.height / base.vaeFactor;
-  const latentWidth = dims[3] ?? base.width / base.vaeFactor;
-  fixDimensions(graph, unetShapes(base, { batch, latentHeight, latentWidth, tokens }));
+  return {
+    batch: dims[0] ?? batch,
+    latentHeight: dims[2] ?? base.height / base.vaeFactor,
+    latentWidth: dims[3] ?? base.width / base.vaeFactor,
+    tokens: base.unet.ports.hidden.dims[1] ?? base.textEncoders[0]!.tokens,
+  };
+}
+
+/** Bytes of a training session with every activation kept, estimated as `MemoryEstimate` is. */
+export function trainingBytes(base: Base, sizes: DenoiserShape): number {
+  const { weights, kept, peak } = needsOf(preparedUnet(base, sizes));
+  return weights + kept + 2 * peak;
+}
+
+/** Bytes of a forward session of the U-Net. */
+export function forwardBytes(base: Base, sizes: DenoiserShape): number {
+  const { weights, peak } = needsOf(preparedUnet(base, sizes));
+  return weights + peak;
+}
+
+/** Bytes of all that draws a picture of the base's own size: U-Net with guidance, VAE decoder, text encoders. */
+export function samplerBytes(base: Base): number {
+  // Held as f32, whatever they are stored as.
+  const text = base.textEncoders.reduce((sum, { path }) => sum + 4 * weightCount(loadGraph(path)), 0);
+  return forwardBytes(base, baseSizes(base, 2)) + decoderBytes(base) + text;
+}
+
+function decoderBytes({ latentChannels, height, width, vaeFactor, vaeDecoder }: Base): number {
+  const graph = loadGraph(vaeDecoder.path);
+  try {
+    fixDimensions(graph, {
+      [vaeDecoder.input.name]: [1, latentChannels, height / vaeFactor, width / vaeFactor],
+    });
+    simplify(graph);
+    const { weights, peak } = needsOf(graph);
+    return weights + peak;
+  } catch {
+    // An operator whose sizes are not known here does not keep the runtime from it: count the weights alone.
+    return 4 * weightCount(loadGraph(vaeDecoder.path));
+  }
+}
+
+function weightCount(graph: Graph): number {
+  let count = 0;
+  for (const tensor of graph.initializers.values()) count += countOf(dimsOf(tensor));
+  return count;
+}
+
+function needsOf(graph: Graph): { weights: number; kept: number; peak: number } {
+  return { weights: weightBytes(graph), kept: activationBytes(graph), peak: peakBytes(graph) };
+}
+
+function preparedUnet(base: Base, sizes: DenoiserShape): Graph {
+  const graph = loadGraph(base.unet.path);
+  fixDimensions(graph, unetShapes(base, sizes));
   simplify(graph);
   liftOpset(graph);
   return graph;

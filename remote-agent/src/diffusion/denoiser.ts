@@ -35,9 +35,23 @@ export interface DenoiserOptions extends SessionOptions {
   readonly edit?: (graph: Graph) => void;
 }
 
-/** SDXL's size conditioning for a picture that is neither scaled nor cropped. */
-export function timeIds(width: number, height: number): readonly number[] {
-  return [height, width, 0, 0, height, width];
+/**
+ * SDXL's size conditioning (Podell et al. 2023, section 2.2): original height and width, crop top and left, target
+ * height and width, in pixels. Without `cut`, a picture that was neither scaled nor cropped.
+ * @param cut size of the picture as it came, and corner of the part that is shown, in the picture scaled to cover
+ *   the target
+ */
+export function timeIds(
+  width: number,
+  height: number,
+  cut: {
+    readonly original: { readonly width: number; readonly height: number };
+    readonly left: number;
+    readonly top: number;
+  } = { original: { width, height }, left: 0, top: 0 },
+): readonly number[] {
+  const { original, left, top } = cut;
+  return [original.height, original.width, top, left, height, width];
 }
 
 /** The base's U-Net as one resident forward session of a fixed size. */

@@ -83,6 +83,16 @@ export function parseSubject(text: string, path: string): Subject {
       where: `${path}, method.alpha`,
       hint: 'leave it out, or set method.name to lora',
     });
+  if (file.training?.crops !== undefined && file.training.crop !== 'random')
+    throw new ParaError('settings', 'crops is a setting of random cropping, but crop is not "random"', {
+      where: `${path}, training.crops`,
+      hint: 'leave it out, or set training.crop to "random"',
+    });
+  if (file.checkpoints?.best && file.validation?.every === 0)
+    throw new ParaError('settings', 'The best checkpoint is told by validation, which is switched off', {
+      where: `${path}, checkpoints.best`,
+      hint: 'set validation.every above 0, or leave checkpoints.best out',
+    });
   return {
     file,
     name: file.name ?? basename(path).replace(/\.para\.json$|\.json$/, ''),

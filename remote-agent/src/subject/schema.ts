@@ -167,6 +167,21 @@ const Training = Type.Object(
         description: "Side of the training pictures in pixels. Default: the base's own.",
       }),
     ),
+    crop: Type.Optional(
+      Type.Union([Type.Literal('center'), Type.Literal('random'), Type.Literal('buckets')], {
+        description:
+          'How pictures that are not square are shown. center: their middle; random: several random parts; buckets: nearly whole, in sizes of about the same area (each size needs a training session of its own).',
+        default: 'center',
+      }),
+    ),
+    crops: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        description: 'Parts shown of each picture with random cropping.',
+        default: 4,
+      }),
+    ),
     flip: Type.Optional(Type.Boolean({ description: 'Also show each picture mirrored.', default: false })),
   },
   { ...closed, description: 'How it is learned.' },
@@ -193,6 +208,13 @@ const Samples = Type.Object(
         default: 42,
       }),
     ),
+    memory: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Literal('beside'), Type.Literal('turns')], {
+        description:
+          'Where sampler and validation are kept. beside: loaded next to the training session; turns: one at a time, loaded anew each time; auto: beside where the memory at hand holds them all. The results are the same.',
+        default: 'auto',
+      }),
+    ),
   },
   { ...closed, description: 'Pictures drawn while it trains.' },
 );
@@ -201,6 +223,23 @@ const Validation = Type.Object(
   {
     pictures: Type.Optional(
       Type.Array(Type.String(), { description: 'Pictures kept out of training, to measure the loss on.' }),
+    ),
+    share: Type.Optional(
+      Type.Union(
+        [
+          Type.Literal('auto'),
+          Type.Number({
+            minimum: 0,
+            exclusiveMaximum: 1,
+            description: 'a share from 0 to below 1, or "auto"',
+          }),
+        ],
+        {
+          description:
+            'Share of the pictures that is kept out of training where none are named. auto: one of ten, from ten pictures on.',
+          default: 'auto',
+        },
+      ),
     ),
     every: Type.Optional(
       Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 }),
@@ -228,6 +267,12 @@ const Checkpoints = Type.Object(
         default: [],
       }),
     ),
+    best: Type.Optional(
+      Type.Boolean({
+        description:
+          'Keep the adapter of the lowest validation loss as checkpoints/best.safetensors. Default: where pictures are held out.',
+      }),
+    ),
   },
   { ...closed, description: 'What is saved on the way.' },
 );
@@ -250,6 +295,19 @@ export const SubjectSchema = Type.Object(
       Type.String({ minLength: 1, description: 'A rare word that will mean the subject.', default: 'zwx' }),
     ),
     class: Type.String({ minLength: 1, description: 'What kind of thing it is: dog, teapot, person.' }),
+    background: Type.Optional(
+      Type.String({
+        pattern: '^#[0-9a-fA-F]{6}$',
+        description: 'Colour behind transparent parts of pictures, #rrggbb.',
+        default: '#ffffff',
+      }),
+    ),
+    thumbnail: Type.Optional(
+      Type.Boolean({
+        description: 'Put a small copy of the first picture into the adapter file.',
+        default: true,
+      }),
+    ),
     method: Type.Optional(Method),
     training: Type.Optional(Training),
     samples: Type.Optional(Samples),

@@ -18,6 +18,10 @@ export interface TrainSpec {
   readonly base: { readonly name: string; readonly hash: string };
   readonly pictures: readonly SpecPicture[];
   readonly validationPictures: readonly SpecPicture[];
+  /** Colour behind transparent parts, `#rrggbb`. */
+  readonly background: string;
+  /** Whether the adapter file carries a small copy of the first picture. */
+  readonly thumbnail: boolean;
   readonly method: {
     readonly name: MethodName;
     readonly layers: string | readonly string[];
@@ -44,6 +48,9 @@ export interface TrainSpec {
     readonly noiseOffset: number;
     readonly captionDropout: number;
     readonly resolution: number | null;
+    readonly crop: 'center' | 'random' | 'buckets';
+    /** Parts shown of each picture with random cropping. */
+    readonly crops: number;
     readonly flip: boolean;
   };
   readonly samples: {
@@ -53,9 +60,15 @@ export interface TrainSpec {
     readonly guidance: number;
     readonly scheduler: string;
     readonly seed: number;
+    readonly memory: 'auto' | 'beside' | 'turns';
   };
   readonly validation: { readonly every: number; readonly timesteps: number };
-  readonly checkpoints: { readonly every: number; readonly keep: readonly number[] };
+  readonly checkpoints: {
+    readonly every: number;
+    readonly keep: readonly number[];
+    /** Keep the adapter of the lowest validation loss. */
+    readonly best: boolean;
+  };
   readonly device: 'cpu' | 'cuda' | 'webgpu';
   /** When the run was submitted, ISO 8601; the only date that reaches the adapter file. */
   readonly createdAt: string;
@@ -97,6 +110,7 @@ export function makeTrainSpec(
   const { rank, gamma, alpha, init } = own;
   const defaults = methodDefaults[name];
   const trigger = file.trigger ?? 'zwx';
+  const every = validation.every ?? 50;
   return {
     version: 1,
     subject: subject.name,
@@ -105,6 +119,8 @@ export function makeTrainSpec(
     base: found.base,
     pictures: found.pictures,
     validationPictures: found.validationPictures,
+    background: file.background ?? '#ffffff',
+    thumbnail: file.thumbnail ?? true,
     method: {
       name,
       layers: own.layers ?? 'attention',
@@ -131,6 +147,8 @@ export function makeTrainSpec(
       noiseOffset: training.noiseOffset ?? 0,
       captionDropout: training.captionDropout ?? 0,
       resolution: training.resolution ?? null,
+      crop: training.crop ?? 'center',
+      crops: training.crops ?? 4,
       flip: training.flip ?? false,
     },
     samples: {
@@ -140,9 +158,14 @@ export function makeTrainSpec(
       guidance: samples.guidance ?? 5,
       scheduler: samples.scheduler ?? 'ddim',
       seed: samples.seed ?? 42,
+      memory: samples.memory ?? 'auto',
     },
-    validation: { every: validation.every ?? 50, timesteps: validation.timesteps ?? 7 },
-    checkpoints: { every: checkpoints.every ?? 50, keep: overrides.keep ?? checkpoints.keep ?? [] },
+    validation: { every, timesteps: validation.timesteps ?? 7 },
+    checkpoints: {
+      every: checkpoints.every ?? 50,
+      keep: overrides.keep ?? checkpoints.keep ?? [],
+      best: checkpoints.best ?? (every > 0 && found.validationPictures.length > 0),
+    },
     device: overrides.device ?? 'cpu',
     createdAt: found.createdAt,
   };

@@ -11,6 +11,7 @@ export function saveAdapterFile(
   plan: AdapterPlan,
   parameters: Float32Array,
   step: number,
+  thumbnail?: string,
 ): void {
   saveAdapter(
     path,
@@ -27,6 +28,7 @@ export function saveAdapterFile(
       date: spec.createdAt,
       seed: spec.training.seed,
       steps: step,
+      ...(thumbnail === undefined ? {} : { thumbnail }),
       learningRate: spec.training.learningRate,
       resolution: [spec.training.resolution ?? base.width, spec.training.resolution ?? base.height],
     }),

@@ -1,7 +1,7 @@
 import { Random } from '../common/random.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import type { StepBatch } from './engine.ts';
-import type { Example, Examples } from './examples.ts';
+import type { Example, ExampleGroup, Examples } from './examples.ts';
 import { noisedExample, type Prediction } from './objective.ts';
 
 /** What the noise of the base looks like. */
@@ -57,9 +57,15 @@ function drawNoise(random: Random, length: number, channels: number, offset: num
   return noise;
 }
 
+/** A batch and the group of examples that it comes from, which says for which size its engine is built. */
+export interface SizedBatch {
+  readonly group: ExampleGroup;
+  readonly batch: StepBatch;
+}
+
 /**
  * The batch of one forward pass. Everything random follows from (seed, step, pass), so that a resumed run draws what
- * the first one would have drawn. Pictures are shown in a new order each epoch.
+ * the first one would have drawn.
  */
 export function trainingBatch(
   spec: TrainSpec['training'],
@@ -68,30 +74,64 @@ export function trainingBatch(
   latentChannels: number,
   step: number,
   pass: number,
-): StepBatch {
-  const count = set.examples.length;
+): SizedBatch {
   const random = new Random(spec.seed, `step:${step}:${pass}`);
-  const draws: Draw[] = [];
-  for (let b = 0; b < spec.batch; b++) {
-    const shown = ((step - 1) * spec.accumulation + pass) * spec.batch + b;
-    const example = set.examples[epochOrder(spec.seed, Math.floor(shown / count), count)[shown % count]!]!;
+  const counts = set.groups.map((group) => group.examples.length);
+  const shown = shownExamples(spec.seed, counts, spec.batch, (step - 1) * spec.accumulation + pass);
+  const group = set.groups[shown.group]!;
+  const draws = shown.examples.map((at): Draw => {
+    const example = group.examples[at]!;
     const timestep = random.integer(schedule.alphasCumprod.length);
     const dropped = random.uniform() < spec.captionDropout;
     const noise = drawNoise(random, example.latent.length, latentChannels, spec.noiseOffset);
-    draws.push({ example, timestep, noise, text: dropped ? set.empty : example });
-  }
-  return assemble(draws, schedule, spec.minSnrGamma);
+    return { example, timestep, noise, text: dropped ? set.empty : example };
+  });
+  return { group, batch: assemble(draws, schedule, spec.minSnrGamma) };
 }
 
-/** A shuffled order of the pictures for one epoch (Fisher-Yates). */
-function epochOrder(seed: number, epoch: number, count: number): number[] {
-  const random = new Random(seed, `epoch:${epoch}`);
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
+/** Batches of one group that may follow each other, so that a session that must be made anew is used for a while. */
+const blockLength = 8;
+
+/**
+ * Which examples the batch at `position` (0, 1, 2, ...) shows: indices within one group. As many batches as there are
+ * examples make a period, in which every example is shown `batch` times: a group of n examples gives n of its batches.
+ * These come in blocks, in a new order each period; within a group the examples come in a new order each time all were
+ * shown.
+ */
+export function shownExamples(
+  seed: number,
+  counts: readonly number[],
+  batch: number,
+  position: number,
+): { group: number; examples: number[] } {
+  const total = counts.reduce((a, b) => a + b, 0);
+  const period = Math.floor(position / total);
+  const order = counts.length === 1 ? undefined : groupOrder(seed, period, counts);
+  const within = position % total;
+  const group = order?.[within] ?? 0;
+  let earlier = within;
+  if (order) {
+    earlier = 0;
+    for (let i = 0; i < within; i++) if (order[i] === group) earlier++;
   }
-  return order;
+  const count = counts[group]!;
+  const name = counts.length === 1 ? 'epoch' : `epoch:${group}`;
+  const examples = Array.from({ length: batch }, (_, b) => {
+    const shown = (period * count + earlier) * batch + b;
+    const epoch = new Random(seed, `${name}:${Math.floor(shown / count)}`);
+    return epoch.shuffled(Array.from({ length: count }, (_, i) => i))[shown % count]!;
+  });
+  return { group, examples };
+}
+
+/** The groups of a period's batches, in shuffled blocks. */
+function groupOrder(seed: number, period: number, counts: readonly number[]): number[] {
+  const blocks = counts.flatMap((count, group) =>
+    Array.from({ length: Math.ceil(count / blockLength) }, (_, k) =>
+      new Array<number>(Math.min(blockLength, count - k * blockLength)).fill(group),
+    ),
+  );
+  return new Random(seed, `blocks:${period}`).shuffled(blocks).flat();
 }
 
 /** Seed of validation noise: the same for every run, so that runs compare. */
@@ -103,14 +143,16 @@ export function validationBatches(
   schedule: NoiseSchedule,
   latentChannels: number,
   timesteps: number,
-): StepBatch[] {
+): SizedBatch[] {
   const total = schedule.alphasCumprod.length;
-  return set.examples.flatMap((example, i) =>
-    Array.from({ length: timesteps }, (_, k) => {
-      const random = new Random(validationSeed, `validation:${i}:${k}`);
-      const timestep = Math.floor(((k + 0.5) * total) / timesteps);
-      const noise = drawNoise(random, example.latent.length, latentChannels, 0);
-      return assemble([{ example, timestep, noise, text: example }], schedule, null);
-    }),
+  return set.groups.flatMap((group) =>
+    group.examples.flatMap((example) =>
+      Array.from({ length: timesteps }, (_, k) => {
+        const random = new Random(validationSeed, `validation:${example.index}:${k}`);
+        const timestep = Math.floor(((k + 0.5) * total) / timesteps);
+        const noise = drawNoise(random, example.latent.length, latentChannels, 0);
+        return { group, batch: assemble([{ example, timestep, noise, text: example }], schedule, null) };
+      }),
+    ),
   );
 }

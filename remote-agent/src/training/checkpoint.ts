@@ -10,6 +10,8 @@ export interface TrainState {
   step: number;
   /** Exponential mean of the loss, or NaN before the first step. */
   smoothedLoss: number;
+  /** The lowest validation loss so far and the step after which it was measured. */
+  best?: { readonly step: number; readonly loss: number };
   readonly parameters: Float32Array;
   readonly optimizer: Optimizer;
 }
@@ -28,6 +30,7 @@ export function saveState(path: string, state: TrainState): void {
     step: String(state.step),
     updates: String(optimizer.updates),
     smoothed_loss: String(state.smoothedLoss),
+    ...(state.best ? { best_step: String(state.best.step), best_loss: String(state.best.loss) } : {}),
   };
   writeFileAtomic(path, encodeSafetensors(tensors, metadata));
 }
@@ -52,5 +55,7 @@ export function loadState(path: string, state: TrainState): boolean {
   state.optimizer.restore(take('optimizer.m'), take('optimizer.v'), Number(metadata.updates));
   state.step = Number(metadata.step);
   state.smoothedLoss = Number(metadata.smoothed_loss);
+  if (metadata.best_step !== undefined)
+    state.best = { step: Number(metadata.best_step), loss: Number(metadata.best_loss) };
   return true;
 }

@@ -21,7 +21,13 @@ export type TrainEvent =
       readonly seed: number;
       readonly file: string;
     }
-  | { readonly type: 'checkpoint'; readonly step: number; readonly file: string }
+  | {
+      readonly type: 'checkpoint';
+      readonly step: number;
+      readonly file: string;
+      /** The lowest validation loss so far was measured after this step; a later one replaces the file. */
+      readonly best?: true;
+    }
   | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'error'; readonly message: string; readonly where?: string; readonly hint?: string }
   | { readonly type: 'stopped'; readonly step: number }

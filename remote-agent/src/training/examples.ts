@@ -1,97 +1,187 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { writeFileAtomic } from '../common/files.ts';
-import { coverTo, readPicture, toPixels } from '../dataset/pictures.ts';
+import { checkPictures } from '../dataset/check.ts';
+import {
+  bucketSizes,
+  type CropSettings,
+  type Cut,
+  cutsOf,
+  enlargement,
+  nearestBucket,
+  type Size,
+  shownCorner,
+} from '../dataset/crop.ts';
+import { cutOut, type Picture, readPicture, toPixels } from '../dataset/pictures.ts';
+import { thumbnail } from '../dataset/thumbnail.ts';
 import type { Base } from '../diffusion/base.ts';
+import { timeIds, unetShapes } from '../diffusion/denoiser.ts';
 import { TextEncoder } from '../diffusion/text-encoder.ts';
 import { Vae } from '../diffusion/vae.ts';
-import type { DeviceName } from '../runtime/device.ts';
-import type { SpecPicture } from '../subject/train-spec.ts';
+import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
+import { ExampleCache } from './example-cache.ts';
 
 /** A picture as the U-Net sees it: scaled latents and the states of its caption. */
 export interface Example {
+  /** Position among all examples, in the order of the pictures. */
+  readonly index: number;
   readonly latent: Float32Array;
   readonly hidden: Float32Array;
   readonly pooled: Float32Array;
   readonly timeIds: Float32Array;
 }
 
-export interface Examples {
+/** Examples of one size: a batch holds examples of one group only. */
+export interface ExampleGroup extends Size {
   readonly latentHeight: number;
   readonly latentWidth: number;
+  /** Tokens of the text states. */
   readonly tokens: number;
   readonly examples: readonly Example[];
+}
+
+export interface Examples {
+  /** The largest first, equals by width; never empty. */
+  readonly groups: readonly ExampleGroup[];
   /** The states of the empty caption, for caption dropout. */
   readonly empty: { readonly hidden: Float32Array; readonly pooled: Float32Array };
 }
 
-/** SDXL's micro-conditioning (Podell et al. 2023, section 2.2): original size, crop corner, target size, in pixels. */
-export function timeIdsOf(
-  original: readonly [number, number],
-  crop: readonly [number, number],
-  target: readonly [number, number],
-): Float32Array {
-  return Float32Array.from([...original, ...crop, ...target]);
-}
-
-/** A square side that the base's U-Net can halve as often as it does. */
+/** A side that the base's U-Net can halve as often as it does. */
 const fitted = (side: number, step: number) => Math.max(step, Math.round(side / step) * step);
 
+/** The size of a square picture of this run; for a base of another shape, that shape. */
+function targetSize(base: Base, resolution: number | null): Size {
+  return {
+    width: fitted(resolution ?? base.width, base.sizeStep),
+    height: fitted(resolution ?? base.height, base.sizeStep),
+  };
+}
+
 /**
- * Decodes, crops and encodes pictures and captions. Latents are cached in `cache` under a hash of the picture, the
- * base and the size; both encoders are released before this returns.
+ * A run's pictures and captions as tensors. Latents and text states are cached by content, so that a
+ * resumed run needs neither the pictures nor the encoders. Release it when all is loaded.
  */
-export async function loadExamples(options: {
-  readonly base: Base;
-  readonly pictures: readonly SpecPicture[];
-  readonly resolution: number | null;
-  readonly flip: boolean;
-  readonly device: DeviceName;
-  readonly cache: string;
-}): Promise<Examples> {
-  const { base, pictures, cache, device } = options;
-  const width = fitted(options.resolution ?? base.width, base.sizeStep);
-  const height = fitted(options.resolution ?? base.height, base.sizeStep);
-  const latentHeight = height / base.vaeFactor;
-  const latentWidth = width / base.vaeFactor;
-  const vae = new Vae(base, { device });
-  const encoder = await TextEncoder.open(base, { device });
-  try {
+export class ExampleLoader {
+  readonly #base: Base;
+  readonly #spec: TrainSpec;
+  readonly #target: Size;
+  readonly #cache: ExampleCache;
+  readonly #vae: Vae;
+  #text: TextEncoder | undefined;
+  #sizes = new Map<string, Size>();
+  #last: { readonly file: string; readonly picture: Picture } | undefined;
+
+  constructor(base: Base, spec: TrainSpec, cache: string) {
+    this.#base = base;
+    this.#spec = spec;
+    this.#target = targetSize(base, spec.training.resolution);
+    this.#cache = new ExampleCache(cache, base.hash, spec.background);
+    this.#vae = new Vae(base, { device: spec.device });
+  }
+
+  /**
+   * Reads all pictures of the run, training and validation.
+   * @returns files that have fewer pixels than they are trained at, and are made larger
+   * @throws ParaError `picture` with all problems of all pictures, `base` when the base takes one size only
+   */
+  async check(): Promise<string[]> {
+    const { pictures, validationPictures } = this.#spec;
+    const all = [...pictures, ...validationPictures];
+    this.#sizes = await checkPictures(
+      all,
+      (hash) => this.#cache.size(hash),
+      (size) => this.#sizeFor(size),
+    );
+    for (const [hash, size] of this.#sizes) this.#cache.keepSize(hash, size);
+    const small = all.filter(({ sha256 }) => {
+      const size = this.#sizes.get(sha256)!;
+      return enlargement(size, this.#sizeFor(size)) > 1;
+    });
+    return [...new Set(small.map(({ file }) => file))];
+  }
+
+  /** The size that a picture is shown in. */
+  #sizeFor(original: Size): Size {
+    const buckets = this.#spec.training.crop === 'buckets';
+    return buckets ? nearestBucket(original, bucketSizes(this.#target, this.#base.sizeStep)) : this.#target;
+  }
+
+  /**
+   * Encodes pictures (checked before) and captions.
+   * @param use `validation`: each picture once, its middle, whatever the run's cropping does
+   */
+  async load(pictures: readonly SpecPicture[], use: 'training' | 'validation'): Promise<Examples> {
+    const { training } = this.#spec;
+    const settings: CropSettings =
+      use === 'training'
+        ? training
+        : { ...training, crop: training.crop === 'buckets' ? 'buckets' : 'center', flip: false };
     const captions = [...pictures.map((p) => p.caption), ''];
-    const states = await encoder.encode(captions);
+    const states = await this.#cache.texts(captions, async () => {
+      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
+      return this.#text.encode(captions);
+    });
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
       pooled: states.pooled.slice(i * states.pooledWidth, (i + 1) * states.pooledWidth),
     });
-    const examples: Example[] = [];
-    for (const [i, { file, sha256 }] of pictures.entries()) {
-      for (const flipped of options.flip ? [false, true] : [false]) {
-        const key = createHash('sha256')
-          .update([sha256, base.hash, width, height, flipped].join())
-          .digest('hex');
-        const latent = await cached(join(cache, `${key}.latent`), async () => {
-          const picture = await coverTo(await readPicture(file), width, height);
-          const data = toPixels(picture, flipped);
-          return (await vae.encode({ count: 1, channels: 3, height, width, data })).data;
-        });
-        const timeIds = timeIdsOf([height, width], [0, 0], [height, width]);
-        examples.push({ latent, ...textOf(i), timeIds });
+    const groups = new Map<string, { size: Size; examples: Example[] }>();
+    let index = 0;
+    for (const [i, picture] of pictures.entries()) {
+      const original = this.#sizes.get(picture.sha256)!;
+      const text = textOf(i);
+      for (const cut of cutsOf(original, picture.sha256, this.#target, this.#base.sizeStep, settings)) {
+        const { width, height } = cut.size;
+        const key = `${width}x${height}`;
+        const group = groups.get(key) ?? { size: cut.size, examples: [] };
+        groups.set(key, group);
+        const [left, top] = shownCorner(cut);
+        const ids = Float32Array.from(timeIds(width, height, { original, left, top }));
+        const latent = await this.#latent(picture, cut);
+        group.examples.push({ index: index++, latent, ...text, timeIds: ids });
       }
     }
-    return { latentHeight, latentWidth, tokens: states.tokens, examples, empty: textOf(pictures.length) };
-  } finally {
-    await encoder.release();
-    await vae.release();
+    this.#last = undefined;
+    return {
+      groups: [...groups.values()]
+        .sort((a, b) => b.examples.length - a.examples.length || a.size.width - b.size.width)
+        .map(({ size, examples }) => ({ ...size, ...this.#shape(size, states.tokens), examples })),
+      empty: textOf(pictures.length),
+    };
   }
-}
 
-async function cached(path: string, make: () => Promise<Float32Array>): Promise<Float32Array> {
-  if (existsSync(path)) {
-    const bytes = readFileSync(path);
-    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  /** The first training picture as a data URI, see `thumbnail`. */
+  async thumbnail(): Promise<string> {
+    const first = this.#spec.pictures[0]!;
+    return this.#cache.thumbnail(first.sha256, async () => thumbnail(await this.#read(first.file)));
   }
-  const values = await make();
-  writeFileAtomic(path, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-  return values;
+
+  /** @throws ParaError `base` where the U-Net was exported for another size only */
+  #shape(size: Size, tokens: number) {
+    const { vaeFactor, unet } = this.#base;
+    const shape = { latentHeight: size.height / vaeFactor, latentWidth: size.width / vaeFactor, tokens };
+    unetShapes(this.#base, { batch: unet.ports.sample.dims[0] ?? this.#spec.training.batch, ...shape });
+    return shape;
+  }
+
+  async #read(file: string): Promise<Picture> {
+    if (this.#last?.file !== file)
+      this.#last = { file, picture: await readPicture(file, this.#spec.background) };
+    return this.#last.picture;
+  }
+
+  #latent({ file, sha256 }: SpecPicture, cut: Cut): Promise<Float32Array> {
+    const { latentChannels, vaeFactor } = this.#base;
+    const { width, height } = cut.size;
+    const length = (latentChannels * height * width) / vaeFactor ** 2;
+    return this.#cache.latent(sha256, cut, length, async () => {
+      const data = toPixels(await cutOut(await this.#read(file), cut));
+      return (await this.#vae.encode({ count: 1, channels: 3, height, width, data })).data;
+    });
+  }
+
+  /** Frees both encoders. */
+  async release(): Promise<void> {
+    await this.#text?.release();
+    this.#text = undefined;
+    await this.#vae.release();
+  }
 }

@@ -25,8 +25,9 @@ export class Sampler {
   readonly #plan: AdapterPlan;
   readonly #method: Method;
 
-  constructor(base: Base, spec: TrainSpec, plan: AdapterPlan, method: Method) {
-    this.#generator = new Generator(base, { device: spec.device });
+  /** @param resident keep text encoders and VAE loaded between samples */
+  constructor(base: Base, spec: TrainSpec, plan: AdapterPlan, method: Method, resident = true) {
+    this.#generator = new Generator(base, { device: spec.device, resident });
     this.#spec = spec;
     this.#plan = plan;
     this.#method = method;
@@ -52,6 +53,7 @@ export class Sampler {
     return drawn;
   }
 
+  /** Frees every session; the next `draw` loads them anew. */
   async release(): Promise<void> {
     await this.#generator.release();
   }

@@ -61,6 +61,30 @@ describe('a subject file', () => {
       'keep one',
     ],
     [
+      'refuses a number of random crops without random cropping',
+      '{"pictures": ["a"], "class": "d", "training": {"crop": "buckets", "crops": 3}}',
+      'crops',
+      '"random"',
+    ],
+    [
+      'refuses a best checkpoint without the validation that tells it',
+      '{"pictures": ["a"], "class": "d", "validation": {"every": 0}, "checkpoints": {"best": true}}',
+      'best checkpoint',
+      'validation.every',
+    ],
+    [
+      'refuses a background that is no colour',
+      '{"pictures": ["a"], "class": "d", "background": "whitish"}',
+      'background',
+      '#rrggbb',
+    ],
+    [
+      'refuses to hold every picture out',
+      '{"pictures": ["a"], "class": "d", "validation": {"share": 1}}',
+      'validation.share',
+      'below 1',
+    ],
+    [
       'refuses LoRA settings for PaRa',
       '{"pictures": ["a"], "class": "d", "method": {"alpha": 4}}',
       'alpha',

@@ -1,0 +1,116 @@
+import type { AdapterPlan, Method } from '../adapters/method.ts';
+import type { Base } from '../diffusion/base.ts';
+import type { Layer } from '../onnx/modules.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+import { StepEngine } from './engine.ts';
+import type { ExampleGroup } from './examples.ts';
+import type { MemoryPlan } from './memory-plan.ts';
+import { Sampler } from './samples.ts';
+
+/** Engines by size, of which the few that were used last stay loaded. */
+class EngineSet {
+  /** In the order of their last use. */
+  readonly #engines = new Map<string, StepEngine>();
+  readonly #make: (group: ExampleGroup) => Promise<StepEngine>;
+  readonly #most: number;
+
+  constructor(most: number, make: (group: ExampleGroup) => Promise<StepEngine>) {
+    this.#most = most;
+    this.#make = make;
+  }
+
+  async get(group: ExampleGroup): Promise<StepEngine> {
+    const key = `${group.latentHeight}x${group.latentWidth}, ${group.tokens} tokens`;
+    let engine = this.#engines.get(key);
+    this.#engines.delete(key);
+    if (!engine) {
+      // Room first: the new one may need what an old one holds.
+      for (const [old, loaded] of this.#engines) {
+        if (this.#engines.size < this.#most) break;
+        this.#engines.delete(old);
+        await loaded.release();
+      }
+      engine = await this.#make(group);
+    }
+    this.#engines.set(key, engine);
+    return engine;
+  }
+
+  async release(): Promise<void> {
+    for (const engine of this.#engines.values()) await engine.release();
+    this.#engines.clear();
+  }
+}
+
+/**
+ * Everything of a run that is loaded into a device: step engines, engines that measure the loss, the sampler. Each is
+ * made when it is first asked for, and where they take turns, asking for one frees the others. What is made anew
+ * computes the same bits.
+ */
+export class RunSessions {
+  readonly #memory: MemoryPlan;
+  readonly #steps: EngineSet;
+  readonly #losses: EngineSet;
+  readonly #base: Base;
+  readonly #spec: TrainSpec;
+  readonly #method: Method;
+  #sampler: Sampler | undefined;
+
+  constructor(options: {
+    readonly base: Base;
+    readonly spec: TrainSpec;
+    readonly method: Method;
+    readonly plan: (layers: readonly Layer[]) => AdapterPlan;
+    readonly memory: MemoryPlan;
+  }) {
+    const { base, spec, method, plan, memory } = options;
+    this.#base = base;
+    this.#spec = spec;
+    this.#method = method;
+    this.#memory = memory;
+    const set = (batch: number, lossOnly: boolean) =>
+      new EngineSet(memory.engines, ({ latentHeight, latentWidth, tokens }) =>
+        StepEngine.create({
+          base,
+          method,
+          plan,
+          device: spec.device,
+          shapes: { batch, latentChannels: base.latentChannels, latentHeight, latentWidth, tokens },
+          lossOnly,
+        }),
+      );
+    this.#steps = set(spec.training.batch, false);
+    this.#losses = set(1, true);
+  }
+
+  /** The engine that trains on batches of a group. */
+  async step(group: ExampleGroup): Promise<StepEngine> {
+    await this.#alone(this.#steps);
+    return this.#steps.get(group);
+  }
+
+  /** The engine that measures the loss of single examples of a group. */
+  async loss(group: ExampleGroup): Promise<StepEngine> {
+    await this.#alone(this.#losses);
+    return this.#losses.get(group);
+  }
+
+  /** The sampler for adapters of this plan. */
+  async sampler(plan: AdapterPlan): Promise<Sampler> {
+    this.#sampler ??= new Sampler(this.#base, this.#spec, plan, this.#method, !this.#memory.turns);
+    await this.#alone(this.#sampler);
+    return this.#sampler;
+  }
+
+  async #alone(party: EngineSet | Sampler): Promise<void> {
+    if (!this.#memory.turns) return;
+    for (const other of [this.#steps, this.#losses, this.#sampler])
+      if (other !== party) await other?.release();
+  }
+
+  async release(): Promise<void> {
+    await this.#steps.release();
+    await this.#losses.release();
+    await this.#sampler?.release();
+  }
+}
