@@ -114,14 +114,50 @@ def whiten():
         print(name, "PSNR", psnr(vae, np.load(WORK / f"{name}.npy")))
 
 
+def refine(rank, args):
+    """Trains the decoder alone on squared error; the encoder stays, so that a trained U-Net stays valid."""
+    torch.manual_seed(12)
+    vae = AutoencoderKL.from_pretrained(WORK / "vae")
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    parameters = [p for p in vae.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=0)
+    average = workers.Average([vae], 0.998)
+    pools = [np.load(WORK / "train.npy", mmap_mode="r"), np.load(WORK / "vae.npy", mmap_mode="r")]
+    held = [np.load(WORK / "held.npy")[:192], np.load(WORK / "vae_held.npy")[:192]]
+    clock = workers.Clock(args.steps, 50)
+    for step in range(1, args.steps + 1):
+        rng = np.random.default_rng([step, rank, 2])
+        x = pixels(np.concatenate([pool[np.sort(rng.integers(0, len(pool), BATCH // 2))] for pool in pools]))
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * min(1, step / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+        with torch.no_grad():
+            z = vae.encode(x).latent_dist.mode()
+        loss = F.mse_loss(vae.decode(z).sample, x)
+        optimiser.zero_grad()
+        loss.backward()
+        workers.average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        average.update(step)
+        if rank == 0:
+            clock.tick(step, mse=loss.item())
+            if step % 250 == 0 or step == args.steps:
+                average.swap()
+                print("held-out PSNR %.2f dB, saturated %.2f dB" % tuple(psnr(vae, h) for h in held), flush=True)
+                vae.save_pretrained(WORK / "vae-refined")
+                average.swap()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--whiten", action="store_true")
+    parser.add_argument("--refine", action="store_true", help="train the decoder alone, after --whiten, into vae-refined")
     args = parser.parse_args()
     if args.whiten:
         torch.set_num_threads(2)
         whiten()
     else:
-        workers.run(train, args)
+        workers.run(refine if args.refine else train, args)

@@ -27,6 +27,12 @@ program
   .addOption(new Option('--method <name>', 'what to train').choices(['para', 'lora', 'both']))
   .option('--steps <n>', 'updates to make', whole)
   .option('--out <dir>', 'folder of the run')
+  .addOption(
+    new Option('--memory <mode>', 'lean: less memory, slower (default: as the subject file says)').choices([
+      'fast',
+      'lean',
+    ]),
+  )
   .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda', 'webgpu']))
   .option('--continue-schedule', 'with --resume --steps: stretch a falling learning rate')
   .option('--json', 'events as JSON lines')

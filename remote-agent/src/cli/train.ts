@@ -17,6 +17,7 @@ export interface TrainOptions {
   readonly method?: MethodName | 'both';
   readonly steps?: number;
   readonly out?: string;
+  readonly memory?: 'fast' | 'lean';
   readonly device?: 'cpu' | 'cuda' | 'webgpu';
   readonly json?: boolean;
   readonly continueSchedule?: boolean;
@@ -114,6 +115,7 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
       method,
       steps: options.steps,
       device: options.device,
+      memory: options.memory,
     });
     const directory = outFolder(spec, options.out, methods.length > 1);
     createJob(directory, spec);

@@ -99,6 +99,13 @@ const Training = Type.Object(
         default: 0,
       }),
     ),
+    memory: Type.Optional(
+      Type.Union([Type.Literal('fast'), Type.Literal('lean')], {
+        description:
+          'fast: keep all activations; lean: compute most of them again for the backward pass (slower, less memory).',
+        default: 'fast',
+      }),
+    ),
     optimizer: Type.Optional(
       Type.Union([Type.Literal('adamw'), Type.Literal('sgd')], {
         description: 'The update rule.',

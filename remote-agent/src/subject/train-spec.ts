@@ -37,6 +37,7 @@ export interface TrainSpec {
     readonly learningRate: number;
     readonly schedule: 'constant' | 'cosine' | 'linear';
     readonly warmup: number;
+    readonly memory: 'fast' | 'lean';
     readonly optimizer: 'adamw' | 'sgd';
     readonly weightDecay: number;
     readonly beta1: number;
@@ -80,6 +81,7 @@ export interface SpecOverrides {
   readonly steps?: number | undefined;
   readonly device?: TrainSpec['device'] | undefined;
   readonly keep?: readonly number[] | undefined;
+  readonly memory?: 'fast' | 'lean' | undefined;
 }
 
 /** Defaults that differ between the methods. */
@@ -136,6 +138,7 @@ export function makeTrainSpec(
       learningRate: switched ? defaults.learningRate : (training.learningRate ?? defaults.learningRate),
       schedule: training.schedule ?? 'constant',
       warmup: training.warmup ?? 0,
+      memory: overrides.memory ?? training.memory ?? 'fast',
       optimizer: training.optimizer ?? 'adamw',
       weightDecay: training.weightDecay ?? 0,
       beta1: training.beta1 ?? 0.9,

@@ -89,11 +89,13 @@ export class StepEngine {
     readonly shapes: StepShapes;
     readonly device: DeviceName;
     readonly lossOnly?: boolean;
+    readonly memory?: 'fast' | 'lean';
   }): Promise<StepEngine> {
     const { base, method, shapes, device } = options;
     const { graph, layers, inputs } = loadUnet(base, shapes);
     const plan = options.plan(layers);
-    buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly: options.lossOnly ?? false });
+    const { lossOnly = false, memory = 'fast' } = options;
+    buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory });
     const step = await createSession(encodeGraph(graph), {
       device,
       optimization: 'extended',

@@ -77,6 +77,7 @@ export class RunSessions {
           device: spec.device,
           shapes: { batch, latentChannels: base.latentChannels, latentHeight, latentWidth, tokens },
           lossOnly,
+          memory: spec.training.memory,
         }),
       );
     this.#steps = set(spec.training.batch, false);

@@ -1,6 +1,7 @@
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
+import { recompute } from '../autodiff/recompute.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { liftOpset } from '../onnx/lift-opset.ts';
@@ -44,6 +45,8 @@ export interface StepGraphOptions {
   readonly plan: AdapterPlan;
   /** Leave the gradients out: the same loss alone, for validation. */
   readonly lossOnly?: boolean;
+  /** `lean` computes activations again for the backward pass instead of keeping them all; default `fast`. */
+  readonly memory?: 'fast' | 'lean';
 }
 
 /** Fixes every dimension of a loaded U-Net graph and removes what only served dynamic shapes. */
@@ -83,10 +86,12 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   }
   graph.setOutputs([loss]);
   canonicalise(graph);
+  const forward = graph.nodes.length;
   const found = gradients(graph, stepNames.loss, [stepNames.coefficients]);
   const gradient = found.get(stepNames.coefficients)!;
   graph.push(graph.makeNode('Identity', [gradient], { outputs: [stepNames.gradient] }));
   graph.setOutputs([loss, valueInfo(stepNames.gradient, DataType.FLOAT, [plan.coefficientCount])]);
+  if (options.memory === 'lean') recompute(graph, forward);
   prune(graph);
 }
 
