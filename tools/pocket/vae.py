@@ -115,9 +115,9 @@ def whiten():
 
 
 def refine(rank, args):
-    """Trains the decoder alone on squared error; the encoder stays, so that a trained U-Net stays valid."""
+    """Trains the decoder alone on squared error; the encoder stays, so that a trained U-Net stays valid. Goes on from vae-refined."""
     torch.manual_seed(12)
-    vae = AutoencoderKL.from_pretrained(WORK / "vae")
+    vae = AutoencoderKL.from_pretrained(WORK / ("vae-refined" if (WORK / "vae-refined").exists() else "vae"))
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
     parameters = [p for p in vae.parameters() if p.requires_grad]
