@@ -33,7 +33,11 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
     renameSync(temporary, path);
     syncDirectory(dirname(path));
   } catch (cause) {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // The first failure is the one to tell.
+    }
     throw diskError(cause, path);
   }
 }
@@ -64,6 +68,9 @@ export function diskError(cause: unknown, path: string): unknown {
     EACCES: ['No permission to write here', 'choose another folder or change its permissions'],
     EPERM: ['No permission to write here', 'choose another folder or change its permissions'],
     EROFS: ['The file system is read-only', 'choose another folder'],
+    EISDIR: ['A folder stands where this file should go', 'choose another path'],
+    ENOTEMPTY: ['A folder stands where this file should go', 'choose another path'],
+    EEXIST: ['A part of this path is a file, not a folder', 'choose another path'],
     ENOTDIR: ['A part of this path is a file, not a folder', 'choose another path'],
   };
   const known = code ? hints[code] : undefined;

@@ -18,7 +18,6 @@ export function decodeGraph(bytes: Uint8Array, directory?: string, where = 'mode
   try {
     graph = new Graph(fromBinary(ModelProtoSchema, plain), directory);
   } catch (cause) {
-    if (cause instanceof ParaError) throw cause;
     throw new ParaError('model-file', 'This is not a whole ONNX file', {
       where,
       hint: 'it is damaged or cut off; download or export it again',
