@@ -116,7 +116,8 @@ def save(folder, random=False):
     for model, name in zip(models, ("unet", "text_encoder", "text_encoder_2")):
         model.half().float().save_pretrained(folder / name)
     DDIMScheduler(**SCHEDULER).save_pretrained(folder / "scheduler")
-    AutoencoderKL.from_pretrained(WORK / "vae").half().float().save_pretrained(folder / "vae")
+    vae = WORK / ("vae-refined" if (WORK / "vae-refined").exists() else "vae")
+    AutoencoderKL.from_pretrained(vae).half().float().save_pretrained(folder / "vae")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes pocket-sdxl from scratch: about three and a half hours on two cores. Every step resumes where it was.
+# Makes pocket-sdxl from scratch: about four and a half hours on two cores. Every step resumes where it was.
 set -euo pipefail
 cd "$(dirname "$0")"
 home="${PARA_TOOLS_HOME:-$HOME/.cache/para-studio-tools}"
@@ -11,6 +11,7 @@ python="$home/venv/bin/python"
 [ -f "$home/pocket/vae_held.npy" ] || "$python" data.py --count 40000
 "$python" vae.py --steps 2400
 [ -f "$home/pocket/latents.npy" ] || "$python" vae.py --whiten
+[ -d "$home/pocket/vae-refined" ] || "$python" vae.py --refine --steps 2000
 "$python" diffusion.py --steps 100000 --minutes "${MINUTES:-140}"
 "$python" diffusion.py --save
 "$python" export.py ../../remote-agent/bases/pocket-sdxl
