@@ -4,10 +4,18 @@ import type { Graph } from '../onnx/graph.ts';
 import { countOf, dimsOf, toNumbers } from '../onnx/tensor-data.ts';
 import { DataType, floatTensor, int64Tensor } from '../onnx/types.ts';
 
+interface Made {
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
 /** Appends nodes whose shapes are known, and records those in `graph.types`. Values are named by strings. */
 export class Emitter {
   readonly graph: Graph;
   readonly #constants = new Map<string, string>();
+  /** What this emitter appended, by output. */
+  readonly #made = new Map<string, Made>();
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -35,6 +43,7 @@ export class Emitter {
   ): string {
     const out = this.graph.add(type, inputs, { attributes, hint: 'd' });
     this.graph.types.set(out, { type: elementType, shape });
+    this.#made.set(out, { type, inputs, attributes });
     return out;
   }
 
@@ -97,8 +106,45 @@ export class Emitter {
     });
   }
 
+  /** Of a reshaped value, reshapes what that was made from. */
   reshape(x: string, shape: readonly number[]): string {
-    return this.shape(x).join() === shape.join() ? x : this.op('Reshape', [x, this.ints(shape)], shape);
+    const source = this.#unshaped(x);
+    for (const same of [x, source]) if (this.shape(same).join() === shape.join()) return same;
+    return this.op('Reshape', [source, this.ints(shape)], shape);
+  }
+
+  #unshaped(x: string): string {
+    const made = this.#made.get(x);
+    return made?.type === 'Reshape' ? made.inputs[0]! : x;
+  }
+
+  /** Sum of values of one shape; matrix products take what is summed before them as their third operand. */
+  sum(values: readonly string[]): string {
+    const shape = this.shape(values[0]!);
+    const roots = values.map((v) => this.#unshaped(v));
+    const product = (root: string) => {
+      const made = this.#made.get(root);
+      return made?.type === 'Gemm' && made.inputs.length === 2 ? made : undefined;
+    };
+    const rows = roots.find(product);
+    const fits = (root: string) =>
+      product(root) && this.shape(root).join() === (rows && this.shape(rows).join());
+    const others = values.filter((_, i) => !fits(roots[i]!));
+    const products = roots.filter(fits);
+    if (rows === undefined) return values.reduce((a, b) => this.add(a, b));
+    let total =
+      others.length > 0
+        ? this.reshape(
+            others.reduce((a, b) => this.add(a, b)),
+            this.shape(rows),
+          )
+        : products.shift()!;
+    // The product alone, made before, is pruned where nothing else reads it.
+    for (const root of products) {
+      const { inputs, attributes } = product(root)!;
+      total = this.op('Gemm', [...inputs, total], this.shape(root), attributes);
+    }
+    return this.reshape(total, shape);
   }
 
   transpose(x: string, perm: readonly number[]): string {

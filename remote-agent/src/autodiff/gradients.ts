@@ -54,7 +54,7 @@ function total(
   const whole = contributions.filter((c) => typeof c === 'string');
   const parts = contributions.filter((c) => typeof c !== 'string');
   if (parts.length > 0) whole.push(...assemble(emit, emit.shape(name), parts));
-  return whole.reduce((a, b) => emit.add(a, b));
+  return emit.sum(whole);
 }
 
 /** Lays disjoint parts of one axis side by side, with zeros in the gaps; overlapping parts become several values. */
