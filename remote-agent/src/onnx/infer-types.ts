@@ -301,9 +301,27 @@ export function inferNode(
   if (!rule) return undefined;
   const inputs = node.input.map((name) => (name ? known.get(name) : undefined));
   if (node.input.some((name, i) => name !== '' && inputs[i] === undefined)) return undefined;
-  const found = rule(node, inputs as Known[], graph);
+  let found: ReturnType<ShapeRule>;
+  try {
+    found = rule(node, inputs as Known[], graph);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    // Rules read the inputs that their operator must have; damaged files leave them out.
+    throw new ParaError('graph', `Operator ${node.opType} lacks an input or attribute that it must have`, {
+      where: `node ${node.name || node.output[0]}`,
+      hint: 'the model file is damaged; copy or export it again',
+      cause,
+    });
+  }
   if (!found) return undefined;
-  return Array.isArray(found) ? found : [found as Known];
+  const outputs: Known[] = Array.isArray(found) ? found : [found as Known];
+  for (const { shape } of outputs)
+    if (!shape.every((d) => Number.isSafeInteger(d) && d >= 0))
+      throw new ParaError('graph', `Operator ${node.opType} would have the impossible shape [${shape}]`, {
+        where: `node ${node.name || node.output[0]}`,
+        hint: 'the model file is damaged; copy or export it again',
+      });
+  return outputs;
 }
 
 /**

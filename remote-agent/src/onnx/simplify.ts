@@ -96,7 +96,7 @@ export function simplify(graph: Graph): void {
       const tensor = node.attribute[0].t;
       tensor.name = node.output[0]!;
       graph.setInitializer(tensor);
-      known.set(tensor.name, inferNode(graph, node, known)![0]!);
+      known.set(tensor.name, (inferNode(graph, node, known) ?? failUnknown(node, graph))[0]!);
       continue;
     }
     const types = inferNode(graph, node, known);
