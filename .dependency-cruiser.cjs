@@ -1,5 +1,6 @@
 // Which room may import which: an arrow only to rooms further up this list (docs/architecture.md).
 const rooms = [
+  'protocol',
   'common',
   'subject',
   'onnx',
@@ -10,6 +11,8 @@ const rooms = [
   'dataset',
   'training',
   'jobs',
+  'server',
+  'hosts',
   'cli',
 ];
 const src = '^remote-agent/src/';
@@ -25,6 +28,7 @@ const soleImporters = [
   ['protobuf-only-in-onnx', 'onnx', '@bufbuild/protobuf'],
   ['onnxruntime-only-in-runtime', 'runtime', 'onnxruntime-(node|common)'],
   ['image-library-only-in-dataset', 'dataset', 'sharp'],
+  ['rpc-library-only-in-protocol', 'protocol', 'vscode-jsonrpc'],
   ['cli-library-only-in-cli', 'cli', '(commander|cli-progress)'],
 ].map(([name, room, library]) => ({
   name,

@@ -11,6 +11,7 @@ export async function build() {
     entryPoints: {
       para: 'remote-agent/src/cli/main.ts',
       trainer: 'remote-agent/src/jobs/trainer-main.ts',
+      agent: 'remote-agent/src/server/main.ts',
     },
     outdir: join(root, 'remote-agent/dist'),
     bundle: true,

@@ -30,6 +30,12 @@ export const jobFiles = (directory: string) => ({
   state: join(directory, 'checkpoints', 'state.safetensors'),
   adapter: join(directory, 'adapter.safetensors'),
   cache: join(directory, 'cache'),
+  /** Held by the supervisor that looks after the job, on hosts with a queue. */
+  claim: join(directory, 'supervisor.lock'),
+  /** There when somebody asked the trainer to stop: a file outlives what a signal to a process does not. */
+  stop: join(directory, 'stop'),
+  /** There where the job itself is on a host and this folder is its picture: which host, which job. */
+  remote: join(directory, 'remote.json'),
 });
 
 /** Folder of all runs of this user: `$PARA_HOME/runs`. */
@@ -83,7 +89,8 @@ export function readStatus(directory: string): JobStatus {
       cause,
     });
   }
-  return status.state === 'running' && !lockHolder(files.lock) ? { ...status, state: 'interrupted' } : status;
+  const alive = existsSync(files.remote) || lockHolder(files.lock) || lockHolder(files.claim);
+  return status.state === 'running' && !alive ? { ...status, state: 'interrupted' } : status;
 }
 
 /** A run as lists show it. */

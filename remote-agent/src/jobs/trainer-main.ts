@@ -1,6 +1,6 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { removeUnfinished } from '../common/files.ts';
 import type { TrainEvent } from '../training/events.ts';
@@ -52,7 +52,7 @@ async function main(directory: string): Promise<number> {
     removeUnfinished(directory);
     log = new EventLog(files.events);
     status('running');
-    const outcome = await train(spec, files, { emit, shouldStop: () => stopping });
+    const outcome = await train(spec, files, { emit, shouldStop: () => stopping || existsSync(files.stop) });
     status(outcome);
     return outcome === 'finished' ? 0 : stoppedCode;
   } catch (cause) {
