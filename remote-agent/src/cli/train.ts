@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { writeFileAtomic } from '../common/files.ts';
 import { findPictures } from '../dataset/find.ts';
 import { openBase } from '../diffusion/base.ts';
+import { continueTo } from '../jobs/continue.ts';
 import type { LoggedEvent } from '../jobs/event-log.ts';
-import { createJob, findRun, jobFiles, readSpec, readStatus, runsFolder } from '../jobs/job.ts';
+import { createJob, findRun, jobFiles, readSpec, runsFolder } from '../jobs/job.ts';
 import { startTrainer } from '../jobs/start.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
@@ -36,25 +36,6 @@ export function specFor(
     subject,
     { base: { name: named, hash: base.hash }, ...findPictures(subject), createdAt },
     overrides,
-  );
-}
-
-/** Raises the number of steps of a run. @throws ParaError `settings` when that would change the steps made so far */
-export function continueTo(directory: string, steps: number, agreed: boolean): void {
-  const spec = readSpec(directory);
-  if (steps < readStatus(directory).step)
-    throw new ParaError('settings', `The run has already made more than ${steps} steps`, {
-      where: directory,
-    });
-  if (spec.training.schedule !== 'constant' && steps !== spec.training.steps && !agreed)
-    throw new ParaError(
-      'settings',
-      `This run's learning rate falls to zero at step ${spec.training.steps}; continuing to ${steps} stretches the rest of the fall over the new length, which is not what a run of ${steps} steps from the start would have done`,
-      { where: 'training.schedule', hint: 'add --continue-schedule to do it all the same' },
-    );
-  writeFileAtomic(
-    jobFiles(directory).spec,
-    `${JSON.stringify({ ...spec, training: { ...spec.training, steps } }, null, 2)}\n`,
   );
 }
 

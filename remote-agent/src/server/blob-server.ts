@@ -1,0 +1,60 @@
+import { createReadStream, existsSync, lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { ParaError } from '../common/errors.ts';
+import { hashOf, receiveBlob } from '../jobs/blob-store.ts';
+import { BlobRequest } from '../protocol/blobs.ts';
+import { ByteChannel } from '../protocol/byte-channel.ts';
+import { problemOf } from '../protocol/validate.ts';
+import { sentinel } from '../protocol/version.ts';
+import { toFailure } from './failure.ts';
+import { findJob } from './find-job.ts';
+
+/** Serves the blob channel until its input ends. A failure in the middle of bytes ends it: the client opens another. */
+export async function serveBlobs(input: Readable, output: Writable): Promise<void> {
+  const channel = new ByteChannel(input, output);
+  await channel.write(`\n${sentinel}\n`);
+  for (let line = await channel.readLine(); line !== undefined; line = await channel.readLine()) {
+    try {
+      const request = parse(line);
+      if (request.op === 'put') {
+        await receiveBlob(request.sha256, request.size, async (offset) => {
+          await channel.writeJson({ offset });
+          return channel.readBytes(request.size - offset);
+        });
+        await channel.writeJson({ done: true });
+      } else await send(channel, request);
+    } catch (cause) {
+      await channel.writeJson({ error: toFailure(cause) });
+      return;
+    }
+  }
+}
+
+function parse(line: string): BlobRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    value = undefined;
+  }
+  const problem = problemOf(BlobRequest, value);
+  if (problem) throw new ParaError('protocol', `The blob channel does not understand a request (${problem})`);
+  return value as BlobRequest;
+}
+
+async function send(channel: ByteChannel, request: BlobRequest & { op: 'get' }): Promise<void> {
+  const path = join(findJob(request.job), request.file);
+  if (!existsSync(path) || !lstatSync(path).isFile())
+    throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
+  // Files are replaced as a whole, never changed: size and hash are told before, and the client holds the bytes to them.
+  const { size } = lstatSync(path);
+  const sha256 = await hashOf(path, size);
+  const { have } = request;
+  const same = have.size > 0 && have.size <= size && (await hashOf(path, have.size)) === have.sha256;
+  const offset = same ? have.size : 0;
+  await channel.writeJson({ size, sha256, offset });
+  if (offset < size)
+    for await (const part of createReadStream(path, { start: offset, end: size - 1 }))
+      await channel.write(part as Buffer);
+}
