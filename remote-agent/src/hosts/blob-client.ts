@@ -1,0 +1,115 @@
+import { createReadStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type ErrorCode, ParaError } from '../common/errors.ts';
+import { hashOf } from '../jobs/blob-store.ts';
+import { BlobFailure, type BlobRequest, GetOffer, PutDone, PutOffer } from '../protocol/blobs.ts';
+import { ByteChannel } from '../protocol/byte-channel.ts';
+import { isValid } from '../protocol/validate.ts';
+import { maxBanner, sentinel } from '../protocol/version.ts';
+import type { Channel } from './transport.ts';
+
+/** The client's end of the blob channel: one transfer at a time, in the order they were asked for. */
+export class BlobClient {
+  readonly #channel: Channel;
+  readonly #bytes: ByteChannel;
+  readonly #host: string;
+  #turn: Promise<unknown>;
+  ended = false;
+
+  constructor(channel: Channel, host: string) {
+    this.#channel = channel;
+    this.#host = host;
+    this.#bytes = new ByteChannel(channel.stdout, channel.stdin);
+    this.#turn = this.#skipBanner();
+    this.#turn.catch(() => {});
+  }
+
+  async #skipBanner(): Promise<void> {
+    for (let skipped = 0; skipped < maxBanner; ) {
+      const line = await this.#bytes.readLine(maxBanner);
+      if (line === undefined) break;
+      if (line.trim() === sentinel) return;
+      skipped += line.length + 1;
+    }
+    throw new ParaError('host', 'The blob channel could not be opened', { where: this.#host });
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    try {
+      return await mine;
+    } catch (cause) {
+      // In the middle of bytes nobody knows where a line begins: the next transfer gets a channel of its own.
+      this.close();
+      if (cause instanceof ParaError) throw cause;
+      throw new ParaError('host', 'A transfer was cut off', {
+        where: this.#host,
+        hint: 'it goes on from there when it is repeated',
+        cause,
+      });
+    }
+  }
+
+  async #answer(): Promise<unknown> {
+    const line = await this.#bytes.readLine();
+    if (line === undefined) throw new Error('the channel ended');
+    const value: unknown = JSON.parse(line);
+    if (!isValid(BlobFailure, value)) return value;
+    const { code, what, where, hint } = value.error;
+    throw new ParaError(code as ErrorCode, what, { ...(where ? { where } : {}), ...(hint ? { hint } : {}) });
+  }
+
+  /** Sends a file under its hash; what the host has of it already is not sent. */
+  put(path: string, sha256: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const { size } = statSync(path);
+      await this.#ask({ op: 'put', sha256, size });
+      const offer = await this.#answer();
+      if (!isValid(PutOffer, offer) || offer.offset > size) throw new Error('no offer');
+      if (offer.offset < size)
+        for await (const part of createReadStream(path, { start: offer.offset, end: size - 1 }))
+          await this.#bytes.write(part as Buffer);
+      if (!isValid(PutDone, await this.#answer())) throw new Error('not taken');
+    });
+  }
+
+  #ask(request: BlobRequest): Promise<void> {
+    return this.#bytes.writeJson(request);
+  }
+
+  /** Fetches a result file of a job to `path`; a part that is there from before is gone on from. */
+  get(job: string, file: string, path: string): Promise<void> {
+    return this.#inTurn(async () => {
+      mkdirSync(dirname(path), { recursive: true });
+      const partial = `${path}.part`;
+      const has = existsSync(partial) ? statSync(partial).size : 0;
+      const have = { size: has, sha256: has > 0 ? await hashOf(partial) : '0'.repeat(64) };
+      await this.#ask({ op: 'get', job, file, have });
+      const offer = await this.#answer();
+      if (!isValid(GetOffer, offer) || (offer.offset !== 0 && offer.offset !== has))
+        throw new Error('no offer');
+      const out = await open(partial, offer.offset === 0 ? 'w' : 'a', 0o600);
+      try {
+        for await (const part of this.#bytes.readBytes(offer.size - offer.offset)) await out.write(part);
+        await out.sync();
+      } finally {
+        await out.close();
+      }
+      if ((await hashOf(partial)) !== offer.sha256) {
+        rmSync(partial, { force: true });
+        throw new ParaError('blob', 'A file came from the host with other bytes than announced', {
+          where: `${this.#host}: ${file}`,
+          hint: 'repeat it',
+        });
+      }
+      renameSync(partial, path);
+    });
+  }
+
+  close(): void {
+    this.ended = true;
+    this.#channel.kill();
+  }
+}

@@ -1,0 +1,133 @@
+import { type ErrorCode, ParaError } from '../common/errors.ts';
+import { ClientEnd, RequestError } from '../protocol/connection.ts';
+import type { Method, Params, Result } from '../protocol/contract.ts';
+import { agree, oldestProtocol, protocolVersion } from '../protocol/version.ts';
+import { BlobClient } from './blob-client.ts';
+import type { HostProfile } from './profiles.ts';
+import { type Channel, openTransport, type Transport } from './transport.ts';
+
+/** Time for a login and the start of the agent, in ms. */
+const startLimit = 60_000;
+const pingEvery = 15_000;
+
+/** Words that start the installed agent; the host's shell never sees a path made of input. */
+const agentWords = ({ root }: HostProfile, command: string) => [
+  'sh',
+  `${root}/agent/current/para-agent`,
+  command,
+];
+
+/** One connection to the agent of a host. */
+export class HostSession {
+  readonly #timer: NodeJS.Timeout;
+  #blobs: BlobClient | undefined;
+
+  private constructor(
+    readonly profile: HostProfile,
+    readonly transport: Transport,
+    readonly channel: Channel,
+    readonly client: ClientEnd,
+    readonly home: string,
+    readonly notes: readonly string[],
+  ) {
+    this.#timer = setInterval(() => {
+      client.call('ping', {}, pingEvery).catch(() => this.close());
+    }, pingEvery);
+    this.#timer.unref();
+  }
+
+  /** @throws ParaError `host` when the host is not reached or has no agent, `protocol` when the versions part */
+  static async open(profile: HostProfile): Promise<HostSession> {
+    const transport = openTransport(profile);
+    const channel = transport.run(agentWords(profile, 'serve'));
+    const client = new ClientEnd(channel.stdout, channel.stdin);
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const late = new Promise<'late'>((resolve) => {
+        timer = setTimeout(() => resolve('late'), startLimit);
+      });
+      const first = await Promise.race([client.started.then(() => 'started' as const), channel.exit, late]);
+      if (first === 'late')
+        throw new ParaError('host', 'The agent on the host does not begin to speak', {
+          where: `${profile.name}: ${client.banner.trim()}`,
+          hint: 'does a start-up file of the shell there wait for input?',
+        });
+      if (first !== 'started') throw failedStart(profile, transport, channel, first);
+      const hello = await client.call('handshake', {
+        newest: protocolVersion,
+        oldest: oldestProtocol,
+        client: 'para',
+      });
+      if (agree(hello) === undefined)
+        throw new ParaError('protocol', 'The agent on the host speaks another protocol', {
+          where: `${profile.name}: agent ${hello.agent}`,
+          hint: `para host install ${profile.name}`,
+        });
+      return new HostSession(profile, transport, channel, client, hello.home, hello.notes);
+    } catch (cause) {
+      client.close();
+      channel.kill();
+      transport.close();
+      throw asParaError(cause, profile);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async call<M extends Method>(method: M, params: Params<M>): Promise<Result<M>> {
+    try {
+      return await this.client.call(method, params);
+    } catch (cause) {
+      throw asParaError(cause, this.profile);
+    }
+  }
+
+  /** The second channel, for bytes; opened anew after it failed. */
+  blobs(): BlobClient {
+    if (!this.#blobs || this.#blobs.ended)
+      this.#blobs = new BlobClient(this.transport.run(agentWords(this.profile, 'blobs')), this.profile.name);
+    return this.#blobs;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#blobs?.close();
+    this.client.close();
+    this.channel.kill();
+    this.transport.close();
+  }
+}
+
+function failedStart(
+  profile: HostProfile,
+  transport: Transport,
+  channel: Channel,
+  code: number | null,
+): ParaError {
+  const said = channel.errors();
+  if (code === 127 || code === 126 || (code === 2 && /para-agent/.test(said)))
+    return new ParaError('host', 'The agent is not installed on this host', {
+      where: profile.name,
+      hint: `para host install ${profile.name}`,
+    });
+  return transport.explain(channel, code);
+}
+
+/** An error of the other end or of the way, as one of the house. */
+export function asParaError(cause: unknown, profile: HostProfile): unknown {
+  if (!(cause instanceof RequestError)) return cause;
+  const { code, what, where, hint } = cause.failure;
+  const how = cause.mayHaveHappened
+    ? 'the request may have been carried out; sending it again does no harm'
+    : undefined;
+  return new ParaError(code as ErrorCode, printable(what), {
+    where: `${profile.name}${where ? `: ${printable(where)}` : ''}`,
+    ...((hint ?? how) ? { hint: printable(hint ?? how!) } : {}),
+    cause,
+  });
+}
+
+/** Text of a host without what would steer a terminal. */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?');

@@ -1,0 +1,157 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { ParaError } from '../common/errors.ts';
+import type { HostProfile } from './profiles.ts';
+import { shellLine } from './quote.ts';
+
+/** A program that runs on a host, with its streams. */
+export interface Channel {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** The end of what it said on stderr. */
+  errors(): string;
+  /** Exit code; `null` where it was killed or the link was lost. */
+  readonly exit: Promise<number | null>;
+  kill(): void;
+}
+
+/** A way to run programs on a host. Every channel is independent; losing one loses no other's bytes. */
+export interface Transport {
+  run(words: readonly string[]): Channel;
+  /** Turns the end of a channel that never worked into words that say what to do. */
+  explain(channel: Channel, code: number | null): ParaError;
+  close(): void;
+}
+
+function start(program: string, args: readonly string[], cwd?: string): Channel {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd ? { cwd } : {}) });
+  let said = '';
+  child.stderr.on('data', (part: Buffer) => {
+    said = (said + part.toString()).slice(-8000);
+  });
+  // A write to a program that is gone is told by its exit.
+  child.stdin.on('error', () => {});
+  const exit = new Promise<number | null>((resolve) => {
+    child.on('error', (error) => {
+      said += error.message;
+      resolve(null);
+    });
+    // Not 'close': a connection master in the background keeps stderr open.
+    child.on('exit', (code) => resolve(code));
+  });
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    errors: () => said,
+    exit,
+    kill: () => child.kill('SIGKILL'),
+  };
+}
+
+/** This machine as a host: the same agent in child processes. */
+class LocalTransport implements Transport {
+  run(words: readonly string[]): Channel {
+    return start(words[0]!, words.slice(1), homedir());
+  }
+
+  explain(channel: Channel, code: number | null): ParaError {
+    return new ParaError('host', `The program ended at once (${code ?? 'killed'})`, {
+      where: channel.errors().trim(),
+    });
+  }
+
+  close(): void {}
+}
+
+/** The system's `ssh`: the user's own configuration, keys, agents and known hosts, one connection for all channels. */
+class OpenSshTransport implements Transport {
+  readonly #profile: HostProfile;
+  readonly #control: string;
+  readonly #args: string[];
+
+  constructor(profile: HostProfile) {
+    this.#profile = profile;
+    const folder = join(tmpdir(), `para-ssh-${userInfo().uid}`);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    chmodSync(folder, 0o700);
+    const key = `${process.pid} ${profile.name} ${profile.target}`;
+    this.#control = join(folder, createHash('sha256').update(key).digest('hex').slice(0, 16));
+    const options = {
+      ControlMaster: 'auto',
+      ControlPath: this.#control,
+      ControlPersist: '30',
+      ServerAliveInterval: '10',
+      ServerAliveCountMax: '3',
+      ConnectTimeout: '15',
+      // Stronger than a "no" in the user's file: an unknown key is asked about, a changed one refused.
+      StrictHostKeyChecking: 'ask',
+      ClearAllForwardings: 'yes',
+      RequestTTY: 'no',
+      // Without a terminal nobody could answer: fail instead of waiting.
+      ...(process.stdin.isTTY ? {} : { BatchMode: 'yes' }),
+    };
+    this.#args = [
+      ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
+      ...(profile.sshArguments ?? []),
+    ];
+  }
+
+  run(words: readonly string[]): Channel {
+    return start('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)]);
+  }
+
+  explain(channel: Channel, code: number | null): ParaError {
+    return sshError(this.#profile, channel.errors(), code);
+  }
+
+  close(): void {
+    spawn('ssh', [...this.#args, '-O', 'exit', '--', this.#profile.target!], { stdio: 'ignore' }).on(
+      'error',
+      () => {},
+    );
+  }
+}
+
+/** What `ssh` said, in words that say what to do. */
+export function sshError({ target, name }: HostProfile, said: string, code: number | null): ParaError {
+  const known: [RegExp, string, string][] = [
+    [
+      /REMOTE HOST IDENTIFICATION HAS CHANGED/,
+      'The host shows another key than the one known: somebody may be in between, or it was set up anew',
+      `ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh ${target}`,
+    ],
+    [/REVOKED HOST KEY/, 'The key of this host is marked as revoked', 'do not connect; ask whoever runs it'],
+    [
+      /Host key verification failed|No .* host key is known/,
+      'The key of this host is not known yet',
+      `run "ssh ${target}" once in a terminal, compare the fingerprint, answer yes`,
+    ],
+    [
+      /Permission denied|Too many authentication failures/,
+      'The host refused the login',
+      `see that "ssh ${target}" works; name the key with -i`,
+    ],
+    [/Could not resolve hostname/, 'There is no machine of this name', 'check the name, or the VPN'],
+    [/Connection refused/, 'Nothing answers on this port of the host', 'check the port; is sshd running?'],
+    [
+      /timed out|No route to host|Network is unreachable/,
+      'The host cannot be reached',
+      'check network, VPN, firewall',
+    ],
+    [/ENOENT|not found on this/, 'There is no "ssh" program here', 'install the OpenSSH client'],
+  ];
+  const text = said.trim();
+  for (const [pattern, what, hint] of known)
+    if (pattern.test(text))
+      return new ParaError('host', what, { where: `${name}: ${text.slice(-600)}`, hint });
+  return new ParaError('host', `The connection to the host ended (${code ?? 'killed'})`, {
+    where: `${name}: ${text.slice(-600)}`,
+  });
+}
+
+export const openTransport = (profile: HostProfile): Transport =>
+  profile.transport === 'local' ? new LocalTransport() : new OpenSshTransport(profile);
