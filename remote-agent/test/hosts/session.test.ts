@@ -26,10 +26,10 @@ const spec = (() => {
       pictures: [join(root, 'examples/robot/robot-1.png'), join(root, 'examples/robot/robot-2.png')],
       class: 'robot',
       method: { layers: 'up_blocks.**.attn{1,2}.to_*' },
-      training: { steps: 14, seed: 3 },
+      training: { steps: 200, seed: 3 },
       samples: { every: 0 },
       validation: { every: 0 },
-      checkpoints: { every: 4 },
+      checkpoints: { every: 20 },
     }),
   );
   return specFor(subject, {}, '2026-01-02T03:04:05.000Z');
@@ -95,13 +95,13 @@ it('ends with the bytes of a local run though the agent is killed and the traine
   await follow(first, seen, () => seen.some((e) => e.type === 'step' && e.step >= 2));
   first.close(); // kills the agent
   const second = await HostSession.open(profile);
-  await follow(second, seen, () => seen.some((e) => e.type === 'step' && e.step >= 6));
+  await follow(second, seen, () => seen.some((e) => e.type === 'step' && e.step >= 30));
   const lock = jobFiles(join(profile.root, 'runs/run-1')).lock;
   process.kill((JSON.parse(readFileSync(lock, 'utf8')) as { pid: number }).pid, 'SIGKILL');
   second.close();
   const third = await HostSession.open(profile);
   const job = await follow(third, seen, () => false);
-  expect(job).toMatchObject({ state: 'finished', step: 14 });
+  expect(job).toMatchObject({ state: 'finished', step: 200 });
   expect(seen.map((e) => e.seq)).toEqual(seen.map((_, i) => i + 1));
   expect(seen.some((e) => e.type === 'resumed')).toBe(true);
   const fetched = join(work, 'adapter.safetensors');
