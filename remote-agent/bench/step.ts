@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { chooseLayers } from '../src/adapters/layers.ts';
+import { methodByName } from '../src/adapters/methods.ts';
+import { openBase } from '../src/diffusion/base.ts';
+import { encodeGraph } from '../src/onnx/io.ts';
+import { createSession } from '../src/runtime/session.ts';
+import { sizeOf, type Tensor } from '../src/runtime/tensor.ts';
+import { loadUnet } from '../src/training/engine.ts';
+import { buildStepGraph, stepNames } from '../src/training/step-graph.ts';
+
+/** One way to train: what a case measures. */
+export interface StepCase {
+  readonly base: string;
+  readonly method: string;
+  readonly batch: number;
+  readonly memory: 'fast' | 'lean';
+  /** Height and width of the latents. */
+  readonly side: number;
+  readonly seconds: number;
+}
+
+/** Medians in milliseconds of the U-Net alone and of a whole step, measured in turn; the step's memory in bytes. */
+export interface StepResult {
+  readonly forwardMs: number;
+  readonly stepMs: number;
+  readonly ratio: number;
+  readonly runs: number;
+  /** Peak over what the process held before the first step; 0 where the system does not tell. */
+  readonly activationBytes: number;
+  readonly peakBytes: number;
+  readonly forwardNodes: number;
+  readonly stepNodes: number;
+}
+
+const resident = (field: 'VmHWM' | 'VmRSS') => {
+  try {
+    const line = readFileSync('/proc/self/status', 'utf8')
+      .split('\n')
+      .find((l) => l.startsWith(field));
+    return Number(/(\d+)/.exec(line ?? '')?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+};
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
+
+/** Measures one case; memory first, before anything else fills the process. */
+export async function measureStep(what: StepCase): Promise<StepResult> {
+  const base = openBase(what.base);
+  const { batch, side } = what;
+  const tokens = base.textEncoders[0]!.tokens;
+  const shapes = {
+    batch,
+    latentChannels: base.latentChannels,
+    latentHeight: side,
+    latentWidth: side,
+    tokens,
+  };
+  const { graph, layers, inputs } = loadUnet(base, shapes);
+  const method = methodByName(what.method);
+  const plan = method.plan(chooseLayers(layers, ['attention']), {});
+  buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory: what.memory });
+  const options = {
+    device: 'cpu',
+    optimization: 'extended',
+    memoryPattern: false,
+    externalDataDirectory: base.unet.directory,
+  } as const;
+  const step = await createSession(encodeGraph(graph), options);
+  const wave = (dims: readonly number[], scale: number) =>
+    Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(i * 0.37 + 1) * scale);
+  const feeds: Record<string, Tensor> = {};
+  for (const { name, type, dims } of step.inputs) {
+    const shape = dims as readonly number[];
+    const data =
+      name === base.unet.ports.timestep.name
+        ? wave(shape, 0).fill(500)
+        : wave(shape, name === stepNames.coefficients ? 0.05 : 1);
+    feeds[name] =
+      type === 'int64'
+        ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
+        : ({ type: 'float32', dims: shape, data } as Tensor);
+  }
+  const before = resident('VmRSS');
+  for (let i = 0; i < 3; i++) await step.run(feeds);
+  const peakBytes = resident('VmHWM');
+
+  const alone = loadUnet(base, shapes).graph;
+  const forward = await createSession(encodeGraph(alone), options);
+  const given = Object.fromEntries(forward.inputs.map(({ name }) => [name, feeds[name]!]));
+  const times: [number[], number[]] = [[], []];
+  const timed = async (list: number[], run: () => Promise<unknown>) => {
+    const begin = performance.now();
+    await run();
+    list.push(performance.now() - begin);
+  };
+  for (let i = 0; i < 3; i++) await forward.run(given);
+  const end = performance.now() + 1000 * what.seconds;
+  while (times[0].length < 8 || performance.now() < end) {
+    await timed(times[0], () => forward.run(given));
+    await timed(times[1], () => step.run(feeds));
+  }
+  const ratios = times[1].map((t, i) => t / times[0][i]!);
+  return {
+    forwardMs: median(times[0]),
+    stepMs: median(times[1]),
+    ratio: median(ratios),
+    runs: times[0].length,
+    activationBytes: peakBytes === 0 ? 0 : Math.max(0, peakBytes - before),
+    peakBytes,
+    forwardNodes: alone.nodes.length,
+    stepNodes: graph.nodes.length,
+  };
+}
