@@ -7,7 +7,7 @@ import { BlobFailure, type BlobRequest, GetOffer, PutDone, PutOffer } from '../p
 import { ByteChannel } from '../protocol/byte-channel.ts';
 import { isValid } from '../protocol/validate.ts';
 import { maxBanner, sentinel } from '../protocol/version.ts';
-import type { Channel } from './transport.ts';
+import type { Channel } from './transports/transport.ts';
 
 /** The client's end of the blob channel: one transfer at a time, in the order they were asked for. */
 export class BlobClient {

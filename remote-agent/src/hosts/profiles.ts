@@ -7,8 +7,8 @@ import { runsFolder } from '../jobs/job.ts';
 /** A host as the user named it. */
 export interface HostProfile {
   readonly name: string;
-  /** `local`: a child process here; `openssh`: the system's `ssh`. */
-  readonly transport: 'local' | 'openssh';
+  /** `local`: a child process here; `ssh2`: our own SSH client; `openssh`: the system's `ssh`. */
+  readonly transport: 'local' | 'ssh2' | 'openssh';
   /** `user@host` or a Host of `~/.ssh/config`. */
   readonly target?: string;
   /** Further arguments for `ssh`: -p, -i, -l, -J, -F and their values. */

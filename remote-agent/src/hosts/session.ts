@@ -4,7 +4,9 @@ import type { Method, Params, Result } from '../protocol/contract.ts';
 import { agree, oldestProtocol, protocolVersion } from '../protocol/version.ts';
 import { BlobClient } from './blob-client.ts';
 import type { HostProfile } from './profiles.ts';
-import { type Channel, openTransport, type Transport } from './transport.ts';
+import { nobody, type Prompter } from './prompter.ts';
+import { openTransport } from './transports/index.ts';
+import type { Channel, Transport } from './transports/transport.ts';
 
 /** Time for a login and the start of the agent, in ms. */
 const startLimit = 60_000;
@@ -37,9 +39,9 @@ export class HostSession {
   }
 
   /** @throws ParaError `host` when the host is not reached or has no agent, `protocol` when the versions part */
-  static async open(profile: HostProfile): Promise<HostSession> {
-    const transport = openTransport(profile);
-    const channel = transport.run(agentWords(profile, 'serve'));
+  static async open(profile: HostProfile, prompter: Prompter = nobody): Promise<HostSession> {
+    const transport = await openTransport(profile, prompter);
+    const channel = await transport.run(agentWords(profile, 'serve'));
     const client = new ClientEnd(channel.stdout, channel.stdin);
     let timer: NodeJS.Timeout | undefined;
     try {
@@ -83,9 +85,11 @@ export class HostSession {
   }
 
   /** The second channel, for bytes; opened anew after it failed. */
-  blobs(): BlobClient {
-    if (!this.#blobs || this.#blobs.ended)
-      this.#blobs = new BlobClient(this.transport.run(agentWords(this.profile, 'blobs')), this.profile.name);
+  async blobs(): Promise<BlobClient> {
+    if (!this.#blobs || this.#blobs.ended) {
+      const channel = await this.transport.run(agentWords(this.profile, 'blobs'));
+      this.#blobs = new BlobClient(channel, this.profile.name);
+    }
     return this.#blobs;
   }
 

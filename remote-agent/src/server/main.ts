@@ -6,7 +6,8 @@ import { superviseSlot } from '../jobs/supervisor.ts';
 import { serveRequests } from '../protocol/connection.ts';
 import { serveBlobs } from './blob-server.ts';
 import { toFailure } from './failure.ts';
-import { jobInfo, makeHandlers } from './handlers.ts';
+import { makeHandlers } from './handlers.ts';
+import { jobInfo } from './job-info.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** A client sends a ping every 15 s; one that is silent for so long is gone, whatever TCP believes. In ms. */

@@ -82,9 +82,9 @@ it('ends with the bytes of a local run though the agent is killed and the traine
   const first = await HostSession.open(profile);
   const hashes = spec.pictures.map((p) => p.sha256);
   expect((await first.call('blobs/missing', { hashes })).missing).toEqual(hashes);
-  for (const { file, sha256 } of spec.pictures) await first.blobs().put(file, sha256);
+  for (const { file, sha256 } of spec.pictures) await (await first.blobs()).put(file, sha256);
   expect((await first.call('blobs/missing', { hashes })).missing).toEqual([]);
-  await expect(first.blobs().put(spec.pictures[0]!.file, '0'.repeat(64))).rejects.toMatchObject({
+  await expect((await first.blobs()).put(spec.pictures[0]!.file, '0'.repeat(64))).rejects.toMatchObject({
     code: 'blob',
   });
   await first.call('jobs/submit', { id: 'run-1', spec: wire });
@@ -105,7 +105,7 @@ it('ends with the bytes of a local run though the agent is killed and the traine
   expect(seen.map((e) => e.seq)).toEqual(seen.map((_, i) => i + 1));
   expect(seen.some((e) => e.type === 'resumed')).toBe(true);
   const fetched = join(work, 'adapter.safetensors');
-  await third.blobs().get('run-1', 'adapter.safetensors', fetched);
+  await (await third.blobs()).get('run-1', 'adapter.safetensors', fetched);
   expect(sha(readFileSync(fetched))).toBe(sha(readFileSync(jobFiles(here).adapter)));
   third.close();
 });

@@ -1,74 +1,16 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
-import { homedir, tmpdir, userInfo } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
-import { ParaError } from '../common/errors.ts';
-import type { HostProfile } from './profiles.ts';
-import { shellLine } from './quote.ts';
-
-/** A program that runs on a host, with its streams. */
-export interface Channel {
-  readonly stdin: Writable;
-  readonly stdout: Readable;
-  /** The end of what it said on stderr. */
-  errors(): string;
-  /** Exit code; `null` where it was killed or the link was lost. */
-  readonly exit: Promise<number | null>;
-  kill(): void;
-}
-
-/** A way to run programs on a host. Every channel is independent; losing one loses no other's bytes. */
-export interface Transport {
-  run(words: readonly string[]): Channel;
-  /** Turns the end of a channel that never worked into words that say what to do. */
-  explain(channel: Channel, code: number | null): ParaError;
-  close(): void;
-}
-
-function start(program: string, args: readonly string[], cwd?: string): Channel {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd ? { cwd } : {}) });
-  let said = '';
-  child.stderr.on('data', (part: Buffer) => {
-    said = (said + part.toString()).slice(-8000);
-  });
-  // A write to a program that is gone is told by its exit.
-  child.stdin.on('error', () => {});
-  const exit = new Promise<number | null>((resolve) => {
-    child.on('error', (error) => {
-      said += error.message;
-      resolve(null);
-    });
-    // Not 'close': a connection master in the background keeps stderr open.
-    child.on('exit', (code) => resolve(code));
-  });
-  return {
-    stdin: child.stdin,
-    stdout: child.stdout,
-    errors: () => said,
-    exit,
-    kill: () => child.kill('SIGKILL'),
-  };
-}
-
-/** This machine as a host: the same agent in child processes. */
-class LocalTransport implements Transport {
-  run(words: readonly string[]): Channel {
-    return start(words[0]!, words.slice(1), homedir());
-  }
-
-  explain(channel: Channel, code: number | null): ParaError {
-    return new ParaError('host', `The program ended at once (${code ?? 'killed'})`, {
-      where: channel.errors().trim(),
-    });
-  }
-
-  close(): void {}
-}
+import { ParaError } from '../../common/errors.ts';
+import type { HostProfile } from '../profiles.ts';
+import { shellLine } from '../quote.ts';
+import { startChild } from './child.ts';
+import type { Channel, Transport } from './transport.ts';
 
 /** The system's `ssh`: the user's own configuration, keys, agents and known hosts, one connection for all channels. */
-class OpenSshTransport implements Transport {
+export class OpenSshTransport implements Transport {
   readonly #profile: HostProfile;
   readonly #control: string;
   readonly #args: string[];
@@ -100,8 +42,8 @@ class OpenSshTransport implements Transport {
     ];
   }
 
-  run(words: readonly string[]): Channel {
-    return start('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)]);
+  async run(words: readonly string[]): Promise<Channel> {
+    return startChild('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)]);
   }
 
   explain(channel: Channel, code: number | null): ParaError {
@@ -152,6 +94,3 @@ export function sshError({ target, name }: HostProfile, said: string, code: numb
     where: `${name}: ${text.slice(-600)}`,
   });
 }
-
-export const openTransport = (profile: HostProfile): Transport =>
-  profile.transport === 'local' ? new LocalTransport() : new OpenSshTransport(profile);

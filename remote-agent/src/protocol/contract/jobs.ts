@@ -1,0 +1,89 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { JobFile, JobId } from '../names.ts';
+import { WireSpec } from '../spec.ts';
+import { Count, closed, Nothing, type Requests, Text } from './parts.ts';
+
+const state = (...names: string[]) => Type.Union(names.map((n) => Type.Literal(n)));
+
+/** State of a job; `interrupted`: its trainer and supervisor are gone without saying so (a reboot, a kill). */
+const State = state('queued', 'running', 'stopped', 'finished', 'failed', 'interrupted');
+
+export const JobInfo = Type.Object({
+  id: JobId,
+  subject: Text,
+  method: Text,
+  base: Text,
+  createdAt: Text,
+  state: State,
+  step: Count,
+  steps: Count,
+  loss: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
+  error: Type.Optional(Text),
+  queuePlace: Type.Optional(Type.Integer({ minimum: 1, description: 'place among the waiting, from 1' })),
+  lastSeq: Type.Optional(Type.Integer({ minimum: 0, description: 'number of the last event' })),
+});
+export type JobInfo = Static<typeof JobInfo>;
+
+const FileInfo = Type.Object({ file: JobFile, bytes: Count });
+const Job = Type.Object({ id: JobId }, closed);
+
+export const jobRequests = {
+  'jobs/submit': {
+    about: 'Makes a job and queues it. The same id with the same spec again is the same job.',
+    repeatable: true,
+    params: Type.Object({ id: JobId, spec: WireSpec }, closed),
+    result: JobInfo,
+  },
+  'jobs/list': {
+    about: 'All jobs of the host, newest first.',
+    repeatable: true,
+    params: Nothing,
+    result: Type.Object({ jobs: Type.Array(JobInfo) }),
+  },
+  'jobs/status': { about: 'One job.', repeatable: true, params: Job, result: JobInfo },
+  'jobs/cancel': {
+    about: 'Takes a job from the queue, or asks its trainer to save its state and stop.',
+    repeatable: true,
+    params: Job,
+    result: JobInfo,
+  },
+  'jobs/resume': {
+    about: 'Queues a stopped, failed or interrupted job again, or a finished one to more steps.',
+    repeatable: true,
+    params: Type.Object(
+      {
+        id: JobId,
+        steps: Type.Optional(Count),
+        stretch: Type.Optional(
+          Type.Boolean({ description: 'agree that a falling learning rate is stretched' }),
+        ),
+      },
+      closed,
+    ),
+    result: JobInfo,
+  },
+  'jobs/move': {
+    about: 'Moves a waiting job to a place in the queue, from 1.',
+    repeatable: true,
+    params: Type.Object({ id: JobId, place: Type.Integer({ minimum: 1 }) }, closed),
+    result: JobInfo,
+  },
+  'jobs/delete': {
+    about: 'Deletes a job that does not run, with all its files.',
+    repeatable: true,
+    params: Job,
+    result: Type.Object({ freedBytes: Count }),
+  },
+  'jobs/files': {
+    about: 'Result files of a job; their bytes come over the blob channel.',
+    repeatable: true,
+    params: Job,
+    result: Type.Object({ files: Type.Array(FileInfo) }),
+  },
+  'jobs/log': {
+    about: "The end of a job's log.",
+    repeatable: true,
+    params: Type.Object({ id: JobId, bytes: Type.Integer({ minimum: 1, maximum: 1 << 20 }) }, closed),
+    result: Type.Object({ text: Type.String() }),
+  },
+} as const satisfies Requests;
