@@ -6,9 +6,10 @@ import { createJob, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { loadAdapter, loadApplied, parameterCount } from './adapters.ts';
 import { drawComparison } from './compare.ts';
+import { runJob } from './local-run.ts';
 import { bold, bytes, green, say } from './output.ts';
 import { readPrompts } from './prompts.ts';
-import { runJob, specFor } from './train.ts';
+import { specFor } from './train.ts';
 
 /** Date in the demo's adapters: fixed, so that a second run sees the same settings and has nothing to do. */
 const createdAt = '2026-01-01T00:00:00.000Z';

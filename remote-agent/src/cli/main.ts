@@ -14,6 +14,9 @@ const real = (text: string): number => {
 };
 const collect = (value: string, list: string[]) => [...list, value];
 
+const bring = () =>
+  new Option('--bring <what>', 'with --host: checkpoints that come home').choices(['last', 'best', 'all']);
+
 const program = new Command('para')
   .description('Personalise text-to-image models with PaRa and LoRA')
   .version('0.1.0')
@@ -35,6 +38,9 @@ program
   )
   .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda', 'webgpu']))
   .option('--continue-schedule', 'with --resume --steps: stretch a falling learning rate')
+  .option('--host <name>', 'train on this host')
+  .addOption(bring())
+  .option('--detach', 'with --host: do not watch the run')
   .option('--json', 'events as JSON lines')
   .action(async (file, options) => {
     const { trainCommand } = await import('./train.ts');
@@ -122,13 +128,39 @@ base
 program
   .command('runs')
   .description('list the runs')
-  .action(async () => (await import('./show.ts')).runsCommand());
+  .option('--host <name>', 'those that this host knows')
+  .action(async (options) => (await import('./show.ts')).runsCommand(options));
 
 program
   .command('show')
   .description('show a run: losses, samples, settings')
   .argument('<run>', 'its folder or name')
-  .action(async (run) => (await import('./show.ts')).showCommand(run));
+  .option('--follow', 'show what happens until its end')
+  .option('--host <name>', 'a run of this host, wherever it was started')
+  .option('--json', 'with --follow: events as JSON lines')
+  .action(async (run, options) => {
+    process.exitCode = await (await import('./show.ts')).showCommand(run, options);
+  });
+
+program
+  .command('resume')
+  .description('let a run go on from its saved state')
+  .argument('<run>', 'its folder or name')
+  .option('--steps <n>', 'go on to this many updates', whole)
+  .option('--continue-schedule', 'with --steps: stretch a falling learning rate')
+  .option('--host <name>', 'go on on this host ("here": on this machine)')
+  .option('--detach', 'on a host: do not watch the run')
+  .option('--json', 'events as JSON lines')
+  .action(async (run, options) => {
+    process.exitCode = await (await import('./resume.ts')).resumeCommand(run, options);
+  });
+
+program
+  .command('cancel')
+  .description('ask a run to save its state and stop')
+  .argument('<run>', 'its folder or name; with --host its id there')
+  .option('--host <name>', 'a run of this host, wherever it was started')
+  .action(async (run, options) => (await import('./resume.ts')).cancelCommand(run, options));
 
 program
   .command('demo')

@@ -36,7 +36,12 @@ export class Progress {
   #lastLine = 0;
   #note = '';
 
-  constructor(label: string, total: number, from = 0) {
+  constructor(
+    label: string,
+    total: number,
+    from = 0,
+    readonly unit = 'steps',
+  ) {
     this.#label = label;
     this.#total = total;
     this.#first = from;
@@ -56,7 +61,7 @@ export class Progress {
     const seconds = (Date.now() - this.#start) / 1000;
     const rate = (value - this.#first) / Math.max(seconds, 1e-3);
     const left = rate > 0 ? duration((this.#total - value) / rate) : '?';
-    this.#note = `${note}${note ? '  ' : ''}${rate.toFixed(1)} steps/s  ${left} left`;
+    this.#note = `${note}${note ? '  ' : ''}${rate.toFixed(1)} ${this.unit}/s  ${left} left`;
     if (this.#bar) this.#bar.update(value, { note: this.#note });
     else if (Date.now() - this.#lastLine > 5000 || value === this.#total) {
       this.#lastLine = Date.now();

@@ -1,23 +1,55 @@
 import { relative } from 'node:path';
+import { readRemote } from '../hosts/remote-ref.ts';
 import { effectiveEvents, readEvents } from '../jobs/event-log.ts';
 import { findRun, jobFiles, listRuns, readSpec, readStatus } from '../jobs/job.ts';
+import { followRun } from './follow-run.ts';
+import { bringHome, catchUp, openHost } from './host-run.ts';
 import { bold, chart, dim, say } from './output.ts';
 
-/** `para runs`: one line a run, newest first. */
-export function runsCommand(): void {
+const line = (id: string, state: string, step: number, steps: number, method: string, loss?: number | null) =>
+  `${id.padEnd(42)} ${state.padEnd(11)} ${`${step}/${steps}`.padStart(11)}  ${method.padEnd(5)} ${typeof loss === 'number' ? `loss ${loss.toFixed(4)}` : ''}`;
+
+/** `para runs`: one line a run, newest first; with `host` those that the host knows. */
+export async function runsCommand({ host }: { readonly host?: string }): Promise<void> {
+  if (host !== undefined) return runsOf(host);
   const runs = listRuns();
   if (runs.length === 0) say('No runs yet: train one with para train NAME.para.json');
-  for (const { id, spec, status } of runs) {
-    const loss = status.loss === undefined ? '' : `loss ${status.loss.toFixed(4)}`;
-    say(
-      `${id.padEnd(42)} ${status.state.padEnd(11)} ${`${status.step}/${status.steps}`.padStart(11)}  ${spec.method.name.padEnd(5)} ${loss}`,
-    );
+  for (const { id, directory, spec, status } of runs) {
+    const remote = readRemote(directory);
+    const { state, step, steps, loss } = status;
+    say(`${line(id, state, step, steps, spec.method.name, loss)}${remote ? `  on ${remote.host}` : ''}`);
   }
 }
 
-/** `para show RUN`: losses as a chart, samples, settings. */
-export function showCommand(run: string): void {
-  const directory = findRun(run);
+async function runsOf(host: string): Promise<void> {
+  const session = await openHost(host);
+  try {
+    const { jobs } = await session.call('jobs/list', {});
+    if (jobs.length === 0)
+      say(`No runs on ${host} yet: train one with para train NAME.para.json --host ${host}`);
+    for (const { id, state, step, steps, method, loss, queuePlace } of jobs)
+      say(`${line(id, state, step, steps, method, loss)}${queuePlace ? `  place ${queuePlace}` : ''}`);
+  } finally {
+    session.close();
+  }
+}
+
+export interface ShowOptions {
+  readonly follow?: boolean;
+  readonly host?: string;
+  readonly json?: boolean;
+}
+
+/** `para show RUN`: losses as a chart, samples, settings; with `follow` what happens until its end. Returns the exit code. */
+export async function showCommand(run: string, options: ShowOptions): Promise<number> {
+  const directory = options.host === undefined ? findRun(run) : await bringHome(options.host, run);
+  if (options.follow) return followRun(directory, options);
+  if (options.host !== undefined) await catchUp(directory);
+  showRun(directory);
+  return 0;
+}
+
+function showRun(directory: string): void {
   const spec = readSpec(directory);
   const status = readStatus(directory);
   const events = effectiveEvents(readEvents(jobFiles(directory).events));

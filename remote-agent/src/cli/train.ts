@@ -3,14 +3,14 @@ import { join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { findPictures } from '../dataset/find.ts';
 import { openBase } from '../diffusion/base.ts';
-import { continueTo } from '../jobs/continue.ts';
-import type { LoggedEvent } from '../jobs/event-log.ts';
-import { createJob, findRun, jobFiles, readSpec, runsFolder } from '../jobs/job.ts';
-import { startTrainer } from '../jobs/start.ts';
+import type { Bring } from '../hosts/remote-ref.ts';
+import { createJob, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import { makeTrainSpec, type SpecOverrides, type TrainSpec } from '../subject/train-spec.ts';
-import { bold, green, Progress, say } from './output.ts';
+import { basesOf, openHost, remoteId, submitNew, watchRun } from './host-run.ts';
+import { done, runJob } from './local-run.ts';
+import { resumeCommand } from './resume.ts';
 
 export interface TrainOptions {
   readonly resume?: string;
@@ -21,84 +21,42 @@ export interface TrainOptions {
   readonly device?: 'cpu' | 'cuda' | 'webgpu';
   readonly json?: boolean;
   readonly continueSchedule?: boolean;
+  readonly host?: string;
+  readonly bring?: Bring;
+  readonly detach?: boolean;
 }
+
+/** A base as a spec names it. */
+type BaseRef = TrainSpec['base'];
+
+const baseHere = (name: string): BaseRef => ({ name, hash: openBase(name).hash });
 
 /** Resolves a subject file into a spec: pictures found and hashed, base opened, defaults filled. */
 export function specFor(
   file: string,
   overrides: SpecOverrides,
   createdAt = new Date().toISOString(),
+  baseOf: (name: string) => BaseRef = baseHere,
 ): TrainSpec {
   const subject = loadSubject(file);
-  const base = openBase(subject.file.base ?? 'pocket-sdxl');
-  const named = subject.file.base ?? 'pocket-sdxl';
-  return makeTrainSpec(
-    subject,
-    { base: { name: named, hash: base.hash }, ...findPictures(subject), createdAt },
-    overrides,
-  );
-}
-
-/**
- * Runs one job in a trainer of its own and shows its progress until it ends.
- * @returns true when it finished, false when it was stopped on request
- */
-export async function runJob(directory: string, json = false): Promise<boolean> {
-  const spec = readSpec(directory);
-  const label = `${spec.subject} ${spec.method.name.padEnd(4)}`;
-  let bar: Progress | undefined;
-  const show = (event: LoggedEvent) => {
-    if (json) return say(JSON.stringify(event));
-    if (event.type === 'step') {
-      bar ??= new Progress(label, spec.training.steps, event.step - 1);
-      bar.update(event.step, `loss ${event.smoothedLoss.toFixed(4)}`);
-    } else if (event.type === 'note') say(event.message);
-  };
-  const trainer = startTrainer(directory, show);
-  const stop = () => trainer.stop();
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  try {
-    const exit = await trainer.done;
-    bar?.stop();
-    if (exit.outcome === 'failed') {
-      const { message, where, hint } = exit.error!;
-      throw new ParaError('run', message, {
-        where: where ?? directory,
-        hint: hint
-          ? `${hint}\n  the run is kept: continue with para train --resume ${directory}`
-          : `continue with para train --resume ${directory}`,
-      });
-    }
-    if (exit.outcome === 'stopped' && !json)
-      say(`\nStopped; its state is saved. ${bold(`continue with para train --resume ${directory}`)}`);
-    return exit.outcome === 'finished';
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+  const base = baseOf(subject.file.base ?? 'pocket-sdxl');
+  return makeTrainSpec(subject, { base, ...findPictures(subject), createdAt }, overrides);
 }
 
 /** `para train`: starts or resumes runs; returns the exit code. */
 export async function trainCommand(file: string | undefined, options: TrainOptions): Promise<number> {
-  if (options.resume !== undefined) {
-    const directory = findRun(options.resume);
-    if (options.steps !== undefined) continueTo(directory, options.steps, options.continueSchedule ?? false);
-    return (await runJob(directory, options.json)) ? done(directory, options) : 130;
-  }
+  if (options.resume !== undefined) return resumeCommand(options.resume, options);
   if (!file)
     throw new ParaError('settings', 'No subject file is given', {
       hint: 'para train NAME.para.json, or para train --resume RUN',
     });
   const methods: (MethodName | undefined)[] = options.method === 'both' ? ['para', 'lora'] : [options.method];
+  const { steps, device, memory, host } = options;
+  const several = methods.length > 1;
+  if (host !== undefined) return trainAway(file, host, methods, options);
   for (const method of methods) {
-    const spec = specFor(file, {
-      method,
-      steps: options.steps,
-      device: options.device,
-      memory: options.memory,
-    });
-    const directory = outFolder(spec, options.out, methods.length > 1);
+    const spec = specFor(file, { method, steps, device, memory });
+    const directory = outFolder(spec, options.out, several);
     createJob(directory, spec);
     if (!(await runJob(directory, options.json))) return 130;
     done(directory, options);
@@ -106,15 +64,46 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
   return 0;
 }
 
-function done(directory: string, { json }: TrainOptions): number {
-  if (!json) say(`${green('done')} ${jobFiles(directory).adapter}`);
+/** `para train FILE --host NAME`: all methods are submitted before the first is watched. */
+async function trainAway(
+  file: string,
+  host: string,
+  methods: readonly (MethodName | undefined)[],
+  options: TrainOptions,
+): Promise<number> {
+  const { steps, device, memory, bring = 'best' } = options;
+  const directories: string[] = [];
+  const session = await openHost(host);
+  try {
+    const bases = await basesOf(session);
+    for (const method of methods) {
+      const spec = specFor(file, { method, steps, device, memory }, new Date().toISOString(), bases);
+      const id = remoteId(runName(spec));
+      const directory = options.out
+        ? outFolder(spec, options.out, methods.length > 1)
+        : join(runsFolder(), id);
+      await submitNew(session, spec, directory, id, bring, options);
+      directories.push(directory);
+    }
+  } finally {
+    session.close();
+  }
+  for (const directory of directories) {
+    const code = await watchRun(directory, options);
+    if (code !== 0) return code;
+    if (!options.detach) done(directory, options);
+  }
   return 0;
+}
+
+function runName(spec: TrainSpec): string {
+  const stamp = spec.createdAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
+  return `${stamp}-${spec.subject.replace(/[^\w.-]+/g, '_')}-${spec.method.name}`;
 }
 
 function outFolder(spec: TrainSpec, out: string | undefined, several: boolean): string {
   if (out) return resolve(several ? join(out, spec.method.name) : out);
-  const stamp = spec.createdAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
-  const stem = join(runsFolder(), `${stamp}-${spec.subject.replace(/[^\w.-]+/g, '_')}-${spec.method.name}`);
+  const stem = join(runsFolder(), runName(spec));
   let path = stem;
   for (let n = 2; existsSync(path); n++) path = `${stem}-${n}`;
   return path;

@@ -2,6 +2,7 @@
 export type ErrorCode =
   | 'adapter'
   | 'adapter-base-mismatch'
+  | 'agent'
   | 'base'
   | 'blob'
   | 'checkpoint'
@@ -11,6 +12,7 @@ export type ErrorCode =
   | 'graph'
   | 'host'
   | 'locked'
+  | 'login'
   | 'model-file'
   | 'no-gradient'
   | 'not-a-number'

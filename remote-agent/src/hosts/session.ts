@@ -1,6 +1,6 @@
 import { type ErrorCode, ParaError } from '../common/errors.ts';
 import { ClientEnd, RequestError } from '../protocol/connection.ts';
-import type { Method, Params, Result } from '../protocol/contract.ts';
+import type { Method, NoticeParams, Params, Result } from '../protocol/contract.ts';
 import { agree, oldestProtocol, protocolVersion } from '../protocol/version.ts';
 import { BlobClient } from './blob-client.ts';
 import type { HostProfile } from './profiles.ts';
@@ -19,10 +19,13 @@ const agentWords = ({ root }: HostProfile, command: string) => [
   command,
 ];
 
+type EventsNotice = NoticeParams<'events'>;
+
 /** One connection to the agent of a host. */
 export class HostSession {
   readonly #timer: NodeJS.Timeout;
-  #blobs: BlobClient | undefined;
+  #blobs: Promise<BlobClient> | undefined;
+  readonly #handlers = new Map<number, (notice: EventsNotice) => void>();
 
   private constructor(
     readonly profile: HostProfile,
@@ -36,6 +39,51 @@ export class HostSession {
       client.call('ping', {}, pingEvery).catch(() => this.close());
     }, pingEvery);
     this.#timer.unref();
+    client.on(
+      'events',
+      (notice) => this.#handlers.get(notice.subscription)?.(notice),
+      (problem) => {
+        this.#problem ??= new ParaError('protocol', 'Events of the host are not understood', {
+          where: `${profile.name}: ${printable(problem)}`,
+          hint: `update this program, or install its agent again: para host install ${profile.name}`,
+        });
+        this.close();
+      },
+    );
+    this.closed = Promise.race([client.closed, channel.exit]).then(() => {});
+  }
+
+  /** Resolves when the connection is over, whoever ended it. */
+  readonly closed: Promise<void>;
+  #problem: ParaError | undefined;
+
+  /** Why it is over. */
+  lost(): ParaError {
+    return (
+      this.#problem ??
+      new ParaError('host', 'The connection to the host was lost', {
+        where: `${this.profile.name}: ${printable(this.channel.errors().trim().slice(-300))}`,
+      })
+    );
+  }
+
+  /**
+   * Hears of a job's events from a number on.
+   * @param onRestart called before the first event where the host tells all of them again
+   */
+  async subscribe(
+    id: string,
+    position: { readonly fromSeq: number; readonly last?: string },
+    handler: (notice: EventsNotice) => void,
+    onRestart: () => void,
+  ): Promise<() => void> {
+    const { subscription, restarted } = await this.call('events/subscribe', { id, ...position });
+    if (restarted) onRestart();
+    this.#handlers.set(subscription, handler);
+    return () => {
+      this.#handlers.delete(subscription);
+      this.call('events/unsubscribe', { subscription }).catch(() => {});
+    };
   }
 
   /** @throws ParaError `host` when the host is not reached or has no agent, `protocol` when the versions part */
@@ -85,17 +133,19 @@ export class HostSession {
   }
 
   /** The second channel, for bytes; opened anew after it failed. */
-  async blobs(): Promise<BlobClient> {
-    if (!this.#blobs || this.#blobs.ended) {
-      const channel = await this.transport.run(agentWords(this.profile, 'blobs'));
-      this.#blobs = new BlobClient(channel, this.profile.name);
-    }
+  blobs(): Promise<BlobClient> {
+    const open = async () =>
+      new BlobClient(await this.transport.run(agentWords(this.profile, 'blobs')), this.profile.name);
+    this.#blobs = (this.#blobs ?? open()).then((blobs) => (blobs.ended ? open() : blobs), open);
     return this.#blobs;
   }
 
   close(): void {
     clearInterval(this.#timer);
-    this.#blobs?.close();
+    this.#blobs?.then(
+      (blobs) => blobs.close(),
+      () => {},
+    );
     this.client.close();
     this.channel.kill();
     this.transport.close();
@@ -110,7 +160,7 @@ function failedStart(
 ): ParaError {
   const said = channel.errors();
   if (code === 127 || code === 126 || (code === 2 && /para-agent/.test(said)))
-    return new ParaError('host', 'The agent is not installed on this host', {
+    return new ParaError('agent', 'The agent is not installed on this host', {
       where: profile.name,
       hint: `para host install ${profile.name}`,
     });

@@ -51,12 +51,12 @@ export function effectiveEvents(events: readonly LoggedEvent[]): LoggedEvent[] {
 export class EventLog {
   readonly #fd: number;
   readonly #path: string;
-  #seq: number;
+  #last: LoggedEvent | undefined;
 
   constructor(path: string) {
     this.#path = path;
     const { events, length } = existsSync(path) ? parseLog(readFileSync(path)) : { events: [], length: 0 };
-    this.#seq = events.at(-1)?.seq ?? 0;
+    this.#last = events.at(-1);
     try {
       this.#fd = openSync(path, 'a');
       ftruncateSync(this.#fd, length);
@@ -67,14 +67,41 @@ export class EventLog {
 
   /** Appends one event; `durable` also waits until the disk has it. */
   append(event: TrainEvent, durable = false): LoggedEvent {
-    const logged = { seq: ++this.#seq, time: new Date().toISOString(), ...event } as LoggedEvent;
+    const logged = { seq: this.lastSeq + 1, time: new Date().toISOString(), ...event } as LoggedEvent;
+    this.#write(logged, durable);
+    return logged;
+  }
+
+  /** Takes over an event of another log as it is. @throws RangeError when its number is not the next */
+  copy(event: LoggedEvent): void {
+    if (event.seq !== this.lastSeq + 1)
+      throw new RangeError(`Event ${event.seq} does not follow event ${this.lastSeq}`);
+    this.#write(event, false);
+  }
+
+  /** Number of the last event, 0 before the first. */
+  get lastSeq(): number {
+    return this.#last?.seq ?? 0;
+  }
+
+  get last(): LoggedEvent | undefined {
+    return this.#last;
+  }
+
+  /** Starts anew: the log this one copies did. */
+  clear(): void {
+    ftruncateSync(this.#fd, 0);
+    this.#last = undefined;
+  }
+
+  #write(event: LoggedEvent, durable: boolean): void {
     try {
-      writeSync(this.#fd, `${JSON.stringify(logged)}\n`);
+      writeSync(this.#fd, `${JSON.stringify(event)}\n`);
       if (durable) fsyncSync(this.#fd);
     } catch (cause) {
       throw diskError(cause, this.#path);
     }
-    return logged;
+    this.#last = event;
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export const jobFiles = (directory: string) => ({
   stop: join(directory, 'stop'),
   /** There where the job itself is on a host and this folder is its picture: which host, which job. */
   remote: join(directory, 'remote.json'),
+  /** Held by the client that brings home what the host's job does. */
+  mirror: join(directory, 'mirror.lock'),
 });
 
 /** Folder of all runs of this user: `$PARA_HOME/runs`. */
@@ -101,10 +103,11 @@ export interface RunSummary {
   readonly status: JobStatus;
 }
 
-/** All runs of a folder, newest first; folders that are no runs are passed over. */
+/** All runs of a folder, newest first; folders that are no runs, or none yet, are passed over. */
 export function listRuns(folder = runsFolder()): RunSummary[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
+    .filter((name) => !name.startsWith('.'))
     .map((name) => join(folder, name))
     .filter((directory) => statSync(directory).isDirectory() && existsSync(jobFiles(directory).spec))
     .map((directory) => ({

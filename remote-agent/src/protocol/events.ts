@@ -32,6 +32,7 @@ export const WireEvent = Type.Union([
   event('validation', { step: Step, loss: Real }),
   event('sample', { step: Step, prompt: Text, seed: Type.Number(), file: JobFile }),
   event('checkpoint', { step: Step, file: JobFile, best: Type.Optional(Type.Literal(true)) }),
+  event('saved', { step: Step, file: JobFile }),
   event('note', { message: Text }),
   event('error', { message: Text, where: Type.Optional(Text), hint: Type.Optional(Text) }),
   event('stopped', { step: Step }),

@@ -1,15 +1,11 @@
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
-import { relative } from 'node:path';
 import type { LoggedEvent } from '../jobs/event-log.ts';
 import { jobFiles } from '../jobs/job.ts';
+import { toWire } from '../jobs/wire.ts';
 import type { WireEvent } from '../protocol/events.ts';
 
 /** Events a notification carries at most. */
 const batchSize = 500;
-
-/** An event as it travels: files relative to the job. */
-export const toWire = (event: LoggedEvent, directory: string): WireEvent =>
-  ('file' in event ? { ...event, file: relative(directory, event.file) } : event) as WireEvent;
 
 /** Reads an event log as it grows, whole lines only. The log on the disk is the only memory: nothing is buffered. */
 export class Tail {

@@ -28,6 +28,8 @@ export type TrainEvent =
       /** The lowest validation loss so far was measured after this step; a later one replaces the file. */
       readonly best?: true;
     }
+  /** The state was saved: from here the run goes on after a kill, on this machine or another. */
+  | { readonly type: 'saved'; readonly step: number; readonly file: string }
   | { readonly type: 'note'; readonly message: string }
   | { readonly type: 'error'; readonly message: string; readonly where?: string; readonly hint?: string }
   | { readonly type: 'stopped'; readonly step: number }

@@ -31,7 +31,7 @@ export async function train(
       // The runtime blocks the thread; signals and messages get their turn here.
       await new Promise((resume) => setImmediate(resume));
       if (hooks.shouldStop()) {
-        saveState(paths.state, state);
+        save(run);
         hooks.emit({ type: 'stopped', step: state.step });
         return 'stopped';
       }
@@ -146,7 +146,12 @@ async function afterStep(run: Run): Promise<void> {
     hooks.emit({ type: 'checkpoint', step, file });
   }
   // Last, so that all of this is made again where a state before it is resumed.
-  if (improved || due(step, spec.checkpoints.every, last)) saveState(paths.state, state);
+  if (improved || due(step, spec.checkpoints.every, last)) save(run);
+}
+
+function save({ paths, state, hooks }: Run): void {
+  saveState(paths.state, state);
+  hooks.emit({ type: 'saved', step: state.step, file: paths.state });
 }
 
 /**
@@ -170,8 +175,9 @@ function saveAdapterHere({ spec, base, plan, state, thumbnail }: Run, file: stri
 }
 
 function finish(run: Run, seconds: number): void {
-  const { state, paths, hooks } = run;
-  saveState(paths.state, state);
+  const { spec, state, paths, hooks } = run;
+  // Otherwise it was saved after the last step.
+  if (spec.checkpoints.every === 0) save(run);
   saveAdapterHere(run, paths.adapter);
   hooks.emit({ type: 'finished', step: state.step, seconds, file: paths.adapter });
 }

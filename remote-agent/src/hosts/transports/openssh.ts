@@ -89,7 +89,10 @@ export function sshError({ target, name }: HostProfile, said: string, code: numb
   const text = said.trim();
   for (const [pattern, what, hint] of known)
     if (pattern.test(text))
-      return new ParaError('host', what, { where: `${name}: ${text.slice(-600)}`, hint });
+      return new ParaError(/key|login/.test(what) ? 'login' : 'host', what, {
+        where: `${name}: ${text.slice(-600)}`,
+        hint,
+      });
   return new ParaError('host', `The connection to the host ended (${code ?? 'killed'})`, {
     where: `${name}: ${text.slice(-600)}`,
   });

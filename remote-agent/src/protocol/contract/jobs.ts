@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { JobFile, JobId } from '../names.ts';
+import { JobFile, JobId, Sha256 } from '../names.ts';
 import { WireSpec } from '../spec.ts';
 import { Count, closed, Nothing, type Requests, Text } from './parts.ts';
 
@@ -27,12 +27,29 @@ export type JobInfo = Static<typeof JobInfo>;
 const FileInfo = Type.Object({ file: JobFile, bytes: Count });
 const Job = Type.Object({ id: JobId }, closed);
 
+/** A run that began elsewhere: blobs of its event log (files relative) and of its files. */
+const JobHistory = Type.Object(
+  {
+    events: Sha256,
+    files: Type.Array(Type.Object({ file: JobFile, sha256: Sha256 }, closed), { maxItems: 100_000 }),
+  },
+  closed,
+);
+export type JobHistory = Static<typeof JobHistory>;
+
 export const jobRequests = {
   'jobs/submit': {
-    about: 'Makes a job and queues it. The same id with the same spec again is the same job.',
+    about:
+      'Makes a job and queues it. The same id with the same spec again is the same job. With `history` it goes on from what it did elsewhere.',
     repeatable: true,
-    params: Type.Object({ id: JobId, spec: WireSpec }, closed),
+    params: Type.Object({ id: JobId, spec: WireSpec, history: Type.Optional(JobHistory) }, closed),
     result: JobInfo,
+  },
+  'jobs/spec': {
+    about: 'The spec of a job, as it would be submitted.',
+    repeatable: true,
+    params: Job,
+    result: Type.Object({ spec: WireSpec }),
   },
   'jobs/list': {
     about: 'All jobs of the host, newest first.',

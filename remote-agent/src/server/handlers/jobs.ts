@@ -1,16 +1,30 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { openBase } from '../../diffusion/base.ts';
 import { baseFolders } from '../../diffusion/base-places.ts';
 import { blobPath, hasBlob } from '../../jobs/blob-store.ts';
 import { continueTo } from '../../jobs/continue.ts';
+import { EventLog } from '../../jobs/event-log.ts';
 import { createJob, jobFiles, listRuns, readSpec, readStatus, runsFolder } from '../../jobs/job.ts';
 import { cancel, enqueue, isTended, moveTo, readEntry, waitingJobs } from '../../jobs/queue.ts';
 import { kick } from '../../jobs/supervisor.ts';
-import type { jobRequests } from '../../protocol/contract/jobs.ts';
+import { fromWire, toWireSpec } from '../../jobs/wire.ts';
+import type { JobHistory, jobRequests } from '../../protocol/contract/jobs.ts';
+import { WireEvent } from '../../protocol/events.ts';
 import { isJobFile, isJobId } from '../../protocol/names.ts';
 import type { WireSpec } from '../../protocol/spec.ts';
+import { isValid } from '../../protocol/validate.ts';
 import type { TrainSpec } from '../../subject/train-spec.ts';
 import { findJob } from '../find-job.ts';
 import { jobInfo } from '../job-info.ts';
@@ -41,7 +55,7 @@ function localSpec(spec: WireSpec): TrainSpec {
   };
 }
 
-function submit(id: string, spec: WireSpec): void {
+function submit(id: string, spec: WireSpec, history: JobHistory | undefined): void {
   const directory = join(runsFolder(), id);
   const wanted = localSpec(spec);
   if (existsSync(jobFiles(directory).spec)) {
@@ -50,8 +64,37 @@ function submit(id: string, spec: WireSpec): void {
     const same = JSON.stringify({ ...rest, training: { ...training, steps: 0 } });
     if (same !== JSON.stringify({ ...rest, ...wanted, training: { ...wanted.training, steps: 0 } }))
       throw new ParaError('exists', `The host has another job "${id}"`, { hint: 'submit under another id' });
-  } else createJob(directory, wanted);
+  } else {
+    // Under another name until it is whole: a cut leaves no half of a job.
+    const draft = join(runsFolder(), `.${id}.draft`);
+    rmSync(draft, { recursive: true, force: true });
+    createJob(draft, wanted);
+    if (history) takeHistory(draft, directory, history);
+    renameSync(draft, directory);
+  }
   if (readEntry(directory) === undefined) enqueue(directory);
+}
+
+/** Puts the log and files of a run that began elsewhere into a new job. @throws ParaError `blob`, `protocol` */
+function takeHistory(draft: string, directory: string, { events, files }: JobHistory): void {
+  for (const { sha256 } of [{ sha256: events }, ...files])
+    if (!hasBlob(sha256)) throw new ParaError('blob', 'A file of this job was not sent', { where: sha256 });
+  const log = new EventLog(jobFiles(draft).events);
+  try {
+    for (const line of readFileSync(blobPath(events), 'utf8').trimEnd().split('\n')) {
+      const event: unknown = JSON.parse(line);
+      if (!isValid(WireEvent, event)) throw new RangeError('no event');
+      log.copy(fromWire(event, directory));
+    }
+  } catch (cause) {
+    throw new ParaError('protocol', 'The events of this run so far are not understood', { cause });
+  } finally {
+    log.close();
+  }
+  for (const { file, sha256 } of files) {
+    mkdirSync(dirname(join(draft, file)), { recursive: true });
+    copyFileSync(blobPath(sha256), join(draft, file));
+  }
 }
 
 function resume(id: string, steps: number | undefined, stretch: boolean): void {
@@ -85,11 +128,12 @@ function endOf(path: string, bytes: number): string {
 export function jobHandlers({ bundle }: ServerContext): HandlersOf<typeof jobRequests> {
   const info = (id: string) => jobInfo(findJob(id));
   return {
-    'jobs/submit': ({ id, spec }) => {
-      submit(id, spec);
+    'jobs/submit': ({ id, spec, history }) => {
+      submit(id, spec, history);
       kick(bundle);
       return info(id);
     },
+    'jobs/spec': ({ id }) => ({ spec: toWireSpec(readSpec(findJob(id))) }),
     'jobs/list': () => {
       const waiting = waitingJobs().map((job) => job.directory);
       return { jobs: listRuns().map(({ directory }) => jobInfo(directory, waiting)) };

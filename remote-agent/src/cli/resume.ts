@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { forgetRemote, readRemote, writeRemote } from '../hosts/remote-ref.ts';
+import { continueTo } from '../jobs/continue.ts';
+import { findRun, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
+import { cancel } from '../jobs/queue.ts';
+import { basesOf, openHost, remoteId, submit, watchRun } from './host-run.ts';
+import { done, runJob } from './local-run.ts';
+import { say } from './output.ts';
+
+export interface ResumeOptions {
+  readonly steps?: number;
+  readonly continueSchedule?: boolean;
+  readonly host?: string;
+  readonly json?: boolean;
+  readonly detach?: boolean;
+}
+
+/** Name of this machine where a host can be named. */
+const here = 'here';
+
+/**
+ * `para resume RUN`: a run goes on from its saved state, where it was or, with `host`, elsewhere. Returns the exit
+ * code.
+ */
+export async function resumeCommand(run: string, options: ResumeOptions): Promise<number> {
+  const directory = findRun(run);
+  const remote = readRemote(directory);
+  const target = options.host ?? remote?.host ?? here;
+  if (target === here) {
+    if (remote) takeHome(directory);
+    raise(directory, options);
+    return (await runJob(directory, options.json)) ? done(directory, options) : 130;
+  }
+  const session = await openHost(target);
+  try {
+    if (remote?.host === target) {
+      const { steps, continueSchedule: stretch } = options;
+      await session.call('jobs/resume', {
+        id: remote.id,
+        ...(steps === undefined ? {} : { steps }),
+        ...(stretch === undefined ? {} : { stretch }),
+      });
+      raise(directory, options);
+    } else {
+      raise(directory, options);
+      await moveTo(session, directory, options);
+    }
+  } catch (cause) {
+    session.close();
+    throw cause;
+  }
+  const code = await watchRun(directory, options, session);
+  return code === 0 && !options.detach ? done(directory, options) : code;
+}
+
+function raise(directory: string, { steps, continueSchedule }: ResumeOptions): void {
+  if (steps !== undefined) continueTo(directory, steps, continueSchedule ?? false);
+}
+
+/** Makes the run of a folder a job of another host. @throws ParaError `base` where that host has another base */
+async function moveTo(
+  session: Awaited<ReturnType<typeof openHost>>,
+  directory: string,
+  options: ResumeOptions,
+): Promise<void> {
+  const { base } = readSpec(directory);
+  const found = (await basesOf(session))(base.name);
+  if (found.hash !== base.hash)
+    throw new ParaError('base', `The base "${base.name}" of this host is not the one the run began with`, {
+      where: `${session.profile.name}: ${found.hash.slice(0, 12)}, the run: ${base.hash.slice(0, 12)}`,
+    });
+  const old = readRemote(directory);
+  const id = old?.id ?? remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
+  await submit(session, directory, id, options);
+  writeRemote(directory, {
+    host: session.profile.name,
+    id,
+    bring: old?.bring ?? 'best',
+    fetched: old?.fetched ?? {},
+  });
+}
+
+/** A run of a host becomes one of this machine, from the state that came home. */
+function takeHome(directory: string): void {
+  const { pictures } = readSpec(directory);
+  const missing = pictures.find(({ file }) => !existsSync(file));
+  if (missing)
+    throw new ParaError('picture', 'A picture of this run is not on this machine', { where: missing.file });
+  const { step, steps, loss } = readStatus(directory);
+  forgetRemote(directory);
+  writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
+}
+
+/** `para cancel RUN`: its trainer saves the state and stops, or it leaves the queue. */
+export async function cancelCommand(run: string, { host }: { readonly host?: string }): Promise<void> {
+  if (host !== undefined) return cancelAway(host, run);
+  const directory = findRun(run);
+  const remote = readRemote(directory);
+  if (remote) return cancelAway(remote.host, remote.id);
+  const { state } = readStatus(directory);
+  if (state !== 'queued' && state !== 'running') return say(`${run} does not run: ${state}`);
+  cancel(directory);
+  say(`${run} saves its state and stops`);
+}
+
+async function cancelAway(host: string, id: string): Promise<void> {
+  const session = await openHost(host);
+  try {
+    const { state } = await session.call('jobs/cancel', { id });
+    say(state === 'running' ? `${id} saves its state and stops` : `${id}: ${state}`);
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,42 @@
+import type { LoggedEvent } from '../jobs/event-log.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+import { Progress, say } from './output.ts';
+
+/** Shows the events of one run as they come: a bar for its steps, lines for what it has to say. */
+export class RunDisplay {
+  readonly #label: string;
+  readonly #steps: number;
+  readonly #json: boolean;
+  #bar: Progress | undefined;
+  /** The last error it told. */
+  error: (LoggedEvent & { type: 'error' }) | undefined;
+
+  constructor(spec: TrainSpec, json = false) {
+    this.#label = `${spec.subject} ${spec.method.name.padEnd(4)}`;
+    this.#steps = spec.training.steps;
+    this.#json = json;
+  }
+
+  show = (event: LoggedEvent): void => {
+    if (event.type === 'error') this.error = event;
+    if (event.type === 'resumed' || event.type === 'started') this.error = undefined;
+    if (this.#json) say(JSON.stringify(event));
+    else if (event.type === 'step') {
+      this.#bar ??= new Progress(this.#label, this.#steps, event.step - 1);
+      this.#bar.update(event.step, `loss ${(event.smoothedLoss ?? Number.NaN).toFixed(4)}`);
+    } else if (event.type === 'note') this.say(event.message);
+  };
+
+  /** A line between the bar's redrawings. */
+  say(line: string): void {
+    if (this.#json) return;
+    this.stop();
+    say(line);
+  }
+
+  /** Ends the bar; a later step begins a new one. */
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+}

@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ParaError } from '../common/errors.ts';
+import type { LoggedEvent } from '../jobs/event-log.ts';
+import type { JobInfo } from '../protocol/contract.ts';
+import { RunMirror, type WantedFile } from './mirror.ts';
+import type { HostProfile } from './profiles.ts';
+import { nobody, type Prompter } from './prompter.ts';
+import { type LinkState, nextLink } from './reconnect.ts';
+import { HostSession } from './session.ts';
+
+/** What a follower hears. */
+export interface FollowHooks {
+  readonly prompter?: Prompter;
+  /** New events, in order; all that is known already is in the run's log. */
+  onEvents?(events: readonly LoggedEvent[]): void;
+  /** All events are told again from the first. */
+  onRestart?(): void;
+  onJob?(job: JobInfo): void;
+  /** The link was lost or is back; with the reason where it was lost. */
+  onLink?(state: LinkState, problem?: unknown): void;
+  /** Bring home what there is up to now, and end. */
+  readonly once?: boolean;
+  /** Ends the following; the job goes on. */
+  readonly signal?: AbortSignal;
+}
+
+/** Failures that another try cannot mend. */
+const isFinal = (cause: unknown) => !(cause instanceof ParaError) || cause.code !== 'host';
+
+const isOver = (job: JobInfo) => ['finished', 'failed', 'stopped'].includes(job.state);
+
+/**
+ * Brings a host's job home into its run folder until it is over: events as they happen, samples and checkpoints
+ * beside them. A lost link is taken up again, endlessly, from the last event that is here.
+ * @param first a session that is open already
+ * @returns the job at its end, all its files fetched; `undefined` where the signal came first
+ * @throws ParaError where trying again cannot help: `login`, `protocol`, `run`, `disk`, `locked`
+ */
+export async function followJob(
+  profile: HostProfile,
+  directory: string,
+  hooks: FollowHooks = {},
+  first?: HostSession,
+): Promise<JobInfo | undefined> {
+  const mirror = new RunMirror(directory);
+  let session = first;
+  let state: LinkState = { at: 'connecting', attempt: 0 };
+  try {
+    while (!hooks.signal?.aborted) {
+      try {
+        session ??= await HostSession.open(profile, hooks.prompter ?? nobody);
+        state = nextLink(state, { type: 'opened' });
+        hooks.onLink?.(state);
+        return await watch(session, mirror, hooks);
+      } catch (cause) {
+        if (hooks.signal?.aborted) break;
+        state = nextLink(state, { type: 'lost', final: isFinal(cause), random: Math.random() });
+        if (state.at !== 'waiting' || hooks.once) throw cause;
+        hooks.onLink?.(state, cause);
+      } finally {
+        session?.close();
+        session = undefined;
+      }
+      await sleep(state.delayMs, undefined, hooks.signal ? { signal: hooks.signal } : {}).catch(() => {});
+      state = nextLink(state, { type: 'waited' });
+    }
+    return undefined;
+  } finally {
+    session?.close();
+    mirror.close();
+  }
+}
+
+/** Follows on one connection. @throws ParaError when it is lost */
+async function watch(
+  session: HostSession,
+  mirror: RunMirror,
+  hooks: FollowHooks,
+): Promise<JobInfo | undefined> {
+  const { id } = mirror.remote;
+  const files = new FileFetcher(session, mirror);
+  let stop: () => void = () => {};
+  try {
+    return await new Promise<JobInfo | undefined>((resolve, reject) => {
+      stop = () => resolve(undefined);
+      hooks.signal?.addEventListener('abort', stop);
+      session.closed.then(() => reject(session.lost()));
+      let over = false;
+      const take = ({ events, job }: { events: Parameters<RunMirror['accept']>[0]; job?: JobInfo }) => {
+        if (over) return;
+        try {
+          const taken = mirror.accept(events);
+          if (taken.length > 0) hooks.onEvents?.(taken);
+          if (job) {
+            mirror.tell(job);
+            hooks.onJob?.(job);
+            over = hooks.once || isOver(job);
+          }
+          const fetched = files.fetch();
+          fetched.then(() => {
+            if (over && job) resolve(job);
+          }, reject);
+        } catch (cause) {
+          reject(cause);
+        }
+      };
+      session
+        .subscribe(id, mirror.position, take, () => {
+          mirror.restart();
+          hooks.onRestart?.();
+        })
+        .catch(reject);
+    });
+  } finally {
+    hooks.signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** Fetches what a mirror wants, one file after the other; asked again while it works, it looks again at its end. */
+class FileFetcher {
+  #running: Promise<void> | undefined;
+
+  constructor(
+    readonly session: HostSession,
+    readonly mirror: RunMirror,
+  ) {}
+
+  /** Resolves when nothing is wanted any more. */
+  fetch(): Promise<void> {
+    this.#running ??= this.#work().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #work(): Promise<void> {
+    for (let [next] = this.mirror.wanted(); next; [next] = this.mirror.wanted()) await this.#one(next);
+  }
+
+  async #one(wanted: WantedFile): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const blobs = await this.session.blobs();
+        await blobs.get(this.mirror.remote.id, wanted.file, this.mirror.pathOf(wanted));
+        return this.mirror.fetched(wanted);
+      } catch (cause) {
+        if (!(cause instanceof ParaError)) throw cause;
+        // Replaced on the host while it was sent: what lies there now is whole again.
+        if (cause.code === 'blob' && attempt < 5) continue;
+        // Taken away on the host.
+        if (cause.code === 'run') return this.mirror.gone(wanted);
+        throw cause;
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { hashOf } from '../jobs/blob-store.ts';
+import { readEvents } from '../jobs/event-log.ts';
+import { jobFiles, readSpec } from '../jobs/job.ts';
+import { toWire, toWireSpec } from '../jobs/wire.ts';
+import type { JobHistory } from '../protocol/contract/jobs.ts';
+import type { JobInfo } from '../protocol/contract.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+import type { HostSession } from './session.ts';
+
+/** Told after each file that was sent or was there already. */
+export type SendProgress = (sent: number, total: number) => void;
+
+/** A file to be on the host under its hash. */
+interface Sending {
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/** Sends the files that the host does not have yet. */
+async function send(session: HostSession, files: readonly Sending[], progress: SendProgress): Promise<void> {
+  const byHash = new Map(files.map((file) => [file.sha256, file]));
+  const { missing } = await session.call('blobs/missing', { hashes: [...byHash.keys()] });
+  let sent = byHash.size - missing.length;
+  progress(sent, byHash.size);
+  const blobs = await session.blobs();
+  for (const hash of missing) {
+    const { path, sha256 } = byHash.get(hash)!;
+    if (!existsSync(path))
+      throw new ParaError(
+        'picture',
+        'A file of this run is not here any more, and the host does not have it',
+        {
+          where: path,
+          hint: 'put it back where it was',
+        },
+      );
+    await blobs.put(path, sha256);
+    progress(++sent, byHash.size);
+  }
+}
+
+const pictures = (spec: TrainSpec): Sending[] =>
+  [...spec.pictures, ...spec.validationPictures].map(({ file, sha256 }) => ({ path: file, sha256 }));
+
+/**
+ * Makes the run of a folder a job on a host: sends its pictures and, where it has run before, its events, state and
+ * results, so that it goes on from there. Sent twice, it is one job.
+ * @throws ParaError `picture`, `base`, `exists`, `blob`, `host`
+ */
+export async function submitRun(
+  session: HostSession,
+  directory: string,
+  id: string,
+  progress: SendProgress = () => {},
+): Promise<JobInfo> {
+  const spec = readSpec(directory);
+  const scratch = mkdtempSync(join(tmpdir(), 'para-send-'));
+  try {
+    const history = await historyOf(directory, scratch);
+    await send(session, [...pictures(spec), ...(history?.sending ?? [])], progress);
+    return await session.call('jobs/submit', {
+      id,
+      spec: toWireSpec(spec),
+      ...(history ? { history: history.names } : {}),
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What a run did so far; `undefined` for one that has not begun, or saved nothing it could go on from. */
+async function historyOf(
+  directory: string,
+  scratch: string,
+): Promise<{ names: JobHistory; sending: Sending[] } | undefined> {
+  const files = jobFiles(directory);
+  const events = readEvents(files.events);
+  if (events.length === 0) return undefined;
+  const log = join(scratch, 'events.jsonl');
+  writeFileSync(log, events.map((event) => `${JSON.stringify(toWire(event, directory))}\n`).join(''));
+  const found = [];
+  for (const folder of ['checkpoints', 'samples'])
+    if (existsSync(join(directory, folder)))
+      for (const name of readdirSync(join(directory, folder)))
+        if (/^[\w][\w.-]*\.(safetensors|png)$/.test(name)) found.push(`${folder}/${name}`);
+  if (existsSync(files.adapter)) found.push('adapter.safetensors');
+  const sending: Sending[] = [{ path: log, sha256: await hashOf(log) }];
+  const named: JobHistory['files'] = [];
+  for (const file of found.sort()) {
+    const path = join(directory, file);
+    const sha256 = await hashOf(path);
+    sending.push({ path, sha256 });
+    named.push({ file, sha256 });
+  }
+  return { names: { events: sending[0]!.sha256, files: named }, sending };
+}

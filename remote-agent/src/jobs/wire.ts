@@ -1,0 +1,40 @@
+import { join, relative } from 'node:path';
+import type { WireEvent } from '../protocol/events.ts';
+import type { WireSpec } from '../protocol/spec.ts';
+import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
+import { blobPath } from './blob-store.ts';
+import type { LoggedEvent } from './event-log.ts';
+
+/** A spec as it travels: pictures by hash, no path in it. */
+export function toWireSpec(spec: TrainSpec): WireSpec {
+  const hashed = (pictures: readonly SpecPicture[]) =>
+    pictures.map(({ sha256, caption }) => ({ sha256, caption }));
+  const { method } = spec;
+  return {
+    ...spec,
+    pictures: hashed(spec.pictures),
+    validationPictures: hashed(spec.validationPictures),
+    method: { ...method, layers: typeof method.layers === 'string' ? method.layers : [...method.layers] },
+    samples: { ...spec.samples, prompts: [...spec.samples.prompts] },
+    checkpoints: { ...spec.checkpoints, keep: [...spec.checkpoints.keep] },
+  };
+}
+
+/** A spec that came from a host; its pictures are where blobs lie here, whether they have been fetched or not. */
+export function fromWireSpec(spec: WireSpec): TrainSpec {
+  const placed = (pictures: WireSpec['pictures']) =>
+    pictures.map(({ sha256, caption }) => ({ file: blobPath(sha256), sha256, caption }));
+  return {
+    ...spec,
+    pictures: placed(spec.pictures),
+    validationPictures: placed(spec.validationPictures),
+  } as TrainSpec;
+}
+
+/** An event as it travels: files relative to the job. */
+export const toWire = (event: LoggedEvent, directory: string): WireEvent =>
+  ('file' in event ? { ...event, file: relative(directory, event.file) } : event) as WireEvent;
+
+/** An event that came, with its file in `directory`. */
+export const fromWire = (event: WireEvent, directory: string): LoggedEvent =>
+  ('file' in event ? { ...event, file: join(directory, event.file) } : event) as LoggedEvent;
