@@ -3,8 +3,10 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { root, run } from './install.mjs';
+import { systemPackages } from './system-packages.mjs';
 
 await build();
+systemPackages();
 for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema'])
   run('npm', ['run', '--silent', check]);
 

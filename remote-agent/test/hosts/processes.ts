@@ -1,0 +1,54 @@
+// Processes of this machine, by /proc.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+
+const pids = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(
+      readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')[1],
+    );
+  } catch {
+    return undefined; // it ended meanwhile
+  }
+}
+
+/** Children, grandchildren and so on of a process. */
+export function descendantsOf(pid: number): number[] {
+  const parents = new Map(pids().map((child) => [child, parentOf(child)]));
+  const found = [pid];
+  for (const parent of found) for (const [child, its] of parents) if (its === parent) found.push(child);
+  return found.slice(1);
+}
+
+/** Every process of a user. */
+export const processesOf = (uid: number): number[] =>
+  pids().filter((pid) => {
+    try {
+      return statSync(`/proc/${pid}`).uid === uid;
+    } catch {
+      return false;
+    }
+  });
+
+/** Whether it still runs (a zombie does not). */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^.*\) Z /s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+export function killHard(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
