@@ -120,6 +120,13 @@ export class Sshd {
     return sshd;
   }
 
+  /** The listening process. @throws Error while it is halted */
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error('sshd is halted');
+    return pid;
+  }
+
   /** Adds lines to authorized_keys. */
   authorize(...lines: string[]): void {
     const path = join(this.folder, 'authorized_keys');

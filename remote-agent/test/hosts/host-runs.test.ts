@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readEvents } from '../../src/jobs/event-log.ts';
+import { createJob, jobFiles, readSpec, readStatus } from '../../src/jobs/job.ts';
+import { startTrainer } from '../../src/jobs/start.ts';
+import { checkout, localHost, Para, sshHost } from './agent-host.ts';
+import { descendantsOf, killHard } from './processes.ts';
+import { excused, noSshd, Sshd } from './sshd.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'para-host-runs-'));
+const subject = join(work, 'two-robots.para.json');
+const sha = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
+const steps = 160;
+
+beforeAll(async () => {
+  writeFileSync(
+    subject,
+    JSON.stringify({
+      pictures: [join(checkout, 'examples/robot/robot-1.png'), join(checkout, 'examples/robot/robot-2.png')],
+      class: 'robot',
+      method: { layers: 'up_blocks.**.attn{1,2}.to_*' },
+      training: { steps, seed: 3 },
+      samples: { every: 80, steps: 4 },
+      validation: { every: 40 },
+      checkpoints: { every: 20, best: true },
+    }),
+  );
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+/** Bytes of the adapter that the run's own spec gives here, undisturbed. */
+async function undisturbed(directory: string): Promise<string> {
+  const again = join(work, `again-${Math.random().toString(36).slice(2)}`);
+  createJob(again, readSpec(directory));
+  const { done } = startTrainer(again, () => {}, join(checkout, 'remote-agent/dist/trainer.js'));
+  expect(await done).toEqual({ outcome: 'finished' });
+  return sha(jobFiles(again).adapter);
+}
+
+/** The only run of a client's home. */
+const onlyRun = (home: string): string => {
+  const [name, ...others] = readdirSync(join(home, 'runs'));
+  expect(others).toEqual([]);
+  return join(home, 'runs', name!);
+};
+
+/** Events 1..n, each once, to the end. */
+function expectWhole(events: readonly { seq: number; type: string }[]): void {
+  expect(events.map((e) => e.seq)).toEqual(events.map((_, i) => i + 1));
+  expect(events.at(-1)?.type).toBe('finished');
+}
+
+/** Kills the processes of `sshd` that carry links; what they started lives on. */
+const cutLinks = (sshd: Sshd) => killAmong(descendantsOf(sshd.pid), (command) => command.startsWith('sshd:'));
+
+function killAmong(pids: readonly number[], which: (command: string) => boolean): number {
+  const found = pids.filter((pid) => {
+    try {
+      return which(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+  found.forEach(killHard);
+  return found.length;
+}
+
+const allPids = () =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** Kills everything that works in the folder of a host. */
+const killHost = (root: string) =>
+  killAmong(allPids(), (command) => /(agent|trainer)\.js/.test(command) && command.includes(root));
+
+describe.skipIf(excused(noSshd))('a run on a host over SSH', () => {
+  let sshd: Sshd;
+  beforeAll(async () => {
+    sshd = await Sshd.start({
+      banner: 'Property of nobody\n',
+      bashrc: 'echo "Welcome! {"; printf "no line end"\n',
+    });
+  });
+  afterAll(() => sshd?.stop());
+
+  it('ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event', async () => {
+    const home = join(work, 'laptop');
+    sshHost('gpu', sshd, home);
+    const first = new Para(home, ['train', subject, '--host', 'gpu', '--json']);
+    await first.untilStep(10);
+    first.child.kill('SIGKILL');
+    await first.done;
+    const directory = onlyRun(home);
+    const second = new Para(home, ['show', basename(directory), '--follow', '--json']);
+    await second.untilStep(40);
+    expect(cutLinks(sshd)).toBeGreaterThan(0);
+    await second.untilStep(75);
+    expect(killAmong(allPids(), (c) => /agent\.js serve/.test(c) && c.includes(checkout))).toBeGreaterThan(0);
+    await second.untilStep(110);
+    expect(cutLinks(sshd)).toBeGreaterThan(0);
+    expect(await second.done, second.stderr).toBe(0);
+    expectWhole(second.events);
+    expectWhole(readEvents(jobFiles(directory).events));
+    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+    expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
+      'step-000080-0.png',
+      'step-000160-0.png',
+    ]);
+    expect(readdirSync(directory).filter((name) => /\.(tmp|part|lock)$/.test(name))).toEqual([]);
+  });
+});
+
+describe('a run on a host', () => {
+  it('goes on exactly on another host from the state that came home when the first vanishes', async () => {
+    const home = join(work, 'mover');
+    const [a, b] = [join(work, 'host-a'), join(work, 'host-b')];
+    localHost('a', a, home);
+    localHost('b', b, home);
+    const first = new Para(home, ['train', subject, '--host', 'a', '--json']);
+    await first.untilStep(70);
+    expect(killHost(a)).toBeGreaterThan(0);
+    rmSync(a, { recursive: true, force: true });
+    first.child.kill('SIGINT');
+    expect(await first.done).toBe(130);
+    const directory = onlyRun(home);
+    await Para.run(home, ['resume', basename(directory), '--host', 'b']);
+    const events = readEvents(jobFiles(directory).events);
+    expectWhole(events);
+    const resumed = events.find((e) => e.type === 'resumed');
+    expect(resumed).toMatchObject({ fromStep: 60 });
+    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+  });
+
+  it('goes on when its watcher leaves, stops when asked to, goes on again, and is found from another machine', async () => {
+    const home = join(work, 'leaver');
+    const root = join(work, 'host-c');
+    localHost('c', root, home);
+    const watcher = new Para(home, ['train', subject, '--host', 'c', '--json']);
+    await watcher.untilStep(5);
+    watcher.child.kill('SIGINT');
+    expect(await watcher.done).toBe(130);
+    const directory = onlyRun(home);
+    const id = basename(directory);
+    expect(await Para.run(home, ['runs', '--host', 'c'])).toMatch(new RegExp(`${id}\\s+running`));
+    await Para.run(home, ['cancel', id]);
+    await Para.run(home, ['show', id, '--follow'], 130);
+    expect(readStatus(directory).state).toBe('stopped');
+    const other = join(work, 'other-machine');
+    localHost('c', root, other);
+    await Para.run(other, ['show', id, '--host', 'c']);
+    expect(readEvents(jobFiles(join(other, 'runs', id)).events).map((e) => e.seq)).toEqual(
+      readEvents(jobFiles(directory).events).map((e) => e.seq),
+    );
+    await Para.run(home, ['resume', id]);
+    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+    expect(existsSync(join(root, 'runs', id, 'adapter.safetensors'))).toBe(true);
+  });
+
+  it('is continued to more steps, there as here', async () => {
+    const home = join(work, 'raiser');
+    localHost('d', join(work, 'host-d'), home);
+    await Para.run(home, ['train', subject, '--host', 'd', '--steps', '30']);
+    const directory = onlyRun(home);
+    await Para.run(home, ['resume', basename(directory), '--steps', '50']);
+    expect(readStatus(directory)).toMatchObject({ state: 'finished', step: 50 });
+    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+  });
+});
