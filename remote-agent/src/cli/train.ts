@@ -10,6 +10,7 @@ import { startTrainer } from '../jobs/start.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import { makeTrainSpec, type SpecOverrides, type TrainSpec } from '../subject/train-spec.ts';
+import { paraLine, shortPath } from './invocation.ts';
 import { bold, green, Progress, say } from './output.ts';
 
 export interface TrainOptions {
@@ -54,6 +55,7 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
       bar.update(event.step, `loss ${event.smoothedLoss.toFixed(4)}`);
     } else if (event.type === 'note') say(event.message);
   };
+  const again = `continue with ${paraLine('train', '--resume', shortPath(directory))}`;
   const trainer = startTrainer(directory, show);
   const stop = () => trainer.stop();
   process.on('SIGINT', stop);
@@ -65,13 +67,10 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
       const { message, where, hint } = exit.error!;
       throw new ParaError('run', message, {
         where: where ?? directory,
-        hint: hint
-          ? `${hint}\n  the run is kept: continue with para train --resume ${directory}`
-          : `continue with para train --resume ${directory}`,
+        hint: hint ? `${hint}\n  the run is kept: ${again}` : again,
       });
     }
-    if (exit.outcome === 'stopped' && !json)
-      say(`\nStopped; its state is saved. ${bold(`continue with para train --resume ${directory}`)}`);
+    if (exit.outcome === 'stopped' && !json) say(`\nStopped; its state is saved. ${bold(again)}`);
     return exit.outcome === 'finished';
   } finally {
     process.off('SIGINT', stop);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -101,18 +101,20 @@ export interface RunSummary {
   readonly status: JobStatus;
 }
 
-/** All runs of a folder, newest first; folders that are no runs are passed over. */
+/** All runs of a folder, newest first; folders that are no runs, or half made ones, are passed over. */
 export function listRuns(folder = runsFolder()): RunSummary[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .map((name) => join(folder, name))
-    .filter((directory) => statSync(directory).isDirectory() && existsSync(jobFiles(directory).spec))
-    .map((directory) => ({
-      id: basename(directory),
-      directory,
-      spec: readSpec(directory),
-      status: readStatus(directory),
-    }))
+    .flatMap((directory): RunSummary[] => {
+      try {
+        const [spec, status] = [readSpec(directory), readStatus(directory)];
+        return [{ id: basename(directory), directory, spec, status }];
+      } catch (cause) {
+        if (cause instanceof ParaError) return [];
+        throw cause;
+      }
+    })
     .sort((a, b) => b.spec.createdAt.localeCompare(a.spec.createdAt));
 }
 

@@ -12,6 +12,11 @@ import { takeLock } from './lock.ts';
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
 
+/** Hands an event to the starter, if there is one; whether it hears it or is gone does not matter to the run. */
+function tell(event: TrainEvent): void {
+  if (process.connected) process.send?.(event, undefined, undefined, () => {});
+}
+
 async function main(directory: string): Promise<number> {
   const files = jobFiles(directory);
   const spec = readSpec(directory);
@@ -26,6 +31,8 @@ async function main(directory: string): Promise<number> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // The terminal or the program that started it is gone.
+  process.on('disconnect', stop);
   const status = (state: 'running' | 'stopped' | 'finished' | 'failed', error?: string) =>
     writeStatus(directory, {
       state,
@@ -45,8 +52,7 @@ async function main(directory: string): Promise<number> {
         status('running');
       }
     } else if (event.type === 'resumed') step = event.fromStep;
-    const logged = log!.append(event, event.type !== 'step');
-    if (process.connected) process.send?.(logged);
+    tell(log!.append(event, event.type !== 'step'));
   };
   try {
     removeUnfinished(directory);
@@ -89,7 +95,7 @@ function report(
     status('failed', message);
   } catch (second) {
     // The disk itself may be what failed: the starter still hears of it.
-    if (process.connected) process.send?.(event);
+    tell(event);
     console.error(message, String(second));
   }
 }
@@ -104,8 +110,7 @@ try {
 } catch (cause) {
   // Before the event log is open: nobody else can be told.
   console.error(cause instanceof ParaError ? cause.describe() : cause);
-  if (process.connected)
-    process.send?.({ type: 'error', message: cause instanceof ParaError ? cause.describe() : String(cause) });
+  tell({ type: 'error', message: cause instanceof ParaError ? cause.describe() : String(cause) });
   process.exitCode = 1;
 }
 if (process.connected) process.disconnect();
