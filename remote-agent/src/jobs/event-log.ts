@@ -51,6 +51,8 @@ export function effectiveEvents(events: readonly LoggedEvent[]): LoggedEvent[] {
 export class EventLog {
   readonly #fd: number;
   readonly #path: string;
+  /** Bytes of whole lines. */
+  #length: number;
   #seq: number;
 
   constructor(path: string) {
@@ -63,17 +65,22 @@ export class EventLog {
     } catch (cause) {
       throw diskError(cause, path);
     }
+    this.#length = length;
   }
 
-  /** Appends one event; `durable` also waits until the disk has it. */
+  /** Appends one event, wholly or not at all; `durable` also waits until the disk has it. @throws ParaError `disk` */
   append(event: TrainEvent, durable = false): LoggedEvent {
-    const logged = { seq: ++this.#seq, time: new Date().toISOString(), ...event } as LoggedEvent;
+    const logged = { seq: this.#seq + 1, time: new Date().toISOString(), ...event } as LoggedEvent;
+    const line = Buffer.from(`${JSON.stringify(logged)}\n`);
     try {
-      writeSync(this.#fd, `${JSON.stringify(logged)}\n`);
+      for (let written = 0; written < line.length; ) written += writeSync(this.#fd, line, written);
       if (durable) fsyncSync(this.#fd);
     } catch (cause) {
+      ftruncateSync(this.#fd, this.#length);
       throw diskError(cause, this.#path);
     }
+    this.#length += line.length;
+    this.#seq++;
     return logged;
   }
 

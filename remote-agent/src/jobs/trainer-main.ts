@@ -76,28 +76,32 @@ function report(
   emit: (event: TrainEvent) => void,
   status: (state: 'failed', error: string) => void,
 ): void {
-  const known = cause instanceof ParaError;
-  const message = known
-    ? cause.message
-    : `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const event: TrainEvent = {
-    type: 'error',
-    message,
-    ...(known && cause.where ? { where: cause.where } : {}),
-    ...(known && cause.hint ? { hint: cause.hint } : {}),
-  };
-  try {
-    appendFileSync(
-      jobFiles(directory).log,
-      `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
-    );
-    emit(event);
-    status('failed', message);
-  } catch (second) {
-    // The disk itself may be what failed: the starter still hears of it.
-    tell(event);
-    console.error(message, String(second));
-  }
+  const event = errorEvent(cause);
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  // The disk itself may be what failed: what can be told is told, one way or another.
+  const attempts = [
+    () => appendFileSync(jobFiles(directory).log, `${text}\n`),
+    () => emit(event),
+    () => status('failed', event.message),
+  ];
+  const failed = attempts.filter((attempt) => {
+    try {
+      attempt();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (failed.length === 0) return;
+  tell(event);
+  console.error(event.message);
+}
+
+function errorEvent(cause: unknown): TrainEvent & { type: 'error' } {
+  if (!(cause instanceof ParaError))
+    return { type: 'error', message: `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}` };
+  const { message, where, hint } = cause;
+  return { type: 'error', message, ...(where ? { where } : {}), ...(hint ? { hint } : {}) };
 }
 
 const [directory] = process.argv.slice(2);
@@ -110,7 +114,7 @@ try {
 } catch (cause) {
   // Before the event log is open: nobody else can be told.
   console.error(cause instanceof ParaError ? cause.describe() : cause);
-  tell({ type: 'error', message: cause instanceof ParaError ? cause.describe() : String(cause) });
+  tell(errorEvent(cause));
   process.exitCode = 1;
 }
 if (process.connected) process.disconnect();
