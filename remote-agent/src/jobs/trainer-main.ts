@@ -99,7 +99,10 @@ function report(
 
 function errorEvent(cause: unknown): TrainEvent & { type: 'error' } {
   if (!(cause instanceof ParaError))
-    return { type: 'error', message: `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}` };
+    return {
+      type: 'error',
+      message: `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`,
+    };
   const { message, where, hint } = cause;
   return { type: 'error', message, ...(where ? { where } : {}), ...(hint ? { hint } : {}) };
 }
