@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { diskError, writeFileAtomic } from '../common/files.ts';
+import { makeFolder, writeFileAtomic } from '../common/files.ts';
 import { type Adapter, metadataOf, operatorsOf } from './adapter.ts';
 import { asLora, type ReadWeight } from './as-lora.ts';
 import { ldmNames, underscored } from './layer-names.ts';
@@ -166,11 +166,7 @@ export function writeExport(path: string, files: ExportedFiles): void {
     writeFileAtomic(path, single);
     return;
   }
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    throw diskError(cause, path);
-  }
+  makeFolder(path);
   try {
     for (const [name, bytes] of files) writeFileAtomic(join(path, name), bytes);
   } catch (cause) {

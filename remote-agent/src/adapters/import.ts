@@ -18,6 +18,9 @@ export interface ImportedAdapter {
   readonly ignored: readonly string[];
 }
 
+/** What a PEFT folder holds: settings and tensors. */
+export const peftFiles = ['adapter_config.json', 'adapter_model.safetensors'] as const;
+
 /**
  * Reads an adapter of any known layout: our own file, a LoRA file of diffusers or kohya (diffusers or LDM names), or
  * a PEFT folder.
@@ -54,13 +57,12 @@ function readBytes(path: string): Uint8Array {
 }
 
 function fromPeftFolder(path: string, layers: readonly TargetLayer[]): ImportedAdapter {
-  const configPath = join(path, 'adapter_config.json');
-  const modelPath = join(path, 'adapter_model.safetensors');
+  const [configPath, modelPath] = peftFiles.map((name) => join(path, name)) as [string, string];
   for (const needed of [configPath, modelPath])
     if (!existsSync(needed))
       throw new ParaError('adapter', `The folder holds no ${basename(needed)}`, {
         where: path,
-        hint: 'a PEFT folder has adapter_config.json and adapter_model.safetensors',
+        hint: `a PEFT folder has ${peftFiles.join(' and ')}`,
       });
   let config: unknown;
   try {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { checkBase, saveAdapter } from '../adapters/adapter.ts';
 import { baseWeights } from '../adapters/base-weights.ts';
 import { type ExportFormat, exportAdapter, exportFormats, writeExport } from '../adapters/export.ts';
@@ -7,7 +7,7 @@ import { inspectAdapter } from '../adapters/inspect.ts';
 import { ParaError } from '../common/errors.ts';
 import { pngText } from '../dataset/png-text.ts';
 import { openBase } from '../diffusion/base.ts';
-import { adapterPath } from './adapters.ts';
+import { findAdapter } from './find-adapter.ts';
 import { refuseExisting } from './generate.ts';
 import { bold, bytes, dim, say } from './output.ts';
 
@@ -27,7 +27,7 @@ export function exportCommand(path: string, options: ExportCommandOptions): void
   if (names !== undefined && names !== 'ldm' && names !== 'diffusers')
     refuse('names', names, ['ldm', 'diffusers']);
   const base = openBase(options.base);
-  const source = adapterPath(path);
+  const source = findAdapter(path, process.cwd());
   const { layers, readWeight } = baseWeights(base.unet.path);
   const { adapter } = readAdapter(source, layers);
   checkBase(adapter, base, source);
@@ -72,7 +72,7 @@ export function inspectCommand(path: string, options: { base: string }): void {
     return;
   }
   const { layers } = baseWeights(openBase(options.base).unet.path);
-  const { adapter, layout, ignored } = readAdapter(adapterPath(path), layers);
+  const { adapter, layout, ignored } = readAdapter(findAdapter(path, process.cwd()), layers);
   const report = inspectAdapter(adapter);
   say(
     `${bold(report.method)}  ${layout} layout  ${report.layers.length} layers  ${report.parameters} values`,
@@ -87,14 +87,8 @@ export function inspectCommand(path: string, options: { base: string }): void {
 }
 
 function isPng(path: string): boolean {
-  try {
-    if (statSync(path).isDirectory()) return false;
-    return readFileSync(path)
-      .subarray(0, 4)
-      .equals(Buffer.from([0x89, 0x50, 0x4e, 0x47]));
-  } catch (cause) {
-    throw new ParaError('adapter', 'The file cannot be read', { where: path, hint: 'check the path', cause });
-  }
+  if (!existsSync(path) || statSync(path).isDirectory()) return false;
+  return readFileSync(path).subarray(1, 4).toString('latin1') === 'PNG';
 }
 
 /** `image/jpeg, 4.2 KB` of a data URI. */

@@ -1,39 +1,80 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Adapter, checkBase, decodeAdapter, operatorsOf } from '../adapters/adapter.ts';
+import { type Adapter, checkBase, operatorsOf } from '../adapters/adapter.ts';
+import { baseWeights } from '../adapters/base-weights.ts';
+import { peftFiles, readAdapter } from '../adapters/import.ts';
 import { methodByName } from '../adapters/methods.ts';
 import { ParaError } from '../common/errors.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import type { Base } from '../diffusion/base.ts';
-import { jobFiles } from '../jobs/job.ts';
+import { parsePrompt } from '../diffusion/prompt.ts';
+import { adapterName, findAdapter } from './find-adapter.ts';
+import { dim, say } from './output.ts';
 
-/** The adapter file that a path stands for: itself, or that of a run's folder. */
-export function adapterPath(path: string): string {
-  const inRun = join(path, 'adapter.safetensors');
-  return existsSync(path) && statSync(path).isDirectory() && existsSync(jobFiles(path).spec) ? inRun : path;
+/** An adapter that was asked for: what it is called, where it lies and how strongly it applies. */
+export interface WantedAdapter {
+  readonly name: string;
+  readonly file: string;
+  readonly strength: number;
 }
 
-/** Reads an adapter file. @throws ParaError `adapter` or `safetensors` */
-export function loadAdapter(path: string): Adapter {
-  const file = adapterPath(path);
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    throw new ParaError('adapter', 'The adapter file cannot be read', {
-      where: file,
-      hint: 'check the path',
-      cause,
+/** Finds `FILE[:STRENGTH]` (see `findAdapter`); a colon within the path (a drive letter) stays. */
+export function adapterArgument(text: string): WantedAdapter {
+  const found = /^(.+):(-?\d+(?:\.\d+)?)$/.exec(text);
+  const [name, strength] = found ? [found[1]!, Number(found[2])] : [text, 1];
+  const file = findAdapter(name, process.cwd());
+  return { name: adapterName(file), file, strength };
+}
+
+/**
+ * The adapters that a prompt names with `<lora:NAME:STRENGTH>`, in reading order.
+ * @param directory where relative paths start
+ * @throws ParaError `adapter` for an unknown name, `prompt` for one in the negative prompt
+ */
+export function promptAdapters(
+  { prompt, negative = '' }: { readonly prompt: string; readonly negative?: string },
+  directory: string,
+): WantedAdapter[] {
+  if (parsePrompt(negative).adapters.length > 0)
+    throw new ParaError('prompt', 'The negative prompt names an adapter', {
+      where: negative,
+      hint: 'name it in the prompt: an adapter changes the whole picture',
     });
-  }
-  return decodeAdapter(bytes, file);
+  return parsePrompt(prompt).adapters.map(({ name, strength }) => ({
+    name,
+    file: findAdapter(name, directory, prompt),
+    strength,
+  }));
 }
 
-/** An adapter file as sampling takes it. @throws ParaError `adapter-base-mismatch` when it was made for another base */
-export function loadApplied(path: string, strength: number, base: Base): AppliedAdapter {
-  const adapter = loadAdapter(path);
-  checkBase(adapter, base, path);
-  return { operators: operatorsOf(adapter), strength, name: path, method: methodByName(adapter.method) };
+/**
+ * Reads an adapter of any layout for a base, and says what of it is not used.
+ * @throws ParaError `adapter`, `safetensors`, or `adapter-base-mismatch` when it was made for another base
+ */
+export function loadAdapter(file: string, base: Base): Adapter {
+  const { adapter, ignored } = readAdapter(file, baseWeights(base.unet.path).layers);
+  checkBase(adapter, base, file);
+  if (ignored.length > 0)
+    say(dim(`${adapterName(file)}: ${ignored.length} tensors of text encoders are not used`));
+  return adapter;
+}
+
+/** An adapter as sampling takes it. */
+export function applied(adapter: Adapter, { file, strength }: Omit<WantedAdapter, 'name'>): AppliedAdapter {
+  return { operators: operatorsOf(adapter), strength, name: file, method: methodByName(adapter.method) };
+}
+
+/** An adapter file as sampling takes it; throws what `loadAdapter` does. */
+export const loadApplied = (wanted: Omit<WantedAdapter, 'name'>, base: Base): AppliedAdapter =>
+  applied(loadAdapter(wanted.file, base), wanted);
+
+/** SHA-256 of an adapter's file, or of both files of a PEFT folder, as hex. */
+export function adapterHash(file: string): string {
+  const hash = createHash('sha256');
+  const parts = statSync(file).isDirectory() ? peftFiles.map((name) => join(file, name)) : [file];
+  for (const part of parts) hash.update(readFileSync(part));
+  return hash.digest('hex');
 }
 
 /** Number of trained values in an adapter. */

@@ -1,10 +1,9 @@
 import { basename } from 'node:path';
 import { openBase } from '../diffusion/base.ts';
-import { adapterPath, loadAdapter, loadApplied, parameterCount } from './adapters.ts';
-import { type CompareColumn, drawComparison } from './compare.ts';
-import { adapterArgument, refuseExisting } from './generate.ts';
+import { adapterArgument, applied, loadAdapter, parameterCount } from './adapters.ts';
+import { type CompareColumn, drawComparison, readRows } from './compare.ts';
+import { refuseExisting } from './generate.ts';
 import { say } from './output.ts';
-import { readPrompts } from './prompts.ts';
 
 /** `para compare`: base and adapters side by side, each row from one noise. */
 export async function compareCommand(
@@ -19,17 +18,16 @@ export async function compareCommand(
   refuseExisting(options.out, options.force);
   const base = openBase(options.base);
   const columns: CompareColumn[] = [{ title: 'base', note: base.name }];
-  for (const text of adapters) {
-    const { file, strength } = adapterArgument(text);
-    const path = adapterPath(file);
-    const adapter = loadAdapter(path);
+  for (const wanted of adapters.map(adapterArgument)) {
+    const { file, strength } = wanted;
+    const adapter = loadAdapter(file, base);
     const { steps } = adapter.info;
     columns.push({
       title: `${adapter.method}${strength === 1 ? '' : ` x ${strength}`}`,
-      note: `${steps === undefined ? basename(path) : `${steps} steps`}, ${parameterCount(adapter)} parameters`,
-      adapter: loadApplied(path, strength, base),
+      note: `${steps === undefined ? basename(file) : `${steps} steps`}, ${parameterCount(adapter)} parameters`,
+      adapter: applied(adapter, wanted),
     });
   }
-  await drawComparison(base, columns, readPrompts(options.prompts), options.out);
+  await drawComparison(base, columns, readRows(options.prompts, base), options.out);
   say(options.out);
 }

@@ -1,17 +1,32 @@
+import { dirname } from 'node:path';
 import { writeFileAtomic } from '../common/files.ts';
 import { encodePng, type Picture } from '../dataset/pictures.ts';
 import { compareSheet } from '../dataset/sheet.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import type { Base } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
+import { loadApplied, promptAdapters } from './adapters.ts';
 import { Progress } from './output.ts';
-import type { PromptLine } from './prompts.ts';
+import { type PromptLine, readPrompts } from './prompts.ts';
 
 /** One column of a comparison: the base alone, or with an adapter. */
 export interface CompareColumn {
   readonly title: string;
   readonly note: string;
   readonly adapter?: AppliedAdapter;
+}
+
+/** One row: a prompt with the adapters that it names itself, which apply in every column after the column's own. */
+export interface CompareRow extends PromptLine {
+  readonly adapters: readonly AppliedAdapter[];
+}
+
+/** The rows of a prompt file; adapters named by a relative path lie beside it. */
+export function readRows(path: string, base: Base): CompareRow[] {
+  return readPrompts(path).map((line) => ({
+    ...line,
+    adapters: promptAdapters(line, dirname(path)).map((wanted) => loadApplied(wanted, base)),
+  }));
 }
 
 /**
@@ -21,30 +36,28 @@ export interface CompareColumn {
 export async function drawComparison(
   base: Base,
   columns: readonly CompareColumn[],
-  prompts: readonly PromptLine[],
+  rows: readonly CompareRow[],
   out: string,
 ): Promise<void> {
   const generator = new Generator(base);
-  const bar = new Progress('compare', columns.length * prompts.length);
-  const cells: Picture[][] = prompts.map(() => []);
+  const bar = new Progress('compare', columns.length * rows.length);
+  const together = (column: CompareColumn, row: CompareRow) =>
+    column.adapter ? [column.adapter, ...row.adapters] : row.adapters;
+  const cells: Picture[][] = rows.map(() => []);
   try {
     let drawn = 0;
-    // The widest adapters first: the session is then built once, with room for all.
-    const order = columns.map((_, i) => i).sort((a, b) => size(columns[b]!) - size(columns[a]!));
-    for (const c of order)
-      for (const [r, line] of prompts.entries()) {
-        const { adapter } = columns[c]!;
-        const { seed = 1 + r, ...rest } = line;
-        const [picture] = await generator.generate({ ...rest, seed, adapters: adapter ? [adapter] : [] });
-        cells[r]![c] = { width: picture!.width, height: picture!.height, rgb: picture!.pixels };
+    for (const column of columns) for (const row of rows) await generator.reserve(together(column, row));
+    for (const column of columns)
+      for (const [r, row] of rows.entries()) {
+        const { seed = 1 + r, ...rest } = row;
+        const [picture] = await generator.generate({ ...rest, seed, adapters: together(column, row) });
+        cells[r]!.push({ width: picture!.width, height: picture!.height, rgb: picture!.pixels });
         bar.update(++drawn);
       }
   } finally {
     bar.stop();
     await generator.release();
   }
-  const sheet = await compareSheet({ columns, rows: prompts.map((p) => p.prompt), cells });
+  const sheet = await compareSheet({ columns, rows: rows.map((row) => row.prompt), cells });
   writeFileAtomic(out, await encodePng(sheet));
 }
-
-const size = ({ adapter }: CompareColumn) => adapter?.operators.reduce((n, o) => n + o.rank, 0) ?? 0;

@@ -1,14 +1,15 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { openBase } from '../diffusion/base.ts';
 import { effectiveEvents, readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import { loadAdapter, loadApplied, parameterCount } from './adapters.ts';
-import { drawComparison } from './compare.ts';
+import { exportCommand } from './adapter-commands.ts';
+import { applied, loadAdapter, parameterCount } from './adapters.ts';
+import { type CompareColumn, drawComparison, readRows } from './compare.ts';
+import { shortPath } from './invocation.ts';
 import { runJob } from './local-run.ts';
-import { bold, bytes, green, say } from './output.ts';
-import { readPrompts } from './prompts.ts';
+import { bold, bytes, dim, green, say } from './output.ts';
 import { specFor } from './train.ts';
 
 /** Date in the demo's adapters: fixed, so that a second run sees the same settings and has nothing to do. */
@@ -17,9 +18,20 @@ const createdAt = '2026-01-01T00:00:00.000Z';
 /** Steps after which LoRA is compared with PaRa's end. */
 const early = 200;
 
+/** Steps of LoRA. */
+const long = 1000;
+
+/** An adapter on the demo's sheet and in its table. */
+interface DemoColumn extends CompareColumn {
+  readonly directory: string;
+  readonly file: string;
+  readonly step: number;
+  readonly parameters: number;
+}
+
 /**
  * `npm run demo`: trains one subject with PaRa (200 steps) and LoRA (1000 steps) and compares base, LoRA at 200, LoRA
- * at 1000 and PaRa at 200. What is there already is not made again.
+ * at 1000 and PaRa at 200; PaRa's adapter is also exported as LoRA. What is there already is not made again.
  */
 export async function demoCommand(options: {
   readonly out: string;
@@ -29,54 +41,59 @@ export async function demoCommand(options: {
   const subject = resolve(options.subject);
   const specs = [
     specFor(subject, { method: 'para', steps: early }, createdAt),
-    specFor(subject, { method: 'lora', steps: 1000, keep: [early] }, createdAt),
+    specFor(subject, { method: 'lora', steps: long, keep: [early] }, createdAt),
   ];
-  let changed = false;
+  const made = { sheet: join(out, 'compare.png'), exported: join(out, 'para-as-lora.safetensors') };
   for (const spec of specs) {
     const directory = join(out, spec.method.name);
     if (isDone(directory, spec)) {
       say(`${spec.method.name} is trained already`);
       continue;
     }
-    changed = true;
+    for (const path of Object.values(made)) rmSync(path, { force: true });
     if (!sameSpec(directory, spec)) {
-      rmSync(directory, { recursive: true, force: true });
+      // A run of other settings; a folder that is no run is left alone, and refused.
+      if (existsSync(jobFiles(directory).spec)) rmSync(directory, { recursive: true });
       createJob(directory, spec);
     }
-    if (!(await runJob(directory))) return 130;
+    if (!(await runJob(directory))) {
+      say(dim('The demo goes on from there when it is run again.'));
+      return 130;
+    }
   }
   const [para, lora] = specs.map((spec) => join(out, spec.method.name)) as [string, string];
-  const base = openBase(specs[0]!.base.name);
-  const files = {
-    para: jobFiles(para).adapter,
-    early: join(jobFiles(lora).checkpoints, `step-${String(early).padStart(6, '0')}.safetensors`),
-    lora: jobFiles(lora).adapter,
+  const named = specs[0]!.base.name;
+  const base = openBase(named);
+  const column = (name: string, directory: string, file: string, step: number): DemoColumn => {
+    const adapter = loadAdapter(file, base);
+    const parameters = parameterCount(adapter);
+    const note = `${step} steps, ${parameters} parameters`;
+    const drawn = { title: name, note, adapter: applied(adapter, { file, strength: 1 }) };
+    return { ...drawn, directory, file, step, parameters };
   };
-  const sheet = join(out, 'compare.png');
-  const prompts = readPrompts(join(dirname(subject), 'compare.prompts'));
-  const column = (title: string, path: string) => {
-    const adapter = loadAdapter(path);
-    return {
-      title,
-      note: `${adapter.info.steps} steps, ${parameterCount(adapter)} parameters`,
-      adapter: loadApplied(path, 1, base),
-    };
-  };
-  if (changed || !existsSync(sheet))
-    await drawComparison(
-      base,
-      [
-        { title: 'base', note: base.name },
-        column('LoRA', files.early),
-        column('LoRA', files.lora),
-        column('PaRa', files.para),
-      ],
-      prompts,
-      sheet,
-    );
-  table(para, lora, files);
-  say(`\n${green('All of it is in')} ${bold(relative(process.cwd(), out) || '.')}`);
-  for (const path of [sheet, files.para, files.lora]) say(`  ${relative(process.cwd(), path)}`);
+  const kept = join(jobFiles(lora).checkpoints, `step-${String(early).padStart(6, '0')}.safetensors`);
+  const columns = [
+    column('LoRA', lora, kept, early),
+    column('LoRA', lora, jobFiles(lora).adapter, long),
+    column('PaRa', para, jobFiles(para).adapter, early),
+  ];
+  if (!existsSync(made.sheet)) {
+    const rows = readRows(join(dirname(subject), 'compare.prompts'), base);
+    await drawComparison(base, [{ title: 'base', note: base.name }, ...columns], rows, made.sheet);
+  }
+  if (!existsSync(made.exported))
+    exportCommand(para, { base: named, format: 'kohya', as: 'lora', out: made.exported });
+  table(columns, readSpec(para).validationPictures.length);
+  say(`\n${green('All of it is in')} ${bold(shortPath(out))}`);
+  const places: [string, string][] = [
+    ['the comparison', made.sheet],
+    ['PaRa adapter', jobFiles(para).adapter],
+    ['LoRA adapter', jobFiles(lora).adapter],
+    ['PaRa as LoRA', made.exported],
+    ['samples', jobFiles(para).samples],
+    ['samples', jobFiles(lora).samples],
+  ];
+  for (const [what, path] of places) say(`  ${what.padEnd(16)}${shortPath(path)}`);
   return 0;
 }
 
@@ -93,8 +110,9 @@ const isDone = (directory: string, spec: TrainSpec) =>
   existsSync(jobFiles(directory).adapter);
 
 /** Held-out loss, parameters, seconds and bytes of what was compared. */
-function table(para: string, lora: string, files: { para: string; early: string; lora: string }): void {
-  const row = (name: string, directory: string, path: string, step: number) => {
+function table(columns: readonly DemoColumn[], held: number): void {
+  say(`\n${'adapter'.padEnd(12)}  held-out loss  parameters  training s      file`);
+  for (const { title, directory, file, step, parameters } of columns) {
     const events = effectiveEvents(readEvents(jobFiles(directory).events));
     const loss = events.findLast((e) => e.type === 'validation' && e.step === step);
     const seconds = events.reduce(
@@ -102,19 +120,14 @@ function table(para: string, lora: string, files: { para: string; early: string;
       0,
     );
     const cells = [
-      name.padEnd(12),
-      loss?.type === 'validation' ? loss.loss.toFixed(4) : '-',
-      String(parameterCount(loadAdapter(path))).padStart(11),
-      seconds.toFixed(1).padStart(9),
-      bytes(statSync(path).size).padStart(9),
+      `${title} ${step}`.padEnd(12),
+      (loss?.type === 'validation' ? loss.loss.toFixed(4) : '-').padStart(13),
+      String(parameters).padStart(10),
+      seconds.toFixed(1).padStart(10),
+      bytes(statSync(file).size).padStart(8),
     ];
     say(cells.join('  '));
-  };
-  say(`\n${'adapter'.padEnd(12)}  held-out loss  parameters  training s      file`);
-  row('PaRa 200', para, files.para, early);
-  row('LoRA 200', lora, files.early, early);
-  row('LoRA 1000', lora, files.lora, 1000);
-  const held = readSpec(para).validationPictures.length;
+  }
   say(
     held > 0
       ? `(loss on ${held} pictures that neither was trained on, fixed noise)`

@@ -5,11 +5,16 @@ import { writeFileAtomic } from '../common/files.ts';
 import { encodePng } from '../dataset/pictures.ts';
 import { pngText, withPngText } from '../dataset/png-text.ts';
 import { grid } from '../dataset/sheet.ts';
-import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
-import { parametersText, parseRecipe, type Recipe, recipeText } from '../diffusion/recipe.ts';
-import { loadApplied } from './adapters.ts';
+import {
+  parametersText,
+  parseRecipe,
+  type Recipe,
+  type RecipeAdapter,
+  recipeText,
+} from '../diffusion/recipe.ts';
+import { adapterArgument, adapterHash, loadApplied, promptAdapters } from './adapters.ts';
 import { Progress, say } from './output.ts';
 
 export interface GenerateOptions {
@@ -26,12 +31,6 @@ export interface GenerateOptions {
   readonly from?: string;
   readonly out: string;
   readonly force?: boolean;
-}
-
-/** Splits `FILE[:STRENGTH]`; a colon within the path (a drive letter) stays. */
-export function adapterArgument(text: string): { file: string; strength: number } {
-  const found = /^(.+):(-?\d+(?:\.\d+)?)$/.exec(text);
-  return found ? { file: found[1]!, strength: Number(found[2]) } : { file: text, strength: 1 };
 }
 
 /** Refuses to write over a file unless told to. */
@@ -74,6 +73,31 @@ function recipeOf(path: string): Recipe {
   return parseRecipe(text, path);
 }
 
+/** What the options ask for; adapters of the prompt come after those of the options. */
+function newRecipe(options: GenerateOptions, base: Base): Recipe {
+  const { prompt, negative = '', seed, steps, guidance, scheduler } = options;
+  if (!prompt)
+    throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
+  const wanted = [
+    ...options.adapter.map(adapterArgument),
+    ...promptAdapters({ prompt, negative }, process.cwd()),
+  ];
+  return {
+    ...{ base: options.base, baseHash: base.hash, prompt, negative, seed, steps, guidance, scheduler },
+    ...sizeOf(options.size, base),
+    adapters: wanted.map((adapter) => ({ ...adapter, hash: adapterHash(adapter.file) })),
+  };
+}
+
+/** @throws ParaError `adapter` where the file is not the one the picture was made with */
+function checkUnchanged({ file, hash }: RecipeAdapter): void {
+  if (existsSync(file) && adapterHash(file) !== hash)
+    throw new ParaError('adapter', 'The adapter was changed since the picture was made', {
+      where: file,
+      hint: 'put the earlier file back, or draw a new picture with --prompt',
+    });
+}
+
 /** `para generate`: draws pictures and writes PNG files that say how they were made. */
 export async function generateCommand(options: GenerateOptions): Promise<void> {
   refuseExisting(options.out, options.force);
@@ -84,32 +108,16 @@ export async function generateCommand(options: GenerateOptions): Promise<void> {
       where: `now ${base.hash.slice(0, 10)}, then ${old.baseHash.slice(0, 10)}`,
       hint: 'put the earlier base back',
     });
-  const prompt = old?.prompt ?? options.prompt;
-  if (!prompt)
-    throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
-  const recipe: Recipe = old ?? {
-    base: options.base,
-    baseHash: base.hash,
-    prompt,
-    negative: options.negative ?? '',
-    seed: options.seed,
-    steps: options.steps,
-    guidance: options.guidance,
-    scheduler: options.scheduler,
-    ...sizeOf(options.size, base),
-    adapters: options.adapter.map((text) => {
-      const { file, strength } = adapterArgument(text);
-      return { file: resolve(file), strength };
-    }),
-  };
-  const adapters: AppliedAdapter[] = recipe.adapters.map(({ file, strength }) =>
-    loadApplied(file, strength, base),
-  );
+  const recipe = old ?? newRecipe(options, base);
+  const adapters = recipe.adapters.map((adapter) => {
+    if (adapter.hash !== undefined) checkUnchanged(adapter);
+    return loadApplied(adapter, base);
+  });
   const generator = new Generator(base);
   const count = old ? 1 : options.count;
   const bar = new Progress('generate', recipe.steps * count);
   try {
-    const { negative, seed, steps, guidance, scheduler, width, height } = recipe;
+    const { prompt, negative, seed, steps, guidance, scheduler, width, height } = recipe;
     const pictures = await generator.generate({
       prompt,
       negative,

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { jobFiles, readSpec } from '../jobs/job.ts';
 import { startTrainer } from '../jobs/start.ts';
+import { paraLine, shortPath } from './invocation.ts';
 import { bold, green, say } from './output.ts';
 import { RunDisplay } from './run-display.ts';
 
@@ -13,6 +14,7 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
   const display = new RunDisplay(readSpec(directory), json);
   // Asked to stop earlier; now it is asked to run.
   rmSync(jobFiles(directory).stop, { force: true });
+  const again = `continue with ${paraLine('train', '--resume', shortPath(directory))}`;
   const trainer = startTrainer(directory, display.show);
   const stop = () => trainer.stop();
   process.on('SIGINT', stop);
@@ -24,13 +26,10 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
       const { message, where, hint } = exit.error!;
       throw new ParaError('run', message, {
         where: where ?? directory,
-        hint: hint
-          ? `${hint}\n  the run is kept: continue with para train --resume ${directory}`
-          : `continue with para train --resume ${directory}`,
+        hint: hint ? `${hint}\n  the run is kept: ${again}` : again,
       });
     }
-    if (exit.outcome === 'stopped' && !json)
-      say(`\nStopped; its state is saved. ${bold(`continue with para train --resume ${directory}`)}`);
+    if (exit.outcome === 'stopped' && !json) say(`\nStopped; its state is saved. ${bold(again)}`);
     return exit.outcome === 'finished';
   } finally {
     process.off('SIGINT', stop);

@@ -19,8 +19,8 @@ import { ParaError } from './errors.ts';
  */
 export function writeFileAtomic(path: string, data: Uint8Array | string): void {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
+  makeFolder(dirname(path));
   try {
-    mkdirSync(dirname(path), { recursive: true });
     const fd = openSync(temporary, 'wx');
     try {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data;
@@ -38,6 +38,15 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
     } catch {
       // The first failure is the one to tell.
     }
+    throw diskError(cause, path);
+  }
+}
+
+/** Makes a folder and those above it where they are missing. @throws ParaError `disk` */
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
     throw diskError(cause, path);
   }
 }
@@ -65,6 +74,10 @@ export function diskError(cause: unknown, path: string): unknown {
   const hints: Record<string, [string, string]> = {
     ENOSPC: ['The disk is full', 'free some space, then repeat; nothing written before is lost'],
     EDQUOT: ['The disk quota is used up', 'free some space, then repeat; nothing written before is lost'],
+    EFBIG: [
+      'The file is larger than files may be here',
+      'raise the limit (ulimit -f), or choose another disk',
+    ],
     EACCES: ['No permission to write here', 'choose another folder or change its permissions'],
     EPERM: ['No permission to write here', 'choose another folder or change its permissions'],
     EROFS: ['The file system is read-only', 'choose another folder'],

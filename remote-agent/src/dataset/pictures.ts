@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import sharp, { type Metadata } from 'sharp';
 import { ParaError } from '../common/errors.ts';
 import type { Cut } from './crop.ts';
+import { isAnimatedPng } from './png-text.ts';
 
 /** Pictures larger than this many pixels are refused before they are decoded. */
 export const pixelLimit = 100_000_000;
@@ -40,10 +41,10 @@ export async function readPicture(path: string, background = white): Promise<Pic
   const name = basename(path);
   const fail = (what: string, hint: string, cause?: unknown) =>
     new ParaError('picture', `The picture ${name} ${what}`, { where: path, hint, cause });
-  const open = () => sharp(path, { limitInputPixels: pixelLimit, failOn: 'warning' });
   let meta: Metadata;
   try {
-    meta = await open().metadata();
+    // Reads the header alone; what it claims is judged below.
+    meta = await sharp(path, { limitInputPixels: false }).metadata();
   } catch (cause) {
     const missing = String(cause).includes('missing');
     throw missing
@@ -52,11 +53,12 @@ export async function readPicture(path: string, background = white): Promise<Pic
   }
   if (!['png', 'jpeg', 'webp'].includes(meta.format ?? ''))
     throw fail(`is of the format ${meta.format ?? 'unknown'}`, 'save it as PNG, JPEG or WebP');
-  if ((meta.pages ?? 1) > 1) throw fail('is animated', 'save one of its frames as a still picture');
-  if ((meta.width ?? 0) * (meta.height ?? 0) > pixelLimit)
+  if ((meta.pages ?? 1) > 1 || (meta.format === 'png' && isAnimatedPng(readFileSync(path))))
+    throw fail('is animated', 'save one of its frames as a still picture');
+  if (meta.width * meta.height > pixelLimit)
     throw fail(`claims ${meta.width} x ${meta.height} pixels`, 'make it smaller than 100 megapixels');
   try {
-    const { data, info } = await open()
+    const { data, info } = await sharp(path, { limitInputPixels: pixelLimit, failOn: 'warning' })
       .rotate()
       .flatten({ background })
       .toColourspace('srgb')

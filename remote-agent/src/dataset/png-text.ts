@@ -74,6 +74,17 @@ export function withPngText(png: Uint8Array, keyword: string, text: string): Uin
   return new Uint8Array(Buffer.concat(parts));
 }
 
+/** Whether a PNG file holds an animation (a chunk acTL before the picture data). Reads chunk headers only. */
+export function isAnimatedPng(png: Uint8Array): boolean {
+  const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  for (let at = 8; at + 8 <= png.length; at += 12 + view.getUint32(at)) {
+    const type = String.fromCharCode(...png.subarray(at + 4, at + 8));
+    if (type === 'acTL') return true;
+    if (type === 'IDAT') return false;
+  }
+  return false;
+}
+
 function textOf(chunk: Chunk): [string, string] | undefined {
   const end = chunk.data.indexOf(0);
   if (end < 0) return undefined;

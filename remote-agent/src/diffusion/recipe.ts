@@ -22,6 +22,8 @@ export interface Recipe {
 export interface RecipeAdapter {
   readonly file: string;
   readonly strength: number;
+  /** What the prompt or a person calls it; default the file's name. */
+  readonly name?: string;
   /** Content hash of the adapter's file, where it was taken. */
   readonly hash?: string;
 }
@@ -50,6 +52,8 @@ const shortName = (file: string) =>
     .at(-1)!
     .replace(/\.safetensors$/, '');
 
+const nameOf = ({ name, file }: RecipeAdapter) => name ?? shortName(file);
+
 /**
  * The PNG text `parameters` that tools of the field read: the prompt, `Negative prompt: ...`, and one line of
  * `Key: value` pairs. Adapters stand in the prompt as `<lora:name:strength>`, as those tools write them.
@@ -57,11 +61,9 @@ const shortName = (file: string) =>
 export function parametersText(recipe: Recipe): string {
   const named = new Set(recipe.prompt.match(/<lora:[^:>]+/g));
   const tags = recipe.adapters
-    .filter(({ file }) => !named.has(`<lora:${shortName(file)}`))
-    .map(({ file, strength }) => ` <lora:${shortName(file)}:${strength}>`);
-  const hashes = recipe.adapters
-    .filter((a) => a.hash)
-    .map((a) => `${shortName(a.file)}: ${a.hash!.slice(0, 12)}`);
+    .filter((a) => !named.has(`<lora:${nameOf(a)}`))
+    .map((a) => ` <lora:${nameOf(a)}:${a.strength}>`);
+  const hashes = recipe.adapters.filter((a) => a.hash).map((a) => `${nameOf(a)}: ${a.hash!.slice(0, 12)}`);
   const fields: [string, string][] = [
     ['Steps', String(recipe.steps)],
     ['Sampler', schedulerLabel(recipe.scheduler)],
@@ -172,6 +174,9 @@ export function parseRecipe(text: string, where: string): Recipe {
     if (!adapter || typeof adapter !== 'object') throw broken('an adapter is no object');
     need(adapter as Record<string, unknown>, 'file', 'string');
     need(adapter as Record<string, unknown>, 'strength', 'number');
+    for (const key of ['name', 'hash'])
+      if ((adapter as Record<string, unknown>)[key] !== undefined)
+        need(adapter as Record<string, unknown>, key, 'string');
   }
   return json as Recipe;
 }

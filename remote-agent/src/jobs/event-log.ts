@@ -51,6 +51,8 @@ export function effectiveEvents(events: readonly LoggedEvent[]): LoggedEvent[] {
 export class EventLog {
   readonly #fd: number;
   readonly #path: string;
+  /** Bytes of whole lines. */
+  #length: number;
   #last: LoggedEvent | undefined;
 
   constructor(path: string) {
@@ -63,9 +65,10 @@ export class EventLog {
     } catch (cause) {
       throw diskError(cause, path);
     }
+    this.#length = length;
   }
 
-  /** Appends one event; `durable` also waits until the disk has it. */
+  /** Appends one event, wholly or not at all; `durable` also waits until the disk has it. @throws ParaError `disk` */
   append(event: TrainEvent, durable = false): LoggedEvent {
     const logged = { seq: this.lastSeq + 1, time: new Date().toISOString(), ...event } as LoggedEvent;
     this.#write(logged, durable);
@@ -91,16 +94,20 @@ export class EventLog {
   /** Starts anew: the log this one copies did. */
   clear(): void {
     ftruncateSync(this.#fd, 0);
+    this.#length = 0;
     this.#last = undefined;
   }
 
   #write(event: LoggedEvent, durable: boolean): void {
+    const line = Buffer.from(`${JSON.stringify(event)}\n`);
     try {
-      writeSync(this.#fd, `${JSON.stringify(event)}\n`);
+      for (let written = 0; written < line.length; ) written += writeSync(this.#fd, line, written);
       if (durable) fsyncSync(this.#fd);
     } catch (cause) {
+      ftruncateSync(this.#fd, this.#length);
       throw diskError(cause, this.#path);
     }
+    this.#length += line.length;
     this.#last = event;
   }
 

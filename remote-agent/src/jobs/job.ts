@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { diskError, writeFileAtomic } from '../common/files.ts';
+import { makeFolder, writeFileAtomic } from '../common/files.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { lockHolder } from './lock.ts';
 
@@ -52,13 +52,15 @@ export function createJob(directory: string, spec: TrainSpec): void {
       where: directory,
       hint: 'choose another with --out, or continue it with --resume',
     });
+  makeFolder(directory);
   try {
-    mkdirSync(directory, { recursive: true });
+    writeFileAtomic(jobFiles(directory).spec, `${JSON.stringify(spec, null, 2)}\n`);
+    writeStatus(directory, { state: 'queued', step: 0, steps: spec.training.steps });
   } catch (cause) {
-    throw diskError(cause, directory);
+    // Half a job would be in the way of the next try.
+    rmSync(jobFiles(directory).spec, { force: true });
+    throw cause;
   }
-  writeFileAtomic(jobFiles(directory).spec, `${JSON.stringify(spec, null, 2)}\n`);
-  writeStatus(directory, { state: 'queued', step: 0, steps: spec.training.steps });
 }
 
 /** Reads the spec of a job. @throws ParaError `run` when the folder is no run */
@@ -103,19 +105,21 @@ export interface RunSummary {
   readonly status: JobStatus;
 }
 
-/** All runs of a folder, newest first; folders that are no runs, or none yet, are passed over. */
+/** All runs of a folder, newest first; folders that are no runs, or half made ones, are passed over. */
 export function listRuns(folder = runsFolder()): RunSummary[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => !name.startsWith('.'))
     .map((name) => join(folder, name))
-    .filter((directory) => statSync(directory).isDirectory() && existsSync(jobFiles(directory).spec))
-    .map((directory) => ({
-      id: basename(directory),
-      directory,
-      spec: readSpec(directory),
-      status: readStatus(directory),
-    }))
+    .flatMap((directory): RunSummary[] => {
+      try {
+        const [spec, status] = [readSpec(directory), readStatus(directory)];
+        return [{ id: basename(directory), directory, spec, status }];
+      } catch (cause) {
+        if (cause instanceof ParaError) return [];
+        throw cause;
+      }
+    })
     .sort((a, b) => b.spec.createdAt.localeCompare(a.spec.createdAt));
 }
 

@@ -63,7 +63,10 @@ export function takeLock(path: string): () => void {
       writeFileSync(path, JSON.stringify(mine), { flag: 'wx' });
       return () => rmSync(path, { force: true });
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError(cause, path);
+      const { code } = cause as NodeJS.ErrnoException;
+      // The file was made before the disk was found to be full.
+      if (code === 'ENOSPC' || code === 'EDQUOT') rmSync(path, { force: true });
+      if (code !== 'EEXIST') throw diskError(cause, path);
       const holder = lockHolder(path);
       if (holder)
         throw new ParaError('locked', `Another trainer (process ${holder.pid}) is working on this run`, {

@@ -26,7 +26,10 @@ function trainerBundle(): string {
   throw new ParaError('run', 'The trainer is not built', { where: path, hint: 'run "npm run build"' });
 }
 
-/** Starts the trainer of a job directory; every event it writes is also handed to `onEvent`. */
+/**
+ * Starts the trainer of a job directory; every event it writes is also handed to `onEvent`. When this process ends,
+ * however it does, the trainer saves its state and ends too.
+ */
 export function startTrainer(
   directory: string,
   onEvent: (event: LoggedEvent) => void,

@@ -12,6 +12,11 @@ import { takeLock } from './lock.ts';
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
 
+/** Hands an event to the starter, if there is one; whether it hears it or is gone does not matter to the run. */
+function tell(event: TrainEvent): void {
+  if (process.connected) process.send?.(event, undefined, undefined, () => {});
+}
+
 async function main(directory: string): Promise<number> {
   const files = jobFiles(directory);
   const spec = readSpec(directory);
@@ -26,6 +31,8 @@ async function main(directory: string): Promise<number> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // The terminal or the program that started it is gone.
+  process.on('disconnect', stop);
   const status = (state: 'running' | 'stopped' | 'finished' | 'failed', error?: string) =>
     writeStatus(directory, {
       state,
@@ -45,8 +52,7 @@ async function main(directory: string): Promise<number> {
         status('running');
       }
     } else if (event.type === 'resumed') step = event.fromStep;
-    const logged = log!.append(event, event.type !== 'step');
-    if (process.connected) process.send?.(logged);
+    tell(log!.append(event, event.type !== 'step'));
   };
   try {
     removeUnfinished(directory);
@@ -70,28 +76,35 @@ function report(
   emit: (event: TrainEvent) => void,
   status: (state: 'failed', error: string) => void,
 ): void {
-  const known = cause instanceof ParaError;
-  const message = known
-    ? cause.message
-    : `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const event: TrainEvent = {
-    type: 'error',
-    message,
-    ...(known && cause.where ? { where: cause.where } : {}),
-    ...(known && cause.hint ? { hint: cause.hint } : {}),
-  };
-  try {
-    appendFileSync(
-      jobFiles(directory).log,
-      `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
-    );
-    emit(event);
-    status('failed', message);
-  } catch (second) {
-    // The disk itself may be what failed: the starter still hears of it.
-    if (process.connected) process.send?.(event);
-    console.error(message, String(second));
-  }
+  const event = errorEvent(cause);
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  // The disk itself may be what failed: what can be told is told, one way or another.
+  const attempts = [
+    () => appendFileSync(jobFiles(directory).log, `${text}\n`),
+    () => emit(event),
+    () => status('failed', event.message),
+  ];
+  const failed = attempts.filter((attempt) => {
+    try {
+      attempt();
+      return false;
+    } catch {
+      return true;
+    }
+  });
+  if (failed.length === 0) return;
+  tell(event);
+  console.error(event.message);
+}
+
+function errorEvent(cause: unknown): TrainEvent & { type: 'error' } {
+  if (!(cause instanceof ParaError))
+    return {
+      type: 'error',
+      message: `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`,
+    };
+  const { message, where, hint } = cause;
+  return { type: 'error', message, ...(where ? { where } : {}), ...(hint ? { hint } : {}) };
 }
 
 const [directory] = process.argv.slice(2);
@@ -104,8 +117,7 @@ try {
 } catch (cause) {
   // Before the event log is open: nobody else can be told.
   console.error(cause instanceof ParaError ? cause.describe() : cause);
-  if (process.connected)
-    process.send?.({ type: 'error', message: cause instanceof ParaError ? cause.describe() : String(cause) });
+  tell(errorEvent(cause));
   process.exitCode = 1;
 }
 if (process.connected) process.disconnect();

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { ParaError } from '../common/errors.ts';
+import { nearWords } from '../common/nearest.ts';
 import { type SubjectFile, SubjectSchema } from './schema.ts';
 
 /** A validated subject: the file's values, its name and where it lies. */
@@ -88,6 +89,12 @@ export function parseSubject(text: string, path: string): Subject {
       where: `${path}, training.crops`,
       hint: 'leave it out, or set training.crop to "random"',
     });
+  const tagged = file.samples?.prompts?.findIndex((prompt) => prompt.includes('<lora:')) ?? -1;
+  if (tagged >= 0)
+    throw new ParaError('settings', 'A sample prompt names an adapter, but samples show the run alone', {
+      where: `${path}, samples.prompts[${tagged}]`,
+      hint: 'take the <lora:...> out; para generate and para compare draw with several adapters',
+    });
   if (file.checkpoints?.best && file.validation?.every === 0)
     throw new ParaError('settings', 'The best checkpoint is told by validation, which is switched off', {
       where: `${path}, checkpoints.best`,
@@ -123,30 +130,9 @@ function explain(error: ErrorObject): string {
 function advice(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') {
     const known = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
-    const near = nearest(String(error.params.additionalProperty), known);
+    const [near] = nearWords(String(error.params.additionalProperty), known);
     return near ? `did you mean "${near}"?` : `known settings: ${known.join(', ')}`;
   }
   const description = (error.parentSchema as { description?: string } | undefined)?.description;
   return description ?? 'see docs/training.md for every setting and its range';
-}
-
-/** The known word closest to `word` by edit distance, if it is close enough to be a slip. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const scored = known
-    .map((k) => ({ k, d: distance(word.toLowerCase(), k.toLowerCase()) }))
-    .sort((a, b) => a.d - b.d);
-  const best = scored[0];
-  return best && best.d <= Math.max(2, word.length / 3) ? best.k : undefined;
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
 }

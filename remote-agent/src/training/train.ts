@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
+import { makeFolder } from '../common/files.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { saveAdapterFile } from './adapter-output.ts';
 import { trainingBatch } from './batches.ts';
@@ -21,8 +21,7 @@ export async function train(
   paths: TrainPaths,
   hooks: TrainHooks,
 ): Promise<'finished' | 'stopped'> {
-  for (const folder of [paths.checkpoints, paths.samples, paths.cache])
-    mkdirSync(folder, { recursive: true });
+  for (const folder of [paths.checkpoints, paths.samples, paths.cache]) makeFolder(folder);
   const run = await prepare(spec, paths, hooks);
   const begin = process.hrtime.bigint();
   const { state } = run;

@@ -73,6 +73,12 @@ describe('a subject file', () => {
       'validation.every',
     ],
     [
+      'refuses an adapter in a sample prompt',
+      '{"pictures": ["a"], "class": "d", "samples": {"prompts": ["a d", "a d <lora:pot:0.5>"]}}',
+      'samples show the run alone',
+      'para generate',
+    ],
+    [
       'refuses a background that is no colour',
       '{"pictures": ["a"], "class": "d", "background": "whitish"}',
       'background',
