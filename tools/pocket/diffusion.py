@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 
 import text
@@ -62,11 +61,7 @@ def train(rank, args):
     smooth = None
     for step in range(begin + 1, args.steps + 1):
         rng = np.random.default_rng([step, rank])
-        # Both workers must agree on the rate: the first one tells how far the run is.
-        minutes = (spent + time.time() - start) / 60
-        shared = torch.tensor([max(step / args.steps, minutes / args.minutes)])
-        dist.broadcast(shared, 0)
-        progress = min(1.0, float(shared))
+        progress = workers.progress(step / args.steps, (spent + time.time() - start) / 60 / args.minutes)
         rate = args.lr * min(1, step / 200) * (1 if progress < 0.4 else 0.02 + 0.98 * (1 - progress) / 0.6)
         for group in optimiser.param_groups:
             group["lr"] = rate

@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import time
 
 import numpy as np
 import torch
@@ -115,25 +116,45 @@ def whiten():
 
 
 def refine(rank, args):
-    """Trains the decoder alone on squared error; the encoder stays, so that a trained U-Net stays valid. Goes on from vae-refined."""
-    torch.manual_seed(12)
-    vae = AutoencoderKL.from_pretrained(WORK / ("vae-refined" if (WORK / "vae-refined").exists() else "vae"))
+    """Trains the decoder alone; the encoder stays, so that a trained U-Net stays valid. Goes on from vae-refined.
+
+    The loss is the mean PSNR of the pictures itself (their log squared error), which is the figure that is reported.
+    """
+    folder, state_path = WORK / "vae-refined", WORK / "refine.pt"
+    vae = AutoencoderKL.from_pretrained(folder if folder.exists() else WORK / "vae")
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
     parameters = [p for p in vae.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=0)
     average = workers.Average([vae], 0.998)
     pools = [np.load(WORK / "train.npy", mmap_mode="r"), np.load(WORK / "vae.npy", mmap_mode="r")]
-    held = [np.load(WORK / "held.npy")[:192], np.load(WORK / "vae_held.npy")[:192]]
-    clock = workers.Clock(args.steps, 50)
-    for step in range(1, args.steps + 1):
+    held = [np.load(WORK / "held.npy"), np.load(WORK / "vae_held.npy")]
+    batch = BATCH * workers.WORKERS // args.workers
+    saturated = round(batch * args.saturated)
+    begin, spent = 0, 0.0
+    if state_path.exists():
+        state = torch.load(state_path, weights_only=False)
+        vae.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.shadow, begin, spent = state["shadow"], state["step"], state["spent"]
+    clock, start = workers.Clock(args.steps, 50), time.time()
+    for step in range(begin + 1, args.steps + 1):
         rng = np.random.default_rng([step, rank, 2])
-        x = pixels(np.concatenate([pool[np.sort(rng.integers(0, len(pool), BATCH // 2))] for pool in pools]))
+        picks = [np.sort(rng.integers(0, len(pool), n)) for pool, n in zip(pools, (batch - saturated, saturated))]
+        x = pixels(np.concatenate([pool[pick] for pool, pick in zip(pools, picks)]))
+        # Other colours and the mirror image: as good as other pictures.
+        if rng.random() < 0.5:
+            x[batch - saturated :] = x[batch - saturated :, torch.from_numpy(rng.permutation(3))]
+        if rng.random() < 0.5:
+            x = x.flip(3)
+        progress = workers.progress(step / args.steps, (spent + time.time() - start) / 60 / args.minutes)
         for group in optimiser.param_groups:
-            group["lr"] = args.lr * min(1, step / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
-        with torch.no_grad():
-            z = vae.encode(x).latent_dist.mode()
-        loss = F.mse_loss(vae.decode(z).sample, x)
+            group["lr"] = args.lr * min(1, step / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16 and progress < 0.8):
+            with torch.no_grad():
+                z = vae.encode(x).latent_dist.mode()
+            y = vae.decode(z).sample.float()
+        loss = (((y - x) ** 2).mean(dim=(1, 2, 3)) + 1e-5).log().mean()
         optimiser.zero_grad()
         loss.backward()
         workers.average_gradients(parameters)
@@ -141,12 +162,20 @@ def refine(rank, args):
         optimiser.step()
         average.update(step)
         if rank == 0:
-            clock.tick(step, mse=loss.item())
-            if step % 250 == 0 or step == args.steps:
+            clock.tick(step, psnr=10 * (math.log(4) - loss.item()) / math.log(10), progress=progress)
+            if step % 500 == 0 or progress >= 1:
                 average.swap()
                 print("held-out PSNR %.2f dB, saturated %.2f dB" % tuple(psnr(vae, h) for h in held), flush=True)
-                vae.save_pretrained(WORK / "vae-refined")
+                if progress >= 1:
+                    vae.save_pretrained(folder)
                 average.swap()
+                torch.save(dict(model=vae.state_dict(), optimiser=optimiser.state_dict(), shadow=average.shadow,
+                                step=step, spent=spent + time.time() - start), WORK / "refine.pt.tmp")
+                os.replace(WORK / "refine.pt.tmp", state_path)
+        if progress >= 1:
+            break
+    if rank == 0:
+        state_path.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
@@ -155,9 +184,15 @@ if __name__ == "__main__":
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--whiten", action="store_true")
     parser.add_argument("--refine", action="store_true", help="train the decoder alone, after --whiten, into vae-refined")
+    parser.add_argument("--minutes", type=float, default=1e9, help="--refine: end (and let the learning rate fall) after this time")
+    parser.add_argument("--saturated", type=float, default=0.5, help="--refine: share of free compositions in a batch")
+    parser.add_argument("--workers", type=int, default=workers.WORKERS, help="--refine: processes; the whole batch stays the same")
+    parser.add_argument("--bf16", action="store_true", help="--refine: bf16 arithmetic up to the last fifth (quicker where the processor has AMX)")
     args = parser.parse_args()
     if args.whiten:
         torch.set_num_threads(2)
         whiten()
+    elif args.refine:
+        workers.run(refine, args, workers=args.workers)
     else:
-        workers.run(refine if args.refine else train, args)
+        workers.run(train, args)

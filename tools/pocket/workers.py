@@ -10,17 +10,17 @@ import torch.multiprocessing as mp
 WORKERS = 2
 
 
-def _start(rank, function, args, port):
+def _start(rank, function, args, port, workers):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=WORKERS)
+    dist.init_process_group("gloo", rank=rank, world_size=workers)
     function(rank, args)
     dist.destroy_process_group()
 
 
-def run(function, args, port=29531):
+def run(function, args, port=29531, workers=WORKERS):
     """Calls `function(rank, args)` in each worker."""
-    mp.spawn(_start, (function, args, port), nprocs=WORKERS)
+    mp.spawn(_start, (function, args, port, workers), nprocs=workers)
 
 
 def average_gradients(parameters):
@@ -28,11 +28,18 @@ def average_gradients(parameters):
     grads = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in grads])
     dist.all_reduce(flat)
-    flat /= WORKERS
+    flat /= dist.get_world_size()
     at = 0
     for g in grads:
         g.copy_(flat[at : at + g.numel()].view_as(g))
         at += g.numel()
+
+
+def progress(*shares):
+    """How far the run is (0 to 1), by the largest share. All workers must agree on it: the first one tells."""
+    shared = torch.tensor([max(shares)])
+    dist.broadcast(shared, 0)
+    return min(1.0, float(shared))
 
 
 class Average:
