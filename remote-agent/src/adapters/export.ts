@@ -44,8 +44,14 @@ export function exportAdapter(adapter: Adapter, options: ExportOptions): Exporte
   return new Map([['', options.format === 'kohya' ? kohya(wanted, options) : diffusers(wanted)]]);
 }
 
-/** Additions of an adapter with the shapes that files give them: 4-D for convolutions. */
-function pairs(adapter: Adapter): { addition: Addition; down: FloatTensor; up: FloatTensor }[] {
+/** An addition with its matrices in the shapes that files give them: 4-D for convolutions. */
+interface Pair {
+  readonly addition: Addition;
+  readonly down: FloatTensor;
+  readonly up: FloatTensor;
+}
+
+function pairs(adapter: Adapter): Pair[] {
   return operatorsOf(adapter).flatMap((addition) => {
     if (addition.kind !== 'addition') return [];
     const down = adapter.tensors.get(`${addition.path}.lora_A.weight`)!;
@@ -59,8 +65,13 @@ function kohya(adapter: Adapter, { layers, names }: ExportOptions): Uint8Array {
   const style = names ?? (paths.some((path) => path.startsWith('add_embedding.')) ? 'ldm' : 'diffusers');
   const ldm = style === 'ldm' ? ldmNames(paths) : undefined;
   const tensors = new Map<string, FloatTensor>();
-  for (const { addition, down, up } of pairs(adapter)) {
-    const { path, rank, scale } = addition;
+  const found = pairs(adapter);
+  const [first] = found;
+  const alike = found.every(
+    ({ addition: { rank, scale } }) => rank === first!.addition.rank && scale === first!.addition.scale,
+  );
+  // diffusers gives attention layers the most common alpha, whatever the file says of them (seen in 0.35).
+  for (const { path, rank, scale, down, up } of alike ? found.map(asItIs) : ofOneRank(found)) {
     const name = ldm ? ldm.get(path) : path;
     if (name === undefined)
       throw new ParaError('adapter', `The layer ${path} has no name in the LDM layout`, {
@@ -77,19 +88,41 @@ function kohya(adapter: Adapter, { layers, names }: ExportOptions): Uint8Array {
 
 /**
  * diffusers knows no alpha in this layout: it takes one rank and alpha for all layers unless metadata of newer
- * versions say otherwise. So the scale goes into `up`, and all layers are filled with zeros to one rank, which every
- * version and other readers take alike.
+ * versions say otherwise. So all layers get one rank, which every version and other readers take alike.
  */
 function diffusers(adapter: Adapter): Uint8Array {
-  const found = pairs(adapter);
-  const rank = found.reduce((most, { addition }) => Math.max(most, addition.rank), 0);
   const tensors = new Map<string, FloatTensor>();
-  for (const { addition, down, up } of found) {
-    const stem = `unet.${addition.path}`;
-    tensors.set(`${stem}.lora_A.weight`, moreRows(down, rank));
-    tensors.set(`${stem}.lora_B.weight`, scaledToRank(up, addition, rank));
+  for (const { path, down, up } of ofOneRank(pairs(adapter))) {
+    const stem = `unet.${path}`;
+    tensors.set(`${stem}.lora_A.weight`, down);
+    tensors.set(`${stem}.lora_B.weight`, up);
   }
   return encodeSafetensors(tensors, { format: 'pt', ...metadataOf(adapter) });
+}
+
+/** A layer's matrices as a file holds them; what they add is `scale * up * down`. */
+interface FilePair {
+  readonly path: string;
+  readonly rank: number;
+  readonly scale: number;
+  readonly down: FloatTensor;
+  readonly up: FloatTensor;
+}
+
+function asItIs({ addition: { path, rank, scale }, down, up }: Pair): FilePair {
+  return { path, rank, scale, down, up };
+}
+
+/** The same additions with one rank and scale 1 everywhere: zeros fill, and `up` takes up the scale. */
+function ofOneRank(found: readonly Pair[]): FilePair[] {
+  const rank = found.reduce((most, { addition }) => Math.max(most, addition.rank), 0);
+  return found.map(({ addition, down, up }) => ({
+    path: addition.path,
+    rank,
+    scale: 1,
+    down: moreRows(down, rank),
+    up: scaledToRank(up, addition, rank),
+  }));
 }
 
 function moreRows({ dims, data }: FloatTensor, rank: number): FloatTensor {

@@ -9,6 +9,7 @@ import {
   checkBase,
   decodeAdapter,
   encodeAdapter,
+  operatorsOf,
 } from '../../src/adapters/adapter.ts';
 import { asLora } from '../../src/adapters/as-lora.ts';
 import { type ExportOptions, exportAdapter, writeExport } from '../../src/adapters/export.ts';
@@ -100,6 +101,18 @@ test('these very exports were loaded by PEFT and diffusers and gave the adapted 
     ]);
     expect(Object.fromEntries(hashes), name).toEqual(verified[name]!.sha256);
     expect(verified[name]!.error).toBeLessThan(1e-4);
+  }
+});
+
+test('single-file layouts give all layers one rank and alpha, since diffusers reads mixed ones wrongly', () => {
+  const ranks = new Set([...operatorsOf(sampleAdapter('para'))].map(({ rank }) => rank));
+  expect(ranks.size).toBeGreaterThan(1);
+  for (const name of ['para-kohya', 'para-kohya-ldm', 'para-diffusers']) {
+    const { tensors } = decodeSafetensors(exportedCases().get(name)!.get('')!);
+    const most = Math.max(...ranks);
+    for (const [key, { dims, data }] of tensors)
+      if (/lora_(down|A)\.weight$/.test(key)) expect(dims[0], key).toBe(most);
+      else if (key.endsWith('.alpha')) expect([...data], key).toEqual([most]);
   }
 });
 
