@@ -11,6 +11,8 @@ import type { Channel, Transport } from './transports/transport.ts';
 /** Time for a login and the start of the agent, in ms. */
 const startLimit = 60_000;
 const pingEvery = 15_000;
+/** Longer than a stall that a link survives. */
+const pingLimit = 45_000;
 
 /** Words that start the installed agent; the host's shell never sees a path made of input. */
 const agentWords = ({ root }: HostProfile, command: string) => [
@@ -36,7 +38,7 @@ export class HostSession {
     readonly notes: readonly string[],
   ) {
     this.#timer = setInterval(() => {
-      client.call('ping', {}, pingEvery).catch(() => this.close());
+      client.call('ping', {}, pingLimit).catch(() => this.close());
     }, pingEvery);
     this.#timer.unref();
     client.on(

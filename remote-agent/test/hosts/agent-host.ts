@@ -1,12 +1,17 @@
 // A host with this checkout's agent on it, as far as a launcher goes; and the `para` command as a person's process.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addHost, type HostProfile } from '../../src/hosts/profiles.ts';
 import { makeKey, type Sshd } from './sshd.ts';
 
-export const checkout = fileURLToPath(new URL('../../..', import.meta.url));
+/** The project's folder, from here or from a bundle that this became a part of. */
+export const checkout = (() => {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'remote-agent/package.json'))) folder = dirname(folder);
+  return folder;
+})();
 
 /** Puts the launcher of the built agent under `root`, the folder of everything on that host. */
 export function placeAgent(root: string, { chatter = '' } = {}): void {
@@ -24,16 +29,18 @@ export function sshHost(
   sshd: Sshd,
   home: string,
   transport: 'ssh2' | 'openssh' = 'openssh',
+  /** Where it is reached, if not directly. */
+  port = sshd.port,
 ): HostProfile {
   placeAgent(join(sshd.home, '.para-studio'));
   const folder = join(home, 'ssh', name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const key = join(folder, 'key');
   sshd.authorize(makeKey(key));
-  writeFileSync(join(folder, 'known_hosts'), `${sshd.knownHost()}\n`);
+  writeFileSync(join(folder, 'known_hosts'), `${sshd.knownHost().replace(`:${sshd.port} `, `:${port} `)}\n`);
   writeFileSync(
     join(folder, 'config'),
-    `Host ${name}\n  HostName 127.0.0.1\n  Port ${sshd.port}\n  User ${sshd.user}\n  IdentityFile ${key}\n  IdentitiesOnly yes\n  UserKnownHostsFile ${join(folder, 'known_hosts')}\n  GlobalKnownHostsFile none\n`,
+    `Host ${name}\n  HostName 127.0.0.1\n  Port ${port}\n  User ${sshd.user}\n  IdentityFile ${key}\n  IdentitiesOnly yes\n  UserKnownHostsFile ${join(folder, 'known_hosts')}\n  GlobalKnownHostsFile none\n`,
   );
   return save(home, {
     name,

@@ -228,6 +228,7 @@ export class Sshd {
   async stop(): Promise<void> {
     this.#killAll();
     await this.throwaway?.remove();
+    this.#guard!.ref(); // waited for now
     const gone = new Promise((resolve) => this.#guard!.on('exit', resolve));
     this.#guard!.stdin!.end();
     await gone;

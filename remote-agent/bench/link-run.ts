@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { specFor } from '../src/cli/train.ts';
+import { followJob } from '../src/hosts/follow.ts';
+import type { HostProfile } from '../src/hosts/profiles.ts';
+import { writeRemote } from '../src/hosts/remote-ref.ts';
+import { HostSession } from '../src/hosts/session.ts';
+import { submitRun } from '../src/hosts/submit.ts';
+import { createJob } from '../src/jobs/job.ts';
+import { sshHost } from '../test/hosts/agent-host.ts';
+import { descendantsOf } from '../test/hosts/processes.ts';
+import { type LinkSettings, SlowLink } from '../test/hosts/slow-link.ts';
+import { Sshd } from '../test/hosts/sshd.ts';
+
+/** A host behind a link, with a client's folder of its own. */
+export interface LinkedHost {
+  readonly profile: HostProfile;
+  readonly link: SlowLink;
+  readonly sshd: Sshd;
+  readonly work: string;
+  close(): Promise<void>;
+}
+
+/** A real SSH server on this machine with the built agent, reached through a link as described. */
+export async function linkedHost(settings: LinkSettings): Promise<LinkedHost> {
+  const work = mkdtempSync(join(tmpdir(), 'para-link-'));
+  const sshd = await Sshd.start();
+  const link = await SlowLink.open(sshd.port, settings);
+  const profile = sshHost('far', sshd, join(work, 'home'), 'openssh', link.port);
+  return {
+    ...{ profile, link, sshd, work },
+    close: async () => {
+      await link.close();
+      await sshd.stop();
+      rmSync(work, { recursive: true, force: true });
+    },
+  };
+}
+
+/**
+ * Trains a small subject on the host and returns how long each step's event was under way, in ms: from the trainer's
+ * clock to the client's, which are one here.
+ * @param during called when the first steps have arrived
+ */
+export async function eventTimes(
+  { profile, work }: LinkedHost,
+  root: string,
+  steps: number,
+  during: () => void = () => {},
+): Promise<number[]> {
+  const subject = join(work, 'subject.para.json');
+  writeFileSync(
+    subject,
+    JSON.stringify({
+      pictures: [join(root, 'examples/robot/robot-*.png')],
+      class: 'robot',
+      training: { steps },
+      samples: { every: 0 },
+      validation: { every: 0 },
+      // Files share the link: events behind one wait for it.
+      checkpoints: { every: 0 },
+    }),
+  );
+  const id = `run-${Date.now()}`;
+  const directory = join(work, id);
+  createJob(directory, specFor(subject, {}));
+  writeRemote(directory, { host: profile.name, id, bring: 'last', fetched: {} });
+  const session = await HostSession.open(profile);
+  await submitRun(session, directory, id);
+  const times: number[] = [];
+  const begun = { done: false };
+  await followJob(
+    profile,
+    directory,
+    {
+      onEvents: (events) => {
+        const now = Date.now();
+        for (const event of events)
+          if (event.type === 'step' && event.step > 20) times.push(now - Date.parse(event.time));
+        if (times.length > 20 && !begun.done) {
+          begun.done = true;
+          during();
+        }
+      },
+    },
+    session,
+  );
+  return times;
+}
+
+/** Processor seconds of processes of this machine so far. */
+function cpuSeconds(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      ticks += Number(fields[11]) + Number(fields[12]);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return ticks / 100;
+}
+
+/** Processor seconds that sending so many files of a size costs the host: the agent and its SSH server. */
+export async function sendingCost(
+  { profile, sshd, work }: LinkedHost,
+  count: number,
+  bytes: number,
+): Promise<number> {
+  const session = await HostSession.open(profile);
+  try {
+    const blobs = await session.blobs();
+    const job = join(sshd.home, '.para-studio/runs/filled');
+    mkdirSync(join(job, 'samples'), { recursive: true });
+    writeFileSync(join(job, 'spec.json'), '{}');
+    for (let i = 0; i < count; i++) writeFileSync(join(job, `samples/step-${i}.png`), randomBytes(bytes));
+    await sleep(500);
+    const before = cpuSeconds(descendantsOf(sshd.pid));
+    for (let i = 0; i < count; i++)
+      await blobs.get('filled', `samples/step-${i}.png`, join(work, `step-${i}.png`));
+    return cpuSeconds(descendantsOf(sshd.pid)) - before;
+  } finally {
+    session.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { eventTimes, linkedHost, sendingCost } from '../link-run.ts';
+import { markdown, type Section } from '../section.ts';
+
+interface LinkRow {
+  readonly link: string;
+  /** What the link itself takes, in ms. */
+  readonly own: number;
+  readonly events: number;
+  /** From the trainer's log to the client, in ms. */
+  readonly median: number;
+  readonly p99: number;
+  readonly worst: number;
+  /** Processor time of the host for 20 samples of 1.5 MB a minute, as a share of that minute. */
+  readonly sampleCost?: number;
+}
+
+const links = [
+  { name: 'loopback', settings: {}, stallMs: 0 },
+  { name: '80 ms, 1 MB/s', settings: { delayMs: 80, bytesPerSecond: 1e6 }, stallMs: 0 },
+  { name: 'loopback, stalled for 0.3 s', settings: {}, stallMs: 300 },
+  { name: 'loopback, stalled for 3 s', settings: {}, stallMs: 3000 },
+  { name: 'loopback, stalled for 30 s', settings: {}, stallMs: 30_000 },
+];
+
+/** Events of a running trainer on their way from a host through a real SSH server; see the link in test/hosts. */
+export const link: Section<LinkRow> = {
+  name: 'link',
+  async measure({ root, say }) {
+    const rows: LinkRow[] = [];
+    for (const { name, settings, stallMs } of links) {
+      const host = await linkedHost(settings);
+      try {
+        const times = await eventTimes(host, root, 250, () => {
+          if (stallMs > 0) host.link.stall(stallMs);
+        });
+        const sorted = [...times].sort((a, b) => a - b);
+        const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+        const own = stallMs + (settings.delayMs ?? 0);
+        const cost = name === 'loopback' ? { sampleCost: (await sendingCost(host, 20, 1.5e6)) / 60 } : {};
+        const row = {
+          link: name,
+          own,
+          events: times.length,
+          median: at(0.5),
+          p99: at(0.99),
+          worst: at(1),
+          ...cost,
+        };
+        rows.push(row);
+        say(`link ${name}: median ${row.median} ms, p99 ${row.p99} ms, worst ${row.worst} ms`);
+      } finally {
+        await host.close();
+      }
+    }
+    return rows;
+  },
+  table(rows) {
+    const cost = rows.find((r) => r.sampleCost !== undefined)?.sampleCost;
+    const table = markdown(
+      ['link', 'events', 'median, ms', 'p99, ms', 'worst, ms', "worst over the link's own, ms"],
+      rows.map((r) => [r.link, r.events, r.median, r.p99, r.worst, r.worst - r.own]),
+    );
+    return cost === undefined
+      ? table
+      : `${table}\n\n20 samples of 1.5 MB a minute cost the host ${(100 * cost).toFixed(2)} % of a core.`;
+  },
+};
