@@ -3,6 +3,7 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { removeUnfinished } from '../common/files.ts';
+import { lap } from '../common/lap.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
@@ -18,6 +19,7 @@ function tell(event: TrainEvent): void {
 }
 
 async function main(directory: string): Promise<number> {
+  lap('start Node and load the code');
   const files = jobFiles(directory);
   const spec = readSpec(directory);
   const { steps } = spec.training;

@@ -1,5 +1,6 @@
 import { type AdapterPlan, type Method, preparationNames } from '../adapters/method.ts';
 import { ParaError } from '../common/errors.ts';
+import { lap } from '../common/lap.ts';
 import type { Base } from '../diffusion/base.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
@@ -93,19 +94,23 @@ export class StepEngine {
   }): Promise<StepEngine> {
     const { base, method, shapes, device } = options;
     const { graph, layers, inputs } = loadUnet(base, shapes);
+    lap('read the U-Net');
     const plan = options.plan(layers);
     const { lossOnly = false, memory = 'fast' } = options;
     buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory });
+    lap('build the step graph');
     const step = await createSession(encodeGraph(graph), {
       device,
       optimization: 'extended',
       memoryPattern: false,
       externalDataDirectory: base.unet.directory,
     });
+    lap('load the step graph');
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
     const prepare = await small(method.prepareGraph?.(plan));
     const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
+    lap('load the basis graphs');
     return new StepEngine(plan, base, shapes, { step, prepare, pullback });
   }
 
@@ -146,7 +151,9 @@ export class StepEngine {
       feeds[ports.pooled.name] = tensorOf(ports.pooled.type, inputs[ports.pooled.name]!, batch.pooled);
     if (ports.timeIds)
       feeds[ports.timeIds.name] = tensorOf(ports.timeIds.type, inputs[ports.timeIds.name]!, batch.timeIds);
+    lap('feeds');
     const out = await this.#step.run(feeds);
+    lap('session');
     const gradient = out[stepNames.gradient];
     return {
       loss: toFloats(out[stepNames.loss]!)[0]!,

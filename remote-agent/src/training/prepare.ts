@@ -2,6 +2,7 @@ import { chooseLayers } from '../adapters/layers.ts';
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
 import { ParaError } from '../common/errors.ts';
+import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
 import { forwardBytes, samplerBytes, trainingBytes } from '../diffusion/base-memory.ts';
@@ -73,7 +74,9 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
       where: `now ${base.hash.slice(0, 12)}, then ${spec.base.hash.slice(0, 12)}`,
       hint: 'put the earlier base back, or start a new run',
     });
+  lap('open the base');
   const { set, held, thumbnail } = await loadPictures(base, spec, paths, hooks);
+  lap('encode pictures');
 
   hooks.emit({ type: 'phase', name: 'build step' });
   const method = methodByName(spec.method.name);

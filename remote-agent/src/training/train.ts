@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { makeFolder } from '../common/files.ts';
+import { lap } from '../common/lap.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { saveAdapterFile } from './adapter-output.ts';
 import { trainingBatch } from './batches.ts';
@@ -34,8 +35,10 @@ export async function train(
         hooks.emit({ type: 'stopped', step: state.step });
         return 'stopped';
       }
+      lap('between steps');
       await makeStep(run);
       await afterStep(run);
+      lap('after the step');
     }
     finish(run, Number(process.hrtime.bigint() - begin) / 1e9);
     return 'finished';
@@ -63,8 +66,10 @@ async function passes(
       step,
       pass,
     );
+    lap('batch');
     engine = await run.sessions.step(group);
     coefficients ??= await engine.coefficients(run.state.parameters);
+    lap('basis');
     const made = await engine.run(coefficients, batch);
     loss += made.loss / training.accumulation;
     if (sum) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + made.gradient[i]!;
@@ -81,7 +86,9 @@ async function makeStep(run: Run): Promise<void> {
   const { loss, sum, engine } = await passes(run, step);
   const count = training.accumulation;
   if (count > 1) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / count;
+  lap('gradient sum');
   const gradient = await engine.pullback(state.parameters, sum);
+  lap('pullback');
   const gradientNorm = clipToNorm(gradient, training.clip);
   if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
     throw new ParaError('not-a-number', `The loss or its gradient is no number any more at step ${step}`, {
@@ -96,6 +103,7 @@ async function makeStep(run: Run): Promise<void> {
     training.warmup,
   );
   state.optimizer.update(state.parameters, gradient, rate);
+  lap('optimiser');
   state.step = step;
   state.smoothedLoss = Number.isNaN(state.smoothedLoss) ? loss : 0.95 * state.smoothedLoss + 0.05 * loss;
   hooks.emit({
@@ -108,6 +116,7 @@ async function makeStep(run: Run): Promise<void> {
     seconds: Number(process.hrtime.bigint() - start) / 1e9,
     memoryBytes: process.memoryUsage.rss(),
   });
+  lap('event');
 }
 
 /** Mean loss over the fixed validation batches. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+// One case of the section `step`, in a process of its own: the case as JSON in, its result as JSON out.
 import { chooseLayers } from '../src/adapters/layers.ts';
 import { methodByName } from '../src/adapters/methods.ts';
 import { openBase } from '../src/diffusion/base.ts';
@@ -7,6 +7,8 @@ import { createSession } from '../src/runtime/session.ts';
 import { sizeOf, type Tensor } from '../src/runtime/tensor.ts';
 import { loadUnet } from '../src/training/engine.ts';
 import { buildStepGraph, stepNames } from '../src/training/step-graph.ts';
+import { resident } from './memory.ts';
+import { median, wave } from './numbers.ts';
 
 /** One way to train: what a case measures. */
 export interface StepCase {
@@ -32,21 +34,8 @@ export interface StepResult {
   readonly stepNodes: number;
 }
 
-const resident = (field: 'VmHWM' | 'VmRSS') => {
-  try {
-    const line = readFileSync('/proc/self/status', 'utf8')
-      .split('\n')
-      .find((l) => l.startsWith(field));
-    return Number(/(\d+)/.exec(line ?? '')?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
-};
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-
 /** Measures one case; memory first, before anything else fills the process. */
-export async function measureStep(what: StepCase): Promise<StepResult> {
+async function measureStep(what: StepCase): Promise<StepResult> {
   const base = openBase(what.base);
   const { batch, side } = what;
   const tokens = base.textEncoders[0]!.tokens;
@@ -68,15 +57,13 @@ export async function measureStep(what: StepCase): Promise<StepResult> {
     externalDataDirectory: base.unet.directory,
   } as const;
   const step = await createSession(encodeGraph(graph), options);
-  const wave = (dims: readonly number[], scale: number) =>
-    Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin(i * 0.37 + 1) * scale);
   const feeds: Record<string, Tensor> = {};
   for (const { name, type, dims } of step.inputs) {
     const shape = dims as readonly number[];
     const data =
       name === base.unet.ports.timestep.name
-        ? wave(shape, 0).fill(500)
-        : wave(shape, name === stepNames.coefficients ? 0.05 : 1);
+        ? wave(sizeOf(shape), 0).fill(500)
+        : wave(sizeOf(shape), name === stepNames.coefficients ? 0.05 : 1);
     feeds[name] =
       type === 'int64'
         ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
@@ -113,3 +100,5 @@ export async function measureStep(what: StepCase): Promise<StepResult> {
     stepNodes: graph.nodes.length,
   };
 }
+
+console.log(JSON.stringify(await measureStep(JSON.parse(process.argv[2]!) as StepCase)));

@@ -1,0 +1,28 @@
+import { openBase } from '../src/diffusion/base.ts';
+import { Generator } from '../src/diffusion/generate.ts';
+import type { DeviceName } from '../src/runtime/device.ts';
+
+/** Text to picture, 30 DDIM steps with guidance 5. */
+export interface GenerateCase {
+  readonly kind: 'generate';
+  readonly base: string;
+  readonly device?: DeviceName;
+}
+
+/** One picture a call, each of another prompt, so that text states are computed too. */
+export async function openGeneration(what: GenerateCase): Promise<() => Promise<void>> {
+  const generator = new Generator(openBase(what.base), what.device ? { device: what.device } : {});
+  let count = 0;
+  const draw = async () => {
+    count++;
+    await generator.generate({
+      prompt: `a red apple on a blue background ${count}`,
+      seed: count,
+      steps: 30,
+      guidance: 5,
+      scheduler: 'ddim',
+    });
+  };
+  await draw();
+  return draw;
+}
