@@ -27,7 +27,7 @@ export function recompute(graph: Graph, forward: number): RecomputePlan {
   const uses = new Uses(graph, nodes, forward);
   const plan = choosePlan(uses, forward);
   const bounds = [0, ...plan.cuts, forward];
-  const segments = bounds.slice(1).map((end, i) => copySegment(graph, uses, nodes, bounds[i]!, end));
+  const segments = bounds.slice(1).map((end, i) => copySegment(uses, nodes, bounds[i]!, end));
 
   const before = new Map<number, Copy[]>();
   for (const copy of segments) {
@@ -66,11 +66,15 @@ class Uses {
   readonly firstBackward = new Map<string, number>();
   readonly lastUse = new Map<string, number>();
   readonly #graph: Graph;
+  readonly #constants: Set<string>;
 
   constructor(graph: Graph, nodes: readonly NodeProto[], forward: number) {
     this.#graph = graph;
+    this.#constants = new Set(graph.initializers.keys());
     nodes.forEach((node, at) => {
-      for (const name of node.output) if (name) this.maker.set(name, at);
+      if (node.input.every((name) => !name || this.#constants.has(name)))
+        for (const name of node.output) this.#constants.add(name);
+      for (const name of node.output) if (name && !this.#constants.has(name)) this.maker.set(name, at);
       for (const name of node.input) {
         if (!name) continue;
         this.lastUse.set(name, at);
@@ -84,6 +88,11 @@ class Uses {
   bytes(name: string): number {
     const shape = this.#graph.types.get(name)?.shape ?? [];
     return shape.includes(undefined) ? 0 : 4 * countOf(shape as number[]);
+  }
+
+  /** Made from weights alone (stored halves as f32): as good as a weight, and made once. */
+  isConstant(name: string): boolean {
+    return this.#constants.has(name);
   }
 
   /** Forward values made in [start, end) that the backward pass reads and nothing forward behind `end` does. */
@@ -160,13 +169,7 @@ interface Copy {
   readonly entries: ReadonlySet<string>;
 }
 
-function copySegment(
-  graph: Graph,
-  uses: Uses,
-  nodes: readonly NodeProto[],
-  start: number,
-  end: number,
-): Copy | undefined {
+function copySegment(uses: Uses, nodes: readonly NodeProto[], start: number, end: number): Copy | undefined {
   const wanted = new Set(uses.inner(start, end));
   if (wanted.size === 0) return undefined;
   const firstUse = Math.min(...[...wanted].map((name) => uses.firstBackward.get(name)!));
@@ -178,7 +181,7 @@ function copySegment(
     if (!node.output.some((name) => wanted.has(name))) continue;
     picked.push(node);
     for (const name of node.input) {
-      if (!name || graph.initializers.has(name)) continue;
+      if (!name || uses.isConstant(name)) continue;
       const made = uses.maker.get(name);
       // What stays in memory anyway is read, not computed again.
       if (made !== undefined && made >= start && !kept(name)) wanted.add(name);

@@ -106,12 +106,11 @@ export async function createSession(
   options: SessionOptions = {},
 ): Promise<Session> {
   const device = deviceByName(options.device ?? 'cpu');
-  const session: Record<string, string> = {};
-  const extra: Record<string, unknown> = { session };
-  for (const [key, value] of Object.entries(options.settings ?? {}))
-    session[key.replace(/^session\./, '')] = value;
-  if (typeof model !== 'string' && options.externalDataDirectory)
-    session.model_external_initializers_file_folder_path = options.externalDataDirectory;
+  const folder = typeof model === 'string' ? undefined : options.externalDataDirectory;
+  const extra = nested({
+    ...options.settings,
+    ...(folder ? { 'session.model_external_initializers_file_folder_path': folder } : {}),
+  });
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [...device.providers],
     graphOptimizationLevel: options.optimization ?? 'all',
@@ -134,6 +133,17 @@ export async function createSession(
       cause,
     });
   }
+}
+
+/** Dotted keys as objects within objects, which is how the runtime's package takes them. */
+function nested(settings: Readonly<Record<string, string>>): Record<string, Record<string, string>> {
+  const found: Record<string, Record<string, string>> = {};
+  for (const [key, value] of Object.entries(settings)) {
+    const dot = key.indexOf('.');
+    const group = key.slice(0, dot);
+    found[group] = { ...found[group], [key.slice(dot + 1)]: value };
+  }
+  return found;
 }
 
 function providerMissing(device: Device, cause: unknown): boolean {

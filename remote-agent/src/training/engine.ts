@@ -9,6 +9,7 @@ import type { DeviceName } from '../runtime/device.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { f32, type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
+import { createStepSession } from './step-session.ts';
 
 /** One forward pass worth of examples; vectors hold the whole batch. */
 export interface StepBatch {
@@ -99,12 +100,7 @@ export class StepEngine {
     const { lossOnly = false, memory = 'fast' } = options;
     buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory });
     lap('build the step graph');
-    const step = await createSession(encodeGraph(graph), {
-      device,
-      optimization: 'extended',
-      memoryPattern: false,
-      externalDataDirectory: base.unet.directory,
-    });
+    const step = await createStepSession(graph, { device, directory: base.unet.directory });
     lap('load the step graph');
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
