@@ -196,6 +196,17 @@ describe('the saved state of a run', () => {
   });
 });
 
+describe('a run on a base that was changed since it was made', () => {
+  it('is refused with both hashes', async () => {
+    const directory = place();
+    await paintAll(directory, [[16, 16]]);
+    const spec = tinySpec(directory, {});
+    const changed = { ...spec, base: { ...spec.base, hash: 'f'.repeat(64) } };
+    const where = `now ${spec.base.hash.slice(0, 12)}, then ffffffffffff`;
+    await expect(run(directory, 'run', changed)).rejects.toMatchObject({ code: 'base', where });
+  });
+});
+
 describe('the events of a run', () => {
   it('tell loss, smoothed loss, learning rate, gradient norm, time and memory of every step', async () => {
     const directory = place();
