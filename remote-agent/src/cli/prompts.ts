@@ -42,9 +42,14 @@ export function readPrompts(path: string): PromptLine[] {
   return lines;
 }
 
-/** Parses one line. @throws ParaError `prompt` for an unknown option or a value that is no number */
+/** Parses one line. @throws ParaError `prompt` for no prompt, an unknown option or a value that is no number */
 export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
-  const [prompt, ...options] = line.split(/\s+--(?=\w+(?:\s|$))/);
+  const [prompt = '', ...options] = ` ${line}`.split(/\s+--(?=\w+(?:\s|$))/);
+  if (prompt.trim() === '')
+    throw new ParaError('prompt', 'The line holds options and no prompt', {
+      where,
+      hint: 'write the prompt first',
+    });
   const values: Record<string, number | string> = {};
   for (const option of options) {
     const [key = '', ...rest] = option.split(/\s+/);
@@ -58,5 +63,5 @@ export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
         hint: 'options: --w width, --h height, --d seed, --s steps, --l guidance, --n negative prompt',
       });
   }
-  return { prompt: prompt!.trim(), ...values };
+  return { prompt: prompt.trim(), ...values };
 }

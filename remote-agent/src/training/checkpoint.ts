@@ -12,6 +12,8 @@ export interface TrainState {
   smoothedLoss: number;
   /** The lowest validation loss so far and the step after which it was measured. */
   best?: { readonly step: number; readonly loss: number };
+  /** Step of the state in the run's folder; absent before the first. */
+  savedStep?: number;
   readonly parameters: Float32Array;
   readonly optimizer: Optimizer;
 }
@@ -33,6 +35,7 @@ export function saveState(path: string, state: TrainState): void {
     ...(state.best ? { best_step: String(state.best.step), best_loss: String(state.best.loss) } : {}),
   };
   writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+  state.savedStep = state.step;
 }
 
 /**
@@ -54,6 +57,7 @@ export function loadState(path: string, state: TrainState): boolean {
   state.parameters.set(take('parameters'));
   state.optimizer.restore(take('optimizer.m'), take('optimizer.v'), Number(metadata.updates));
   state.step = Number(metadata.step);
+  state.savedStep = state.step;
   state.smoothedLoss = Number(metadata.smoothed_loss);
   if (metadata.best_step !== undefined)
     state.best = { step: Number(metadata.best_step), loss: Number(metadata.best_loss) };

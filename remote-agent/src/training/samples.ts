@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { encodePng } from '../dataset/pictures.ts';
+import { withPngText } from '../dataset/png-text.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import type { Base } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
+import { parametersText } from '../diffusion/recipe.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 
 /** What a method's trained values do to each layer, ready for sampling. */
@@ -47,7 +49,14 @@ export class Sampler {
       const [picture] = await this.#generator.generate(request);
       const { width, height, pixels } = picture!;
       const file = join(folder, `step-${String(step).padStart(6, '0')}-${i}.png`);
-      writeFileAtomic(file, await encodePng({ width, height, rgb: pixels }));
+      const png = await encodePng({ width, height, rgb: pixels });
+      const { base, subject } = this.#spec;
+      // No recipe: the adapter of this step is a file only where it is kept.
+      const told = parametersText({
+        ...{ base: base.name, baseHash: base.hash, prompt, negative: '', seed: seed + i },
+        ...{ steps, guidance, scheduler, width, height, adapters: [{ file: subject, strength: 1 }] },
+      });
+      writeFileAtomic(file, withPngText(png, 'parameters', told));
       drawn.push({ prompt, seed: seed + i, file });
     }
     return drawn;

@@ -79,7 +79,7 @@ async function passes(
 }
 
 async function makeStep(run: Run): Promise<void> {
-  const { spec, state, hooks } = run;
+  const { spec, state, hooks, paths } = run;
   const { training } = spec;
   const start = process.hrtime.bigint();
   const step = state.step + 1;
@@ -92,8 +92,8 @@ async function makeStep(run: Run): Promise<void> {
   const gradientNorm = clipToNorm(gradient, training.clip);
   if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
     throw new ParaError('not-a-number', `The loss or its gradient is no number any more at step ${step}`, {
-      where: `last good state: step ${state.step}, kept in the run folder`,
-      hint: 'lower training.learningRate (a third is a good try) and start again',
+      where: `last good state: ${state.savedStep === undefined ? 'none was saved yet' : `step ${state.savedStep}, in ${paths.state}`}`,
+      hint: `lower training.learningRate from ${training.learningRate} (a third is a good try) and start a new run`,
     });
   const rate = learningRateAt(
     training.schedule,

@@ -6,6 +6,8 @@ import { openBase } from '../../src/diffusion/base.ts';
 import { checkBase } from '../../src/diffusion/base-check.ts';
 import { importBase, listBases } from '../../src/diffusion/base-import.ts';
 import { ClipTokenizer } from '../../src/diffusion/tokenizer.ts';
+import { encodeGraph, loadGraph } from '../../src/onnx/io.ts';
+import { DataType } from '../../src/onnx/types.ts';
 
 const golden = join(import.meta.dirname, '../golden/bases');
 const scratch = mkdtempSync(join(tmpdir(), 'para-base-'));
@@ -59,6 +61,35 @@ describe('opening a base', () => {
     const model = join(copy, 'unet/model.onnx');
     writeFileSync(model, readFileSync(model).subarray(0, 1000));
     expect(() => openBase(copy)).toThrow(expect.objectContaining({ code: 'model-file' }));
+  });
+
+  /** Gives an input of a part another name. */
+  function rename(part: string, from: string, to: string): void {
+    const path = join(copy, part, 'model.onnx');
+    const graph = loadGraph(path);
+    graph.inputs.find((input) => input.name === from)!.name = to;
+    for (const node of graph.nodes) node.input = node.input.map((name) => (name === from ? to : name));
+    writeFileSync(path, encodeGraph(graph));
+  }
+
+  it('finds inputs with other names by their shape, and names what it cannot place', () => {
+    rename('unet', 'encoder_hidden_states', 'words');
+    rename('text_encoder', 'input_ids', 'words');
+    const { unet, textEncoders } = openBase(copy);
+    expect([unet.ports.hidden.name, textEncoders[0]!.ports.ids.name]).toEqual(['words', 'words']);
+    rename('unet', 'text_embeds', 'something');
+    expect(() => openBase(copy)).toThrow(
+      expect.objectContaining({ code: 'base', message: expect.stringContaining('something') }),
+    );
+    // Two inputs that could be the text: neither is guessed.
+    rename('unet', 'something', 'text_embeds');
+    const path = join(copy, 'unet/model.onnx');
+    const graph = loadGraph(path);
+    graph.addInput('other', DataType.FLOAT, [1, 16, 32]);
+    writeFileSync(path, encodeGraph(graph));
+    expect(() => openBase(copy)).toThrow(
+      expect.objectContaining({ code: 'base', hint: expect.stringContaining('words [') }),
+    );
   });
 
   it('has a hash that follows the contents alone', () => {

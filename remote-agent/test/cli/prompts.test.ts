@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readPrompts } from '../../src/cli/prompts.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'para-prompts-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const path = join(folder, 'a.prompts');
+const read = (text: string) => {
+  writeFileSync(path, text);
+  return readPrompts(path);
+};
+
+describe('a prompt file', () => {
+  it('holds one prompt a line with its options; comments and empty lines are passed over', () => {
+    const text =
+      '# mine\n\n a dog -- asleep  --w 64 --h 96 --d 7 --s 20 --l 5.5 --n too dark, blurred\r\na cat\n';
+    expect(read(text)).toEqual([
+      {
+        prompt: 'a dog -- asleep',
+        width: 64,
+        height: 96,
+        seed: 7,
+        steps: 20,
+        guidance: 5.5,
+        negative: 'too dark, blurred',
+      },
+      { prompt: 'a cat' },
+    ]);
+  });
+
+  it.each([
+    ['a dog\na cat --x 4', 2],
+    ['a dog --w wide', 1],
+    ['a dog --d', 1],
+    ['--d 4', 1],
+  ])('is refused with the line that is not understood: %s', (text, line) => {
+    expect(() => read(text)).toThrow(expect.objectContaining({ code: 'prompt', where: `${path}:${line}` }));
+  });
+
+  it('is refused when it is empty or missing', () => {
+    expect(() => read('# nothing\n')).toThrow(expect.objectContaining({ code: 'prompt', where: path }));
+    const absent = join(folder, 'absent.prompts');
+    expect(() => readPrompts(absent)).toThrow(expect.objectContaining({ code: 'prompt', where: absent }));
+  });
+});
