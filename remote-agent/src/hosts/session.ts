@@ -3,6 +3,7 @@ import { ClientEnd, RequestError } from '../protocol/connection.ts';
 import type { Method, NoticeParams, Params, Result } from '../protocol/contract.ts';
 import { agree, oldestProtocol, protocolVersion } from '../protocol/version.ts';
 import { BlobClient } from './blob-client.ts';
+import { printable } from './printable.ts';
 import type { HostProfile } from './profiles.ts';
 import { nobody, type Prompter } from './prompter.ts';
 import { openTransport } from './transports/index.ts';
@@ -182,8 +183,3 @@ export function asParaError(cause: unknown, profile: HostProfile): unknown {
     cause,
   });
 }
-
-/** Text of a host without what would steer a terminal. */
-export const printable = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?');

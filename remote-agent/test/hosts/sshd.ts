@@ -1,5 +1,6 @@
 // A real OpenSSH server on a high port of 127.0.0.1, with keys, settings and a home of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -103,7 +104,7 @@ export class Sshd {
     for (const type of options.hostKeys ?? ['ed25519'])
       makeKey(join(folder, `host_${type}`), type as KeyType);
     const throwaway = options.user === 'throwaway' ? new ThrowawayUser(home, options.password) : undefined;
-    const name = `para-test-${folder.slice(-6)}`;
+    const name = `para-test-${randomBytes(4).toString('hex')}`; // PAM knows small letters only
     const pamFile = options.pam === undefined ? undefined : join('/etc/pam.d', name);
     const user = throwaway?.name ?? userInfo().username;
     const sshd = new Sshd(folder, home, user, await freePort(), options, throwaway, pamFile);

@@ -2,9 +2,17 @@ import type { HostProfile } from '../profiles.ts';
 import type { Prompter } from '../prompter.ts';
 import { LocalTransport } from './local.ts';
 import { OpenSshTransport } from './openssh.ts';
+import { Ssh2Transport } from './ssh2.ts';
 import type { Transport } from './transport.ts';
 
-/** Connects to a host the way its profile says. @throws ParaError `host` */
-export async function openTransport(profile: HostProfile, _prompter: Prompter): Promise<Transport> {
-  return profile.transport === 'local' ? new LocalTransport() : new OpenSshTransport(profile);
+/** Connects to a host the way its profile says. @throws ParaError `host`, `login` */
+export async function openTransport(profile: HostProfile, prompter: Prompter): Promise<Transport> {
+  switch (profile.transport) {
+    case 'local':
+      return new LocalTransport();
+    case 'openssh':
+      return new OpenSshTransport(profile);
+    case 'ssh2':
+      return Ssh2Transport.connect(profile, prompter);
+  }
 }

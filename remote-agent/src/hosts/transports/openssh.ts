@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { ParaError } from '../../common/errors.ts';
+import type { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
 import { shellLine } from '../quote.ts';
 import { startChild } from './child.ts';
+import { hostError } from './explain.ts';
 import type { Channel, Transport } from './transport.ts';
 
 /** The system's `ssh`: the user's own configuration, keys, agents and known hosts, one connection for all channels. */
@@ -47,7 +48,7 @@ export class OpenSshTransport implements Transport {
   }
 
   explain(channel: Channel, code: number | null): ParaError {
-    return sshError(this.#profile, channel.errors(), code);
+    return hostError(this.#profile, channel.errors(), code);
   }
 
   close(): void {
@@ -56,44 +57,4 @@ export class OpenSshTransport implements Transport {
       () => {},
     );
   }
-}
-
-/** What `ssh` said, in words that say what to do. */
-export function sshError({ target, name }: HostProfile, said: string, code: number | null): ParaError {
-  const known: [RegExp, string, string][] = [
-    [
-      /REMOTE HOST IDENTIFICATION HAS CHANGED/,
-      'The host shows another key than the one known: somebody may be in between, or it was set up anew',
-      `ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh ${target}`,
-    ],
-    [/REVOKED HOST KEY/, 'The key of this host is marked as revoked', 'do not connect; ask whoever runs it'],
-    [
-      /Host key verification failed|No .* host key is known/,
-      'The key of this host is not known yet',
-      `run "ssh ${target}" once in a terminal, compare the fingerprint, answer yes`,
-    ],
-    [
-      /Permission denied|Too many authentication failures/,
-      'The host refused the login',
-      `see that "ssh ${target}" works; name the key with -i`,
-    ],
-    [/Could not resolve hostname/, 'There is no machine of this name', 'check the name, or the VPN'],
-    [/Connection refused/, 'Nothing answers on this port of the host', 'check the port; is sshd running?'],
-    [
-      /timed out|No route to host|Network is unreachable/,
-      'The host cannot be reached',
-      'check network, VPN, firewall',
-    ],
-    [/ENOENT|not found on this/, 'There is no "ssh" program here', 'install the OpenSSH client'],
-  ];
-  const text = said.trim();
-  for (const [pattern, what, hint] of known)
-    if (pattern.test(text))
-      return new ParaError(/key|login/.test(what) ? 'login' : 'host', what, {
-        where: `${name}: ${text.slice(-600)}`,
-        hint,
-      });
-  return new ParaError('host', `The connection to the host ended (${code ?? 'killed'})`, {
-    where: `${name}: ${text.slice(-600)}`,
-  });
 }

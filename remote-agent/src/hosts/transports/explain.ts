@@ -1,0 +1,125 @@
+import { ParaError } from '../../common/errors.ts';
+import { printable } from '../printable.ts';
+import type { HostProfile } from '../profiles.ts';
+
+interface Known {
+  /** What `ssh`, ssh2 or the system says. */
+  readonly said: RegExp;
+  /** `login`: trying again cannot help. */
+  readonly code: 'login' | 'host';
+  readonly what: string;
+  readonly hint: string;
+}
+
+/** What connections say when they fail, and what to do; `%t` stands for the target. The first that fits is told. */
+const table: readonly Known[] = [
+  {
+    said: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
+    code: 'login',
+    what: 'The host shows another key than the one known: somebody may be in between, or it was set up anew',
+    hint: 'ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh %t',
+  },
+  {
+    said: /REVOKED HOST KEY|revoked host key/,
+    code: 'login',
+    what: 'The key of this host is marked as revoked',
+    hint: 'do not connect; ask whoever runs it',
+  },
+  {
+    said: /Host key verification failed|No .* host key is known/,
+    code: 'login',
+    what: 'The key of this host is not known yet',
+    hint: 'run "ssh %t" once in a terminal, compare the fingerprint, answer yes',
+  },
+  {
+    said: /Too many authentication failures/,
+    code: 'login',
+    what: 'The host refused the login after too many tries',
+    hint: 'name the right key with -i, and set IdentitiesOnly yes for this host',
+  },
+  {
+    said: /UNPROTECTED PRIVATE KEY FILE/,
+    code: 'login',
+    what: 'Others may read the key file, so it is not used',
+    hint: 'chmod 600 on the key file',
+  },
+  {
+    said: /Permission denied|configured authentication methods failed/,
+    code: 'login',
+    what: 'The host refused the login',
+    hint: 'see that "ssh %t" works; name the key with -i',
+  },
+  {
+    said: /Bad owner or permissions on|Bad configuration option|terminating, \d+ bad configuration/,
+    code: 'login',
+    what: 'The SSH configuration cannot be read',
+    hint: 'mend the named file; "ssh %t" says the same',
+  },
+  {
+    said: /no matching (host key|key exchange|cipher|mac|kex)|[Uu]nable to negotiate|no common/,
+    code: 'login',
+    what: 'The host and this client have no way of encryption in common',
+    hint: 'choose the transport "openssh" for this host, and allow the old algorithms in ~/.ssh/config if you must',
+  },
+  {
+    said: /Could not resolve hostname|ENOTFOUND|EAI_AGAIN/,
+    code: 'host',
+    what: 'There is no machine of this name',
+    hint: 'check the name, or the VPN',
+  },
+  {
+    said: /Connection refused|ECONNREFUSED/,
+    code: 'host',
+    what: 'Nothing answers on this port of the host',
+    hint: 'check the port; is sshd running?',
+  },
+  {
+    said: /timed out|No route to host|Network is unreachable|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/,
+    code: 'host',
+    what: 'The host cannot be reached',
+    hint: 'check network, VPN, firewall',
+  },
+  {
+    said: /Session open refused by peer|open failed: administratively|Channel open failure/,
+    code: 'host',
+    what: 'The host opens no further program on this connection (MaxSessions of its sshd)',
+    hint: 'close other connections to it, or have MaxSessions raised',
+  },
+  {
+    said: /ProxyCommand ended/,
+    code: 'host',
+    what: 'The ProxyCommand of this host failed',
+    hint: 'run it by hand; it stands in ~/.ssh/config',
+  },
+  {
+    said: /spawn ssh ENOENT|not found on this/,
+    code: 'login',
+    what: 'There is no "ssh" program here',
+    hint: 'install the OpenSSH client, or choose the transport "ssh2"',
+  },
+  {
+    said: /kex_exchange_identification|Connection lost before|Connection (closed|reset)|ECONNRESET|banner exchange|Broken pipe|EPIPE/,
+    code: 'host',
+    what: 'The host ended the connection',
+    hint: 'is it an SSH port? sshd may be starting, full (MaxStartups), or keep this address out (fail2ban)',
+  },
+];
+
+/**
+ * The end of a connection, or of a program on it that never worked, in words that say what to do.
+ * @param code exit code; `null` where there is none
+ */
+export function hostError(
+  { target = '', name }: HostProfile,
+  said: string,
+  code: number | null,
+  cause?: unknown,
+): ParaError {
+  const text = printable(said.trim()).slice(-600);
+  const where = text ? `${name}: ${text}` : name;
+  const known = table.find((row) => row.said.test(said));
+  if (known)
+    return new ParaError(known.code, known.what, { where, hint: known.hint.replaceAll('%t', target), cause });
+  const how = code === null ? 'lost' : `code ${code}`;
+  return new ParaError('host', `The connection to the host ended (${how})`, { where, cause });
+}
