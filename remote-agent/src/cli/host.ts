@@ -15,10 +15,10 @@ import {
   parseTarget,
   removeHost,
 } from '../hosts/profiles.ts';
-import { nobody, type Prompter } from '../hosts/prompter.ts';
 import { openTransport } from '../hosts/transports/index.ts';
 import type { Transport } from '../hosts/transports/transport.ts';
 import { bold, bytes, dim, green, red, say, yellow } from './output.ts';
+import { terminalPrompter } from './terminal-prompter.ts';
 
 /** Default folder on a host, in the home there. */
 const defaultRoot = '.para-studio';
@@ -54,10 +54,9 @@ export function hostRemoveCommand(name: string): void {
 /** Works on one connection to a host. */
 async function withTransport<T>(
   profile: HostProfile,
-  prompter: Prompter,
   work: (transport: Transport) => Promise<T>,
 ): Promise<T> {
-  const transport = await openTransport(profile, prompter);
+  const transport = await openTransport(profile, terminalPrompter);
   try {
     return await work(transport);
   } finally {
@@ -80,9 +79,7 @@ export async function hostCheckCommand(name: string, options: RegistryOptions): 
   const own = openHostPackage();
   let rows: CheckRow[];
   try {
-    const probe = await withTransport(profile, nobody, (transport) =>
-      probeHost(transport, profile.root, registries),
-    );
+    const probe = await withTransport(profile, (transport) => probeHost(transport, profile.root, registries));
     rows = checkRows(probe, own, profile, registries);
   } catch (cause) {
     if (!(cause instanceof ParaError)) throw cause;
@@ -113,7 +110,7 @@ export async function hostInstallCommand(name: string, options: InstallOptions):
   const registries = findRegistries(options);
   const own = openHostPackage();
   const progress = new TransferLines();
-  const done = await withTransport(profile, nobody, (transport) =>
+  const done = await withTransport(profile, (transport) =>
     installAgent(
       transport,
       profile,
@@ -161,7 +158,7 @@ class TransferLines {
 /** `para host uninstall NAME`: asks first where jobs exist; returns the exit code. */
 export async function hostUninstallCommand(name: string, options: { yes?: boolean }): Promise<number> {
   const profile = findHost(name);
-  return withTransport(profile, nobody, async (transport) => {
+  return withTransport(profile, async (transport) => {
     let answer = await uninstallAgent(transport, profile, options.yes ?? false);
     if (answer.outcome === 'ask') {
       const what = `${answer.jobs} jobs with their results are on ${name}${answer.running > 0 ? `, and ${answer.running} processes run` : ''}`;

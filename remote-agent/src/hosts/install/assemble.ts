@@ -29,7 +29,7 @@ export const folders = (root: string) => ({
  */
 const launcher = `#!/bin/sh
 # Starts this version of the agent with its own Node, runtime and CUDA libraries. Written by "para host install".
-here=$(cd "\${0%/*}" && pwd -P) || exit 127
+here=$(cd "$(dirname "$0")" && pwd -P) || exit 127
 PARA_HOME=\${here%/agent/*}
 export PARA_HOME
 if [ -d "$here/cuda" ]; then

@@ -7,12 +7,19 @@ export class Unreachable extends Error {
 
 /** The way out: proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), or the one given. */
 export function wayOut(proxy?: string): Dispatcher {
-  return new EnvHttpProxyAgent({
-    ...(proxy ? { httpProxy: proxy, httpsProxy: proxy } : {}),
-    connect: { timeout: 10_000 },
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-  });
+  const { emitWarning } = process;
+  // The library warns once that this class is new to it: nothing a user could do about.
+  process.emitWarning = () => {};
+  try {
+    return new EnvHttpProxyAgent({
+      ...(proxy ? { httpProxy: proxy, httpsProxy: proxy } : {}),
+      connect: { timeout: 10_000 },
+      headersTimeout: 60_000,
+      bodyTimeout: 60_000,
+    });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /** Asks for a URL; a name and password in it go into a header, as `fetch` wants it. */

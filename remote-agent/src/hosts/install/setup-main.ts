@@ -8,6 +8,7 @@ import { ParaError } from '../../common/errors.ts';
 import { takeLock } from '../../jobs/lock.ts';
 import { problemOf } from '../../protocol/validate.ts';
 import { sentinel } from '../../protocol/version.ts';
+import { cudaTrouble } from '../../runtime/cuda-words.ts';
 import { buildAgent, buildBases, buildRuntime, folders, makeCurrent, removeDrafts } from './assemble.ts';
 import { fetchFile, settle } from './fetch.ts';
 import { Unreachable, wayOut } from './http.ts';
@@ -63,22 +64,24 @@ async function fetchHere(
   }
 }
 
-/** Runs the new version once before it becomes the current one. */
-async function tryOut(folder: string, device: string): Promise<{ works: boolean; said: string }> {
-  const answer = await new Promise<string>((resolve) => {
-    execFile('sh', [join(folder, 'para-agent'), 'probe', device], (error, stdout, stderr) => {
-      resolve(stdout.trim() || `${stderr.trim()} ${error?.message ?? ''}`);
-    });
+/** Runs the new version once before it becomes the current one; what it said where it does not work. */
+async function tryOut(folder: string, device: string): Promise<string | undefined> {
+  const { stdout, said } = await new Promise<{ stdout: string; said: string }>((resolve) => {
+    execFile('sh', [join(folder, 'para-agent'), 'probe', device], (error, stdout, stderr) =>
+      resolve({ stdout, said: `${stderr.trim()}\n${error?.message ?? ''}`.trim() }),
+    );
   });
+  let answer: { works: boolean; failure?: { what: string; where?: string; hint?: string } };
   try {
-    const { works, failure } = JSON.parse(answer) as {
-      works: boolean;
-      failure?: { what: string; where?: string };
-    };
-    return { works, said: failure ? `${failure.what}: ${failure.where ?? ''}` : '' };
+    answer = JSON.parse(stdout);
   } catch {
-    return { works: false, said: answer.slice(-600) };
+    return said.slice(-600); // it did not get as far as an answer
   }
+  if (answer.works) return undefined;
+  // The runtime names the library that is missing only in its log.
+  const known = device === 'cuda' ? cudaTrouble(said) : undefined;
+  if (known) return `${known.what}; ${known.hint}`;
+  return [answer.failure?.what, answer.failure?.where, answer.failure?.hint].filter(Boolean).join('; ');
 }
 
 async function setUp(request: SetupRequest): Promise<void> {
@@ -91,18 +94,18 @@ async function setUp(request: SetupRequest): Promise<void> {
   const folder = await buildAgent(request, runtime, bases);
   tell({ type: 'step', what: 'trying it out' });
   const plain = await tryOut(folder, 'cpu');
-  if (!plain.works)
+  if (plain !== undefined)
     throw new ParaError('host', 'The new version does not run on this host; the one before stays', {
-      where: plain.said,
+      where: plain,
       hint: 'glibc 2.28 and libstdc++ of GCC 8 or newer are needed (RHEL 8, Debian 10, Ubuntu 20.04 or later)',
     });
-  const device = request.runtime.device === 'cuda' ? await tryOut(folder, 'cuda') : plain;
+  const device = request.runtime.device === 'cuda' ? await tryOut(folder, 'cuda') : undefined;
   makeCurrent(request.root, versionName(request));
   tell({
     type: 'installed',
     version: versionName(request),
     ...prune(request.root),
-    device: device.works ? '' : device.said,
+    device: device ?? '',
   });
 }
 
