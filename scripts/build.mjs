@@ -1,27 +1,55 @@
-// Bundles the agent (the `para` command and the trainer child) into remote-agent/dist.
+// Bundles the agent into remote-agent/dist: the `para` command and its children for this machine, and in dist/host
+// the package that `para host install` sends to other machines.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { packHost } from './host-package.mjs';
 import { install, root } from './install.mjs';
+
+/** Programs of the agent: they run here and on hosts. */
+const agentPrograms = {
+  trainer: 'remote-agent/src/jobs/trainer-main.ts',
+  agent: 'remote-agent/src/server/main.ts',
+};
+
+/** Packages with native code: on a host they come from the registry, made for that machine. */
+const native = ['onnxruntime-node', 'onnxruntime-common', 'sharp', '@img/*'];
 
 export async function build() {
   install();
   const { build: bundle } = await import('esbuild');
-  await bundle({
+  const common = {
     absWorkingDir: root,
-    entryPoints: {
-      para: 'remote-agent/src/cli/main.ts',
-      trainer: 'remote-agent/src/jobs/trainer-main.ts',
-      agent: 'remote-agent/src/server/main.ts',
-    },
-    outdir: join(root, 'remote-agent/dist'),
     bundle: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    sourcemap: true,
     logLevel: 'warning',
+  };
+  const dist = join(root, 'remote-agent/dist');
+  await bundle({
+    ...common,
+    entryPoints: { para: 'remote-agent/src/cli/main.ts', ...agentPrograms },
+    outdir: dist,
+    sourcemap: true,
     packages: 'external',
   });
+  // Dependencies that are CommonJS ask for Node's own modules through `require`.
+  const banner = {
+    js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+  };
+  const forHosts = { ...common, banner, external: native };
+  await bundle({
+    ...forHosts,
+    entryPoints: { ...agentPrograms, probe: 'remote-agent/src/server/probe-main.ts' },
+    outdir: join(dist, 'host/agent/dist'),
+  });
+  await bundle({
+    ...forHosts,
+    entryPoints: { setup: 'remote-agent/src/hosts/install/setup-main.ts' },
+    outdir: join(dist, 'host'),
+    minify: true,
+  });
+  await packHost(join(dist, 'host'));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await build();

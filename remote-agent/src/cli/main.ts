@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ParaError } from '../common/errors.ts';
+import { addHostCommands } from './host-commands.ts';
 import { red } from './output.ts';
 
 const whole = (text: string): number => {
@@ -124,6 +125,8 @@ base
   .action(async (name) => {
     process.exitCode = await (await import('./base.ts')).baseCheckCommand(name);
   });
+
+addHostCommands(program);
 
 program
   .command('runs')

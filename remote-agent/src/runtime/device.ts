@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { cudaTrouble } from './cuda-words.ts';
 
 /** Where a session computes. */
 export type DeviceName = 'cpu' | 'cuda' | 'webgpu';
@@ -48,13 +49,14 @@ export function deviceByName(name: string): Device {
 export function deviceError(device: Device, cause: unknown): ParaError {
   const hints: Record<DeviceName, string> = {
     cpu: 'install the package onnxruntime-node again for this platform',
-    cuda: 'an NVIDIA GPU with its driver, CUDA 12, cuDNN 9 and the CUDA provider files of ONNX Runtime are needed; or use --device cpu',
+    cuda: 'an NVIDIA GPU with its driver, CUDA, cuDNN 9 and the CUDA provider files of ONNX Runtime are needed; or use --device cpu',
     webgpu: 'a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; or use --device cpu',
   };
   const said = cause instanceof Error ? cause.message : String(cause);
+  const known = device.name === 'cuda' ? cudaTrouble(said) : undefined;
   return new ParaError('device', `The device "${device.name}" is not available here`, {
-    where: said.split('\n')[0]!.slice(0, 300),
-    hint: hints[device.name],
+    where: known?.what ?? said.split('\n')[0]!.slice(0, 300),
+    hint: known?.hint ?? hints[device.name],
     cause,
   });
 }

@@ -1,0 +1,185 @@
+import { createInterface } from 'node:readline/promises';
+import { ParaError } from '../common/errors.ts';
+import { type CheckRow, checkRows } from '../hosts/install/check.ts';
+import { type InstallEvent, installAgent } from '../hosts/install/install.ts';
+import type { RuntimeRow } from '../hosts/install/lock.ts';
+import { openHostPackage } from '../hosts/install/package.ts';
+import { probeHost } from '../hosts/install/probe.ts';
+import { findRegistries, type RegistryOptions } from '../hosts/install/registries.ts';
+import { uninstallAgent } from '../hosts/install/uninstall.ts';
+import {
+  addHost,
+  findHost,
+  type HostProfile,
+  listHosts,
+  parseTarget,
+  removeHost,
+} from '../hosts/profiles.ts';
+import { openTransport } from '../hosts/transports/index.ts';
+import type { Transport } from '../hosts/transports/transport.ts';
+import { bold, bytes, dim, green, red, say, yellow } from './output.ts';
+import { terminalPrompter } from './terminal-prompter.ts';
+
+/** Default folder on a host, in the home there. */
+const defaultRoot = '.para-studio';
+
+/** `para host add NAME [TARGET]`: without a target the name is a Host of `~/.ssh/config`. */
+export function hostAddCommand(
+  name: string,
+  target: string | undefined,
+  options: { transport: HostProfile['transport']; root?: string },
+): void {
+  const root = (options.root ?? defaultRoot).replace(/^~\//, '').replace(/(?<=.)\/+$/, '');
+  const place = options.transport === 'local' ? {} : parseTarget(target ?? name);
+  addHost({ name, transport: options.transport, root, ...place });
+  say(`${green('added')} ${name}; next: para host check ${name}, para host install ${name}`);
+}
+
+/** `para host list`. */
+export function hostListCommand(): void {
+  const hosts = listHosts();
+  if (hosts.length === 0) say('no hosts yet; add one: para host add NAME user@host');
+  for (const { name, transport, target, sshArguments, root } of hosts)
+    say(
+      `${name.padEnd(16)} ${transport.padEnd(8)} ${[target ?? 'this machine', ...(sshArguments ?? [])].join(' ')}  ${dim(root)}`,
+    );
+}
+
+/** `para host remove NAME`: forgets the host here; what is installed there stays. */
+export function hostRemoveCommand(name: string): void {
+  removeHost(name);
+  say(`${green('removed')} ${name} from the list; what is installed there stays`);
+}
+
+/** Works on one connection to a host. */
+async function withTransport<T>(
+  profile: HostProfile,
+  work: (transport: Transport) => Promise<T>,
+): Promise<T> {
+  const transport = await openTransport(profile, terminalPrompter);
+  try {
+    return await work(transport);
+  } finally {
+    transport.close();
+  }
+}
+
+const marks = { ok: green('ok'), note: yellow('note'), bad: red('bad') } as const;
+const widths = { ok: 2, note: 4, bad: 3 } as const;
+
+function sayRow({ name, state, value, remedy }: CheckRow): void {
+  say(`${name.padEnd(12)} ${marks[state]}${' '.repeat(6 - widths[state])} ${value}`);
+  if (remedy) say(`${' '.repeat(20)}${dim('what to do:')} ${remedy}`);
+}
+
+/** `para host check NAME`: what the host is and what it lacks; returns the exit code. */
+export async function hostCheckCommand(name: string, options: RegistryOptions): Promise<number> {
+  const profile = findHost(name);
+  const registries = findRegistries(options);
+  const own = openHostPackage();
+  let rows: CheckRow[];
+  try {
+    const probe = await withTransport(profile, (transport) => probeHost(transport, profile.root, registries));
+    rows = checkRows(probe, own, profile, registries);
+  } catch (cause) {
+    if (!(cause instanceof ParaError)) throw cause;
+    rows = [
+      {
+        name: 'login',
+        state: 'bad',
+        value: [cause.message, cause.where].filter(Boolean).join('; '),
+        ...(cause.hint ? { remedy: cause.hint } : {}),
+      },
+    ];
+  }
+  say(bold(name));
+  rows.forEach(sayRow);
+  return rows.some((row) => row.state === 'bad') ? 1 : 0;
+}
+
+/** Options of `para host install`. */
+export interface InstallOptions extends RegistryOptions {
+  /** `false` (`--no-fetch`): everything goes through this machine. */
+  readonly fetch: boolean;
+  readonly runtime?: RuntimeRow;
+}
+
+/** `para host install NAME`. */
+export async function hostInstallCommand(name: string, options: InstallOptions): Promise<void> {
+  const profile = findHost(name);
+  const registries = findRegistries(options);
+  const own = openHostPackage();
+  const progress = new TransferLines();
+  const done = await withTransport(profile, (transport) =>
+    installAgent(
+      transport,
+      profile,
+      own,
+      { registries, fetch: options.fetch, ...(options.runtime ? { row: options.runtime } : {}) },
+      (event) => progress.show(event),
+    ),
+  );
+  progress.end();
+  say(`${green('installed')} ${done.version} on ${name}`);
+  if (done.pruned.length > 0) say(dim(`removed, no longer used: ${done.pruned.join(', ')}`));
+  if (done.kept.length > 0) say(`kept for running jobs: ${done.kept.join(', ')}`);
+  if (done.device) say(`${yellow('note')} the GPU could not be used: ${done.device}`);
+}
+
+const ways = { host: 'the host fetches', here: 'fetching here', send: 'sending' } as const;
+
+/** Transfers on a terminal: one line that is redrawn; elsewhere a line at the start and the end of each. */
+class TransferLines {
+  #file = '';
+  #open = false;
+
+  show(event: InstallEvent): void {
+    if (event.type === 'step') {
+      this.end();
+      say(event.what);
+      return;
+    }
+    const { way, file, done, total } = event;
+    const line = `${ways[way]} ${file}  ${bytes(done)} of ${bytes(total)}`;
+    if (process.stdout.isTTY) {
+      if (this.#file !== file) this.end();
+      process.stdout.write(`\r\u001b[K${line.slice(0, (process.stdout.columns || 80) - 1)}`);
+      this.#open = true;
+    } else if (this.#file !== file || done === total) say(line);
+    this.#file = file;
+  }
+
+  end(): void {
+    if (this.#open) say();
+    this.#open = false;
+  }
+}
+
+/** `para host uninstall NAME`: asks first where jobs exist; returns the exit code. */
+export async function hostUninstallCommand(name: string, options: { yes?: boolean }): Promise<number> {
+  const profile = findHost(name);
+  return withTransport(profile, async (transport) => {
+    let answer = await uninstallAgent(transport, profile, options.yes ?? false);
+    if (answer.outcome === 'ask') {
+      const what = `${answer.jobs} jobs with their results are on ${name}${answer.running > 0 ? `, and ${answer.running} processes run` : ''}`;
+      if (!process.stdin.isTTY)
+        throw new ParaError('host', `${what}: nothing was removed`, {
+          hint: `to remove all of it: para host uninstall ${name} --yes`,
+        });
+      if (!(await confirm(`${what}. Remove everything? [y/N] `))) return 1;
+      answer = await uninstallAgent(transport, profile, true);
+    }
+    if (answer.outcome === 'nothing') say(`nothing was removed: ${answer.why}`);
+    else say(`${green('removed')} ${profile.root} on ${name}`);
+    return 0;
+  });
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(question)).trim());
+  } finally {
+    terminal.close();
+  }
+}

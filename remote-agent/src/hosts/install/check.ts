@@ -1,0 +1,209 @@
+import type { HostProfile } from '../profiles.ts';
+import { hasRuntime, lockedNode, lockedRuntime, rowForDriver, rowName } from './lock.ts';
+import { versionName } from './names.ts';
+import type { HostPackage } from './package.ts';
+import { chooseNode, chooseRow, oldLibc, planSetup } from './plan.ts';
+import type { HostProbe } from './probe.ts';
+import type { Registries } from './request.ts';
+
+/** One line of what `check` prints. */
+export interface CheckRow {
+  readonly name: string;
+  /** `bad` prevents work, `note` limits it. */
+  readonly state: 'ok' | 'note' | 'bad';
+  readonly value: string;
+  readonly remedy?: string;
+}
+
+const row = (name: string, state: CheckRow['state'], value: string, remedy?: string): CheckRow => ({
+  name,
+  state,
+  value,
+  ...(remedy ? { remedy } : {}),
+});
+const gigabytes = (bytes: number | undefined): string =>
+  bytes === undefined ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Room an installation takes, in bytes: what is fetched, and twice that when it is unpacked. */
+export function roomNeeded(probe: HostProbe): number {
+  if (!probe.arch) return 0;
+  const { files } = lockedRuntime(probe.arch, chooseRow(probe, probe.arch));
+  return files.reduce((sum, file) => sum + file.size, 0) * 3 + 300e6;
+}
+
+/** What a probe says, with a remedy for everything that is not well. */
+export function checkRows(
+  probe: HostProbe,
+  own: HostPackage,
+  host: HostProfile,
+  registries: Registries,
+): CheckRow[] {
+  return [
+    row('reachable', 'ok', host.transport === 'local' ? 'this machine' : 'yes'),
+    row('host key', 'ok', host.transport === 'local' ? 'none needed' : 'known'),
+    row('login', 'ok', `as ${probe.user}`),
+    systemRow(probe),
+    libraryRow(probe),
+    toolsRow(probe),
+    nodeRow(probe),
+    gpuRow(probe),
+    cudaRow(probe),
+    diskRow(probe),
+    row('memory', 'ok', `${gigabytes(probe.memoryFreeBytes)} free of ${gigabytes(probe.memoryBytes)}`),
+    registryRow(probe),
+    agentRow(probe, own, host.name, registries),
+    processesRow(probe),
+  ];
+}
+
+function systemRow({ system, machine, arch }: HostProbe): CheckRow {
+  const value = `${system} ${machine}`;
+  return system === 'Linux' && arch
+    ? row('system', 'ok', value)
+    : row('system', 'bad', value, 'the agent runs on Linux with an x86_64 or arm64 processor');
+}
+
+function libraryRow({ libc, libstdcxx }: HostProbe): CheckRow {
+  const value = `${libc || 'libc unknown'}, libstdc++ ${libstdcxx === 'good' ? 'new enough' : libstdcxx}`;
+  if (libc === 'musl')
+    return row(
+      'libraries',
+      'bad',
+      value,
+      'the runtime is built for glibc: use a Debian, Ubuntu, RHEL or SUSE host',
+    );
+  if (oldLibc(libc) || libstdcxx === 'old')
+    return row(
+      'libraries',
+      'bad',
+      value,
+      'glibc 2.28 and libstdc++ of GCC 8 are needed: RHEL 8, Debian 10, Ubuntu 20.04 or later',
+    );
+  return libstdcxx === 'good'
+    ? row('libraries', 'ok', value)
+    : row(
+        'libraries',
+        'note',
+        value,
+        'if the installation fails: have libstdc++6 (libstdc++ on RHEL) installed',
+      );
+}
+
+function toolsRow({ tools }: HostProbe): CheckRow {
+  const lacking = ['tar', 'gzip', 'sha512sum'].filter((tool) => !tools.has(tool));
+  const found = ['curl', 'wget'].filter((tool) => tools.has(tool));
+  const value = `${found.join(', ') || 'neither curl nor wget'}${lacking.length > 0 ? `; no ${lacking.join(', ')}` : ''}`;
+  return lacking.length === 0
+    ? row('tools', 'ok', value)
+    : row('tools', 'bad', value, `have ${lacking.join(', ')} installed, or a Node 20.9 or newer`);
+}
+
+function nodeRow(probe: HostProbe): CheckRow {
+  if (!probe.arch) return row('Node', 'note', 'unknown');
+  const { path, bring } = chooseNode(probe, probe.arch);
+  if (!bring)
+    return row(
+      'Node',
+      'ok',
+      path.startsWith('/') ? `${probe.systemNode!.version}, ${path}` : `${lockedNode}, its own`,
+    );
+  const other = probe.systemNode ? `; the system's ${probe.systemNode.version} is too old` : '';
+  return row('Node', 'ok', `none yet: installing brings ${lockedNode}${other}`);
+}
+
+function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe): CheckRow {
+  if (gpus.length > 0) {
+    const names = gpus.map(({ name, memoryBytes }) => `${name} ${gigabytes(memoryBytes)}`);
+    return row('GPU', 'ok', `${names.join('; ')}; driver ${gpus[0]!.driver}`);
+  }
+  if (gpuTrouble)
+    return row(
+      'GPU',
+      'bad',
+      gpuTrouble,
+      'the driver is damaged or half updated: reboot the host, or install it again',
+    );
+  return driverLoaded
+    ? row(
+        'GPU',
+        'note',
+        'a driver without nvidia-smi',
+        'in a container: start it with GPU access (--gpus all)',
+      )
+    : row(
+        'GPU',
+        'note',
+        'none found: jobs run on the processor',
+        'with an NVIDIA card: install its driver, 525 or newer',
+      );
+}
+
+function cudaRow(probe: HostProbe): CheckRow {
+  const driver = probe.gpus[0]?.driver;
+  if (!probe.arch || !driver) return row('CUDA', 'ok', 'not used');
+  const found = rowForDriver(driver, probe.arch);
+  if (!found) {
+    const wanted = hasRuntime(probe.arch, 'cuda12') ? '525 (better 580)' : '580';
+    return row(
+      'CUDA',
+      'bad',
+      `the driver ${driver} is too old`,
+      `have the driver updated to ${wanted} or newer`,
+    );
+  }
+  const { version, files } = lockedRuntime(probe.arch, found);
+  const size = gigabytes(files.reduce((sum, file) => sum + file.size, 0));
+  return row('CUDA', 'ok', `${rowName(found)}, ONNX Runtime ${version}, ${size} to fetch`);
+}
+
+function diskRow(probe: HostProbe): CheckRow {
+  const value = `${gigabytes(probe.diskFreeBytes)} free for ${probe.root}`;
+  if (!probe.writable)
+    return row('disk', 'bad', `${probe.root} cannot be written`, 'choose another folder with --root');
+  const needed = roomNeeded(probe);
+  if (!probe.agent && probe.diskFreeBytes !== undefined && probe.diskFreeBytes < needed)
+    return row(
+      'disk',
+      'bad',
+      value,
+      `an installation takes up to ${gigabytes(needed)}: free some, or use --root`,
+    );
+  return row('disk', 'ok', value);
+}
+
+function registryRow({ npm, pypi }: HostProbe): CheckRow {
+  const say = (reached: boolean | undefined) =>
+    reached === undefined ? 'not tried' : reached ? 'reached' : 'not reached';
+  const value = `npm ${say(npm)}, PyPI ${say(pypi)}`;
+  return npm && pypi
+    ? row('registries', 'ok', value)
+    : row(
+        'registries',
+        'note',
+        value,
+        'files then go through this machine; or name a mirror or proxy: --npm-registry, --pypi, --proxy',
+      );
+}
+
+function agentRow(probe: HostProbe, own: HostPackage, name: string, registries: Registries): CheckRow {
+  const command = `para host install ${name}`;
+  if (!probe.agent) return row('agent', 'note', 'not installed', command);
+  if (!probe.arch) return row('agent', 'note', probe.agent);
+  const wanted = versionName(planSetup(probe, probe.arch, own, { registries, fetch: true }));
+  return probe.agent === wanted
+    ? row('agent', 'ok', probe.agent)
+    : row('agent', 'note', `${probe.agent}; this program brings ${wanted}`, command);
+}
+
+function processesRow({ killsUserProcesses, lingers, tools }: HostProbe): CheckRow {
+  if (killsUserProcesses === undefined) return row('processes', 'ok', 'no logind that ends them at logout');
+  if (!killsUserProcesses) return row('processes', 'ok', 'stay after logout');
+  if (lingers && tools.has('systemd-run'))
+    return row('processes', 'ok', 'end at logout, but this user lingers');
+  return row(
+    'processes',
+    'bad',
+    'logind ends them at logout (KillUserProcesses=yes)',
+    'run there once: loginctl enable-linger',
+  );
+}

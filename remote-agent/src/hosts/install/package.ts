@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ParaError } from '../../common/errors.ts';
+import type { PlainFile } from './request.ts';
+
+/** What this program sends to hosts: built beside its own bundle. */
+export interface HostPackage {
+  readonly folder: string;
+  readonly version: string;
+  readonly agent: PlainFile;
+  readonly bases: PlainFile;
+  readonly setup: PlainFile;
+}
+
+/** Folder of the package beside the bundle of the caller. */
+export const packageFolder = (): string => fileURLToPath(new URL('./host', import.meta.url));
+
+/** @throws ParaError `host` when it was not built */
+export function openHostPackage(folder = packageFolder()): HostPackage {
+  const path = join(folder, 'manifest.json');
+  if (!existsSync(path))
+    throw new ParaError('host', 'The package for hosts is not built', {
+      where: path,
+      hint: 'run "npm run build"',
+    });
+  return { ...(JSON.parse(readFileSync(path, 'utf8')) as Omit<HostPackage, 'folder'>), folder };
+}

@@ -1,0 +1,73 @@
+// Packs what a host gets from this machine: the agent's bundles, the shipped bases and the set-up program, each named
+// by the hash of its contents, with a manifest of them.
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { root } from './install.mjs';
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+/** Relative paths of all files below a folder, in a fixed order. */
+const filesBelow = (folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => statSync(join(folder, path)).isFile())
+    .map((path) => path.replaceAll('\\', '/'))
+    .sort();
+
+/** Hash of what a folder holds: the same files give the same hash on every machine. */
+function contentsHash(folder) {
+  const hash = createHash('sha256');
+  for (const path of filesBelow(folder))
+    hash.update(`${path}\0${sha256(readFileSync(join(folder, path)))}\n`);
+  return hash.digest('hex').slice(0, 12);
+}
+
+async function pack(name, folder, target) {
+  const tar = await import('tar');
+  const file = `${name}-${contentsHash(folder)}.tgz`;
+  const path = join(target, file);
+  if (!existsSync(path)) {
+    const draft = `${path}.part`;
+    const how = { cwd: folder, file: draft, gzip: true, portable: true, mtime: new Date(0) };
+    await tar.create(how, filesBelow(folder));
+    renameSync(draft, path);
+  }
+  return describe(path, file);
+}
+
+const describe = (path, file) => ({
+  file,
+  size: statSync(path).size,
+  hash: `sha256-${sha256(readFileSync(path))}`,
+});
+
+/** Packs `folder`/agent, the bases and `folder`/setup.js; writes `folder`/manifest.json. */
+export async function packHost(folder) {
+  const { name, version, license } = JSON.parse(
+    readFileSync(join(root, 'remote-agent/package.json'), 'utf8'),
+  );
+  const manifest = { name, version, license, type: 'module' };
+  writeFileSync(join(folder, 'agent/package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  const setup = readFileSync(join(folder, 'setup.js'));
+  const setupFile = `setup-${sha256(setup).slice(0, 12)}.mjs`;
+  copyFileSync(join(folder, 'setup.js'), join(folder, setupFile));
+  const parts = {
+    version,
+    agent: await pack('agent', join(folder, 'agent'), folder),
+    bases: await pack('bases', join(root, 'remote-agent/bases'), folder),
+    setup: describe(join(folder, setupFile), setupFile),
+  };
+  writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(parts, null, 2)}\n`);
+  const kept = [...Object.values(parts).map((part) => part.file), 'agent', 'setup.js', 'manifest.json'];
+  for (const entry of readdirSync(folder))
+    if (!kept.includes(entry)) rmSync(join(folder, entry), { recursive: true });
+}
