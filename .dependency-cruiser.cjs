@@ -11,6 +11,7 @@ const rooms = [
   'dataset',
   'training',
   'jobs',
+  'hub',
   'server',
   'hosts',
   'cli',

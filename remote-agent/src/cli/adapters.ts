@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Adapter, checkBase, operatorsOf } from '../adapters/adapter.ts';
-import { baseWeights } from '../adapters/base-weights.ts';
-import { peftFiles, readAdapter } from '../adapters/import.ts';
-import { methodByName } from '../adapters/methods.ts';
+import type { Adapter } from '../adapters/adapter.ts';
+import { peftFiles } from '../adapters/import.ts';
 import { ParaError } from '../common/errors.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
+import { applied, readAdapterFor } from '../diffusion/applied.ts';
 import type { Base } from '../diffusion/base.ts';
 import { parsePrompt } from '../diffusion/prompt.ts';
 import { adapterName, findAdapter } from './find-adapter.ts';
@@ -53,21 +52,15 @@ export function promptAdapters(
  * @throws ParaError `adapter`, `safetensors`, or `adapter-base-mismatch` when it was made for another base
  */
 export function loadAdapter(file: string, base: Base): Adapter {
-  const { adapter, ignored } = readAdapter(file, baseWeights(base.unet.path).layers);
-  checkBase(adapter, base, file);
+  const { adapter, ignored } = readAdapterFor(file, base);
   if (ignored.length > 0)
     say(dim(`${adapterName(file)}: ${ignored.length} tensors of text encoders are not used`));
   return adapter;
 }
 
-/** An adapter as sampling takes it. */
-export function applied(adapter: Adapter, { file, strength }: Omit<WantedAdapter, 'name'>): AppliedAdapter {
-  return { operators: operatorsOf(adapter), strength, name: file, method: methodByName(adapter.method) };
-}
-
 /** An adapter file as sampling takes it; throws what `loadAdapter` does. */
-export const loadApplied = (wanted: Omit<WantedAdapter, 'name'>, base: Base): AppliedAdapter =>
-  applied(loadAdapter(wanted.file, base), wanted);
+export const loadApplied = ({ file, strength }: Omit<WantedAdapter, 'name'>, base: Base): AppliedAdapter =>
+  applied(loadAdapter(file, base), strength, file);
 
 /** SHA-256 of an adapter's file, or of both files of a PEFT folder, as hex. */
 export function adapterHash(file: string): string {

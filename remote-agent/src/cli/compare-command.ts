@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
+import { applied } from '../diffusion/applied.ts';
 import { openBase } from '../diffusion/base.ts';
-import { adapterArgument, applied, loadAdapter, parameterCount } from './adapters.ts';
+import { adapterArgument, loadAdapter, parameterCount } from './adapters.ts';
 import { type CompareColumn, drawComparison, readRows } from './compare.ts';
 import { refuseExisting } from './generate.ts';
 import { say } from './output.ts';
@@ -25,7 +26,7 @@ export async function compareCommand(
     columns.push({
       title: `${adapter.method}${strength === 1 ? '' : ` x ${strength}`}`,
       note: `${steps === undefined ? basename(file) : `${steps} steps`}, ${parameterCount(adapter)} parameters`,
-      adapter: applied(adapter, wanted),
+      adapter: applied(adapter, wanted.strength, wanted.file),
     });
   }
   await drawComparison(base, columns, readRows(options.prompts, base), options.out);

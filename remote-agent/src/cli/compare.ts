@@ -46,7 +46,7 @@ export async function drawComparison(
   const cells: Picture[][] = rows.map(() => []);
   try {
     let drawn = 0;
-    for (const column of columns) for (const row of rows) await generator.reserve(together(column, row));
+    for (const column of columns) for (const row of rows) generator.reserve(together(column, row));
     for (const column of columns)
       for (const [r, row] of rows.entries()) {
         const { seed = 1 + r, ...rest } = row;

@@ -1,11 +1,12 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { applied } from '../diffusion/applied.ts';
 import { openBase } from '../diffusion/base.ts';
 import { effectiveEvents, readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { exportCommand } from './adapter-commands.ts';
-import { applied, loadAdapter, parameterCount } from './adapters.ts';
+import { loadAdapter, parameterCount } from './adapters.ts';
 import { type CompareColumn, drawComparison, readRows } from './compare.ts';
 import { shortPath } from './invocation.ts';
 import { runJob } from './local-run.ts';
@@ -68,7 +69,7 @@ export async function demoCommand(options: {
     const adapter = loadAdapter(file, base);
     const parameters = parameterCount(adapter);
     const note = `${step} steps, ${parameters} parameters`;
-    const drawn = { title: name, note, adapter: applied(adapter, { file, strength: 1 }) };
+    const drawn = { title: name, note, adapter: applied(adapter, 1, file) };
     return { ...drawn, directory, file, step, parameters };
   };
   const kept = join(jobFiles(lora).checkpoints, `step-${String(early).padStart(6, '0')}.safetensors`);

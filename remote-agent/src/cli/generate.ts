@@ -2,18 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
+import { drawnPng } from '../dataset/drawn-picture.ts';
 import { encodePng } from '../dataset/pictures.ts';
-import { pngText, withPngText } from '../dataset/png-text.ts';
+import { pngText } from '../dataset/png-text.ts';
 import { grid } from '../dataset/sheet.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
-import {
-  parametersText,
-  parseRecipe,
-  type Recipe,
-  type RecipeAdapter,
-  recipeText,
-} from '../diffusion/recipe.ts';
+import { parseRecipe, type Recipe, type RecipeAdapter } from '../diffusion/recipe.ts';
 import { adapterArgument, adapterHash, loadApplied, promptAdapters } from './adapters.ts';
 import { Progress, say } from './output.ts';
 
@@ -132,14 +127,14 @@ export async function generateCommand(options: GenerateOptions): Promise<void> {
       onStep: ({ picture, step }) => bar.update(picture * steps + step),
     });
     bar.stop();
-    const images = pictures.map((p) => ({ width: p.width, height: p.height, rgb: p.pixels }));
-    for (const [i, image] of images.entries()) {
+    for (const [i, picture] of pictures.entries()) {
       const path = count === 1 ? options.out : numbered(options.out, i);
-      await writePicture(path, image, { ...recipe, seed: recipe.seed + i });
+      writeFileAtomic(path, await drawnPng(picture, { ...recipe, seed: picture.seed }));
       say(path);
     }
     if (count > 1) {
       const columns = Math.ceil(Math.sqrt(count));
+      const images = pictures.map((p) => ({ width: p.width, height: p.height, rgb: p.pixels }));
       writeFileAtomic(options.out, await encodePng(grid(images, columns)));
       say(options.out);
     }
@@ -153,12 +148,3 @@ const numbered = (path: string, i: number) => {
   const end = extname(path);
   return `${path.slice(0, path.length - end.length)}-${i + 1}${end}`;
 };
-
-async function writePicture(
-  path: string,
-  image: Parameters<typeof encodePng>[0],
-  recipe: Recipe,
-): Promise<void> {
-  const png = withPngText(await encodePng(image), 'parameters', parametersText(recipe));
-  writeFileAtomic(path, withPngText(png, 'para-studio', recipeText(recipe)));
-}

@@ -60,6 +60,12 @@ export class AdapterSlots {
     return grown;
   }
 
+  /** Ranks by layer, projections then additions: sessions of the same room are built alike. */
+  room(): readonly (readonly [string, number])[][] {
+    const { projection, addition } = this.#room;
+    return [projection, addition].map((ranks) => [...ranks].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
   /** What to do to a U-Net graph so that it has this room; nothing when no room is needed. */
   edit(): ((graph: Graph) => void) | undefined {
     const { projection, addition } = this.#room;

@@ -5,10 +5,12 @@ import {
   linkSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -52,9 +54,10 @@ const described = /\.(json|txt|md)$/;
  * Takes a base into the user's own folder under `name` (default: its folder's name). Model files are linked where the
  * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
  * refuses them. Either all of it is there afterwards, or nothing.
+ * @param request names what this is done for: the same again finds the base there and is no error
  * @throws ParaError `base` for a folder that is none, `exists` for a name that is taken, `disk`
  */
-export function importBase(path: string, name = basename(path)): Base {
+export function importBase(path: string, name = basename(path), request?: string): Base {
   const base = openBase(path);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
@@ -62,15 +65,18 @@ export function importBase(path: string, name = basename(path)): Base {
       hint: 'use letters, digits, dots, hyphens and underscores',
     });
   const target = join(paraHome(), 'bases', name);
-  if (existsSync(target))
+  if (existsSync(target)) {
+    if (request !== undefined && importedBy(name) === request) return openBase(target);
     throw new ParaError('exists', `There is a base "${name}" already`, {
       where: target,
       hint: 'choose another name, or remove that folder first',
     });
+  }
   const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
   try {
     for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
     openBase(unfinished);
+    if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);
     renameSync(unfinished, target);
   } catch (cause) {
     rmSync(unfinished, { recursive: true, force: true });
@@ -79,7 +85,20 @@ export function importBase(path: string, name = basename(path)): Base {
   return openBase(target);
 }
 
-function wantedFiles(base: Base): string[] {
+const requestFile = '.request';
+
+/** The request that a base of the user's own folder was imported for, where one named itself. */
+export function importedBy(name: string): string | undefined {
+  try {
+    return readFileSync(join(paraHome(), 'bases', name, requestFile), 'utf8');
+  } catch {
+    // No such base, or one that was taken in without a name for it.
+    return undefined;
+  }
+}
+
+/** The files of a base that an import takes: models with their weights, and what describes them. */
+export function wantedFiles(base: Base): string[] {
   const folders = new Set([base.directory, join(base.directory, 'scheduler'), join(base.directory, 'vae')]);
   for (const encoder of base.textEncoders) folders.add(encoder.directory).add(encoder.tokenizer);
   for (const part of [base.unet, base.vaeEncoder, base.vaeDecoder]) folders.add(part.directory);

@@ -1,9 +1,11 @@
 import { ParaError } from '../common/errors.ts';
 import type { SessionOptions } from '../runtime/session.ts';
-import { AdapterSlots, type AppliedAdapter } from './adapter-slots.ts';
+import type { AppliedAdapter } from './adapter-slots.ts';
 import type { Base } from './base.ts';
-import { type Conditioning, Denoiser, type DenoiserShape, timeIds } from './denoiser.ts';
+import { type Conditioning, timeIds } from './denoiser.ts';
+import { Denoisers } from './denoisers.ts';
 import { noise, SamplingNoise } from './noise.ts';
+import { cleanLatent, smallLatent } from './preview.ts';
 import { makeScheduler } from './schedulers/index.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { TextEncoder, type TextStates } from './text-encoder.ts';
@@ -34,8 +36,10 @@ export interface GenerateRequest {
   readonly adapters?: readonly AppliedAdapter[];
   /** Latents to start from instead of the seed's noise, standard normal [count, C, h, w] (for tests). */
   readonly startNoise?: Float32Array;
-  /** Called after each step; throw to stop. */
-  readonly onStep?: (progress: StepProgress) => void;
+  /** Combinations of adapters that other requests draw with: the session gets room for each of them too. */
+  readonly beside?: readonly (readonly AppliedAdapter[])[];
+  /** Called after each step and waited for; throw to stop. */
+  readonly onStep?: (progress: StepProgress) => void | Promise<void>;
 }
 
 export interface StepProgress {
@@ -46,6 +50,15 @@ export interface StepProgress {
   readonly steps: number;
   /** Scaled latents of the batch so far [batch, C, h, w]; do not change them. */
   readonly latents: Float32Array;
+  /** The picture as far as it can be told by now, made smaller where it is large; what is drawn stays the same. */
+  readonly preview: () => Promise<Preview>;
+}
+
+/** A look at a picture that is being made; RGB as in `GeneratedPicture`. */
+export interface Preview {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Uint8Array;
 }
 
 /** One finished picture. */
@@ -62,6 +75,11 @@ export interface GeneratedPicture {
 export interface GeneratorOptions extends SessionOptions {
   /** Keep text encoders and VAE loaded between calls (default), or free each before the next part is loaded. */
   readonly resident?: boolean;
+  /**
+   * Keep this many U-Net sessions, each with room for exactly the adapters of its requests: a picture then has the bits
+   * that a generator of its own would give it, whatever was drawn before. Default: one session whose room grows.
+   */
+  readonly exactSessions?: number;
 }
 
 /**
@@ -73,18 +91,17 @@ export class Generator {
   readonly #options: SessionOptions;
   readonly #resident: boolean;
   readonly #vae: Vae;
-  readonly #slots: AdapterSlots;
+  readonly #denoisers: Denoisers;
   #text: TextEncoder | undefined;
-  #denoiser: { key: string; value: Denoiser } | undefined;
   readonly #states = new Map<string, TextStates>();
 
   constructor(base: Base, options: GeneratorOptions = {}) {
-    const { resident = true, ...session } = options;
+    const { resident = true, exactSessions, ...session } = options;
     this.base = base;
     this.#options = session;
     this.#resident = resident;
     this.#vae = new Vae(base, session);
-    this.#slots = new AdapterSlots();
+    this.#denoisers = new Denoisers(base, session, exactSessions);
   }
 
   /**
@@ -135,11 +152,11 @@ export class Generator {
     const { base } = this;
     const { latentHeight, latentWidth, guided, guidance, steps } = plan;
     const scheduler = makeScheduler(plan.scheduler, base.scheduler, { steps, eta: request.eta ?? 0 });
-    const denoiser = await this.#denoise(
+    const { adapters = [], beside = [] } = request;
+    const { denoiser, feeds } = await this.#denoisers.get(
       { batch: guided ? 2 * batch : batch, latentHeight, latentWidth, tokens: text.tokens },
-      request.adapters ?? [],
+      [adapters, ...beside],
     );
-    const extra = this.#slots.feeds(request.adapters ?? []);
     const size = base.latentChannels * latentHeight * latentWidth;
     const conditioning = conditioningFor(text, plan, batch);
     let latents = startLatents(request, scheduler, first, batch, size);
@@ -147,37 +164,38 @@ export class Generator {
     for (const [i, timestep] of scheduler.timesteps.entries()) {
       const input = scheduler.scaleInput(latents, i);
       const rows = guided ? twice(input) : input;
-      const output = await denoiser.run(rows, timestep, conditioning, extra);
+      const output = await denoiser.run(rows, timestep, conditioning, feeds);
       const direction = guided ? guide(output, guidance) : output;
       const added = scheduler.needsNoise ? together(fresh.map((source) => source.next(size))) : undefined;
       latents = scheduler.step(latents, direction, i, added);
-      request.onStep?.({ picture: first, step: i + 1, steps, latents });
+      const preview = () =>
+        this.#preview(
+          plan,
+          cleanLatent(base.scheduler, timestep, input.subarray(0, size), direction.subarray(0, size)),
+        );
+      await request.onStep?.({ picture: first, step: i + 1, steps, latents, preview });
     }
     return latents;
-  }
-
-  async #denoise(shape: DenoiserShape, adapters: readonly AppliedAdapter[]): Promise<Denoiser> {
-    if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
-    const key = JSON.stringify(shape);
-    if (this.#denoiser?.key === key) return this.#denoiser.value;
-    await this.#dropDenoiser();
-    const edit = this.#slots.edit();
-    const value = await Denoiser.open(this.base, shape, { ...this.#options, ...(edit ? { edit } : {}) });
-    this.#denoiser = { key, value };
-    return value;
-  }
-
-  async #dropDenoiser(): Promise<void> {
-    await this.#denoiser?.value.release();
-    this.#denoiser = undefined;
   }
 
   /**
    * Makes room for adapters that a later request will apply together, so that all requests share one session: call it
    * for each combination before the first `generate`.
    */
-  async reserve(adapters: readonly AppliedAdapter[]): Promise<void> {
-    if (this.#slots.reserve(adapters)) await this.#dropDenoiser();
+  reserve(adapters: readonly AppliedAdapter[]): void {
+    this.#denoisers.reserve(adapters);
+  }
+
+  async #preview(plan: Plan, latent: Float32Array): Promise<Preview> {
+    const { latentChannels, vaeDecoder } = this.base;
+    const { latentHeight, latentWidth } = plan;
+    const whole = {
+      ...{ count: 1, channels: latentChannels, height: latentHeight, width: latentWidth },
+      data: latent,
+    };
+    const anySize = vaeDecoder.input.dims.slice(2).every((d) => typeof d !== 'number');
+    const { width, height, data } = await this.#vae.decode(anySize ? smallLatent(whole) : whole);
+    return { width, height, pixels: toPixels(data, width * height) };
   }
 
   async #decode(plan: Plan, latents: Float32Array, seed: number, batch: number): Promise<GeneratedPicture[]> {
@@ -208,7 +226,7 @@ export class Generator {
   async release(): Promise<void> {
     await this.#text?.release();
     this.#text = undefined;
-    await this.#dropDenoiser();
+    await this.#denoisers.release();
     await this.#vae.release();
   }
 }

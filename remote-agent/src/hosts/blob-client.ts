@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -61,16 +62,24 @@ export class BlobClient {
     throw new ParaError(code as ErrorCode, what, { ...(where ? { where } : {}), ...(hint ? { hint } : {}) });
   }
 
-  /** Sends a file under its hash; what the host has of it already is not sent. */
-  put(path: string, sha256: string): Promise<void> {
+  /**
+   * Sends a file under its hash; what the host has of it already is not sent.
+   * @param onBytes called with how much of it the host has
+   */
+  put(path: string, sha256: string, onBytes: (bytes: number) => void = () => {}): Promise<void> {
     return this.#inTurn(async () => {
       const { size } = statSync(path);
       await this.#ask({ op: 'put', sha256, size });
       const offer = await this.#answer();
       if (!isValid(PutOffer, offer) || offer.offset > size) throw new Error('no offer');
+      let sent = offer.offset;
+      onBytes(sent);
       if (offer.offset < size)
-        for await (const part of createReadStream(path, { start: offer.offset, end: size - 1 }))
+        for await (const part of createReadStream(path, { start: offer.offset, end: size - 1 })) {
           await this.#bytes.write(part as Buffer);
+          sent += (part as Buffer).length;
+          onBytes(sent);
+        }
       if (!isValid(PutDone, await this.#answer())) throw new Error('not taken');
     });
   }
@@ -82,29 +91,70 @@ export class BlobClient {
   /** Fetches a result file of a job to `path`; a part that is there from before is gone on from. */
   get(job: string, file: string, path: string): Promise<void> {
     return this.#inTurn(async () => {
-      mkdirSync(dirname(path), { recursive: true });
-      const partial = `${path}.part`;
-      const has = existsSync(partial) ? statSync(partial).size : 0;
-      const have = { size: has, sha256: has > 0 ? await hashOf(partial) : '0'.repeat(64) };
+      const has = partOf(path);
+      const have = { size: has, sha256: has > 0 ? await hashOf(`${path}.part`) : '0'.repeat(64) };
       await this.#ask({ op: 'get', job, file, have });
-      const offer = await this.#answer();
-      if (!isValid(GetOffer, offer) || (offer.offset !== 0 && offer.offset !== has))
-        throw new Error('no offer');
-      const out = await open(partial, offer.offset === 0 ? 'w' : 'a', 0o600);
-      try {
-        for await (const part of this.#bytes.readBytes(offer.size - offer.offset)) await out.write(part);
-        await out.sync();
-      } finally {
-        await out.close();
-      }
-      if ((await hashOf(partial)) !== offer.sha256) {
-        rmSync(partial, { force: true });
-        throw new ParaError('blob', 'A file came from the host with other bytes than announced', {
-          where: `${this.#host}: ${file}`,
-          hint: 'repeat it',
-        });
-      }
-      renameSync(partial, path);
+      const offer = await this.#offer(has);
+      await this.#receive(offer, path, file);
+    });
+  }
+
+  /** Fetches a blob by its hash to `path`; a part that is there from before is gone on from. */
+  fetch(sha256: string, path: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const has = partOf(path);
+      await this.#ask({ op: 'fetch', sha256, offset: has });
+      const offer = await this.#offer(has);
+      await this.#receive({ ...offer, sha256 }, path, sha256);
+    });
+  }
+
+  /** The bytes of a small blob. @param limit bytes that are taken at most */
+  bytes(sha256: string, limit = 64 << 20): Promise<Buffer> {
+    return this.#inTurn(async () => {
+      await this.#ask({ op: 'fetch', sha256, offset: 0 });
+      const { size } = await this.#offer(0);
+      if (size > limit) throw this.#wrong(`${sha256}: ${size} bytes, at most ${limit} are taken`);
+      const parts: Buffer[] = [];
+      for await (const part of this.#bytes.readBytes(size)) parts.push(Buffer.from(part));
+      const all = Buffer.concat(parts);
+      if (createHash('sha256').update(all).digest('hex') !== sha256) throw this.#wrong(sha256);
+      return all;
+    });
+  }
+
+  async #offer(has: number): Promise<GetOffer> {
+    const offer = await this.#answer();
+    if (
+      !isValid(GetOffer, offer) ||
+      (offer.offset !== 0 && offer.offset !== has) ||
+      offer.offset > offer.size
+    )
+      throw new Error('no offer');
+    return offer;
+  }
+
+  async #receive(offer: GetOffer, path: string, what: string): Promise<void> {
+    mkdirSync(dirname(path), { recursive: true });
+    const partial = `${path}.part`;
+    const out = await open(partial, offer.offset === 0 ? 'w' : 'a', 0o600);
+    try {
+      for await (const part of this.#bytes.readBytes(offer.size - offer.offset)) await out.write(part);
+      await out.sync();
+    } finally {
+      await out.close();
+    }
+    if ((await hashOf(partial)) !== offer.sha256) {
+      rmSync(partial, { force: true });
+      throw this.#wrong(what);
+    }
+    renameSync(partial, path);
+  }
+
+  #wrong(what: string): ParaError {
+    return new ParaError('blob', 'A file came from the host with other bytes than announced', {
+      where: `${this.#host}: ${what}`,
+      hint: 'repeat it',
     });
   }
 
@@ -113,3 +163,6 @@ export class BlobClient {
     this.#channel.kill();
   }
 }
+
+/** How much of a file came before. */
+const partOf = (path: string): number => (existsSync(`${path}.part`) ? statSync(`${path}.part`).size : 0);

@@ -11,6 +11,7 @@ const Size = Type.Integer({ minimum: 0 });
  *   bytes, the agent answers `done` once the hash is right.
  * - `get`: a result file of a job from an offset on; `sha256` is that of the part the client has. The agent answers
  *   `size`, `sha256` and `offset` (0 where the client's part is of another file), then sends the bytes from there.
+ * - `fetch`: a blob, a drawn picture or an adapter by its hash, from an offset on; answered as `get` is.
  */
 export const BlobRequest = Type.Union([
   Type.Object({ op: Type.Literal('put'), sha256: Sha256, size: Size }, closed),
@@ -23,6 +24,7 @@ export const BlobRequest = Type.Union([
     },
     closed,
   ),
+  Type.Object({ op: Type.Literal('fetch'), sha256: Sha256, offset: Size }, closed),
 ]);
 export type BlobRequest = Static<typeof BlobRequest>;
 

@@ -1,7 +1,9 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
-import { baseRequests } from './contract/bases.ts';
+import { adapterRequests } from './contract/adapters.ts';
+import { BaseProgress, baseRequests } from './contract/bases.ts';
 import { blobRequests } from './contract/blobs.ts';
 import { eventRequests } from './contract/events.ts';
+import { GenerationProgress, generationRequests } from './contract/generation.ts';
 import { hostRequests } from './contract/host.ts';
 import { JobInfo, jobRequests } from './contract/jobs.ts';
 import { type Requests, Text } from './contract/parts.ts';
@@ -17,6 +19,8 @@ export const requests = {
   ...blobRequests,
   ...jobRequests,
   ...eventRequests,
+  ...generationRequests,
+  ...adapterRequests,
 } as const satisfies Requests;
 
 /** Every notification an agent may send. */
@@ -28,6 +32,15 @@ export const notifications = {
       events: Type.Array(WireEvent, { maxItems: 10_000 }),
       job: Type.Optional(JobInfo),
     }),
+  },
+  'generation/progress': {
+    about:
+      'How far a drawing request is: waiting, loading, each step, previews. The last comes before its answer.',
+    params: GenerationProgress,
+  },
+  'bases/progress': {
+    about: 'How far the import of a base is, at most a few times a second.',
+    params: BaseProgress,
   },
 } as const satisfies Record<string, { readonly params: TSchema; readonly about: string }>;
 

@@ -2,13 +2,15 @@ import { createReadStream, existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { ParaError } from '../common/errors.ts';
-import { hashOf, receiveBlob } from '../jobs/blob-store.ts';
-import { BlobRequest } from '../protocol/blobs.ts';
+import { blobPath, hashOf, receiveBlob } from '../jobs/blob-store.ts';
+import { BlobRequest, type GetOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
 import { problemOf } from '../protocol/validate.ts';
 import { sentinel } from '../protocol/version.ts';
+import { adapterPath } from './adapter-store.ts';
 import { toFailure } from './failure.ts';
 import { findJob } from './find-job.ts';
+import { picturePath } from './pictures.ts';
 
 /** Serves the blob channel until its input ends. A failure in the middle of bytes ends it: the client opens another. */
 export async function serveBlobs(input: Readable, output: Writable): Promise<void> {
@@ -23,7 +25,8 @@ export async function serveBlobs(input: Readable, output: Writable): Promise<voi
           return channel.readBytes(request.size - offset);
         });
         await channel.writeJson({ done: true });
-      } else await send(channel, request);
+      } else if (request.op === 'get') await sendFile(channel, request);
+      else await sendBlob(channel, request);
     } catch (cause) {
       await channel.writeJson({ error: toFailure(cause) });
       return;
@@ -43,7 +46,7 @@ function parse(line: string): BlobRequest {
   return value as BlobRequest;
 }
 
-async function send(channel: ByteChannel, request: BlobRequest & { op: 'get' }): Promise<void> {
+async function sendFile(channel: ByteChannel, request: BlobRequest & { op: 'get' }): Promise<void> {
   const path = join(findJob(request.job), request.file);
   if (!existsSync(path) || !lstatSync(path).isFile())
     throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
@@ -52,8 +55,20 @@ async function send(channel: ByteChannel, request: BlobRequest & { op: 'get' }):
   const sha256 = await hashOf(path, size);
   const { have } = request;
   const same = have.size > 0 && have.size <= size && (await hashOf(path, have.size)) === have.sha256;
-  const offset = same ? have.size : 0;
-  await channel.writeJson({ size, sha256, offset });
+  await send(channel, path, { size, sha256, offset: same ? have.size : 0 });
+}
+
+async function sendBlob(channel: ByteChannel, request: BlobRequest & { op: 'fetch' }): Promise<void> {
+  const { sha256 } = request;
+  const path = [blobPath(sha256), picturePath(sha256), adapterPath(sha256)].find((p) => existsSync(p));
+  if (!path) throw new ParaError('blob', 'The host has no such blob', { where: sha256 });
+  const { size } = lstatSync(path);
+  await send(channel, path, { size, sha256, offset: Math.min(request.offset, size) });
+}
+
+async function send(channel: ByteChannel, path: string, offer: GetOffer): Promise<void> {
+  const { size, offset } = offer;
+  await channel.writeJson(offer);
   if (offset < size)
     for await (const part of createReadStream(path, { start: offset, end: size - 1 }))
       await channel.write(part as Buffer);

@@ -5,7 +5,7 @@ export const mostEngines = 3;
 const unknownMemory = 4 * 2 ** 30;
 
 /** Share of the memory at hand that estimates may fill; the runtime's own overhead needs the rest. */
-const usable = 0.85;
+export const usableShare = 0.85;
 
 /** What a run's sessions need, in bytes. */
 export interface MemoryNeeds {
@@ -26,7 +26,8 @@ export interface MemoryPlan {
   readonly note?: string;
 }
 
-const size = (bytes: number) =>
+/** Bytes in words, e.g. `1.2 GB`. */
+export const sizeText = (bytes: number): string =>
   bytes < 1e9 ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /**
@@ -44,23 +45,23 @@ export function planMemory(
 ): MemoryPlan {
   const wanted = Math.min(mostEngines, sizes);
   if (setting === 'beside') return { turns: false, engines: wanted };
-  const room = usable * (atHand ?? unknownMemory);
+  const room = usableShare * (atHand ?? unknownMemory);
   const { step, validation, sampler } = needs;
   if (setting === 'auto' && wanted * step + validation + sampler <= room)
     return { turns: false, engines: wanted };
   const engines = Math.min(wanted, Math.max(1, Math.floor(room / step)));
-  const hand = atHand === undefined ? 'memory of an unknown size' : `${size(atHand)} of memory`;
+  const hand = atHand === undefined ? 'memory of an unknown size' : `${sizeText(atHand)} of memory`;
   const largest = Math.max(step, validation, sampler);
   if (largest > room)
     return {
       turns: true,
       engines,
-      note: `This run needs about ${size(largest)}, and there is ${hand}: it may fail or be very slow. A smaller training.resolution or training.batch needs less`,
+      note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. A smaller training.resolution or training.batch needs less`,
     };
   if (setting === 'turns') return { turns: true, engines };
   return {
     turns: true,
     engines,
-    note: `Training (${size(wanted * step)}), validation (${size(validation)}) and sampler (${size(sampler)}) are loaded in turns: there is ${hand}`,
+    note: `Training (${sizeText(wanted * step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
   };
 }

@@ -1,0 +1,99 @@
+import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { list } from 'tar';
+import yauzl from 'yauzl';
+import { ParaError } from '../common/errors.ts';
+import { diskError } from '../common/files.ts';
+import { baseFilesIn } from './base-files.ts';
+
+type Walk = (want: (path: string) => string | undefined, onPath: (path: string) => void) => Promise<void>;
+
+/**
+ * Unpacks the files of a base from an archive into a folder. Names in the archive decide nothing about where files go:
+ * only the known files of a base are written, to their own places.
+ * @param name of the archive, which tells its kind
+ * @throws ParaError `base` where it holds none, `download` for a damaged archive, `disk`
+ */
+export async function unpackBase(archive: string, name: string, folder: string): Promise<void> {
+  const walk = /\.zip$/i.test(name) ? zipWalk(archive) : tarWalk(archive);
+  const paths: string[] = [];
+  try {
+    await walk(
+      () => undefined,
+      (path) => paths.push(path),
+    );
+    const places = new Map([...baseFilesIn(paths, name)].map(([to, from]) => [from, join(folder, to)]));
+    await walk(
+      (path) => places.get(path),
+      () => {},
+    );
+  } catch (cause) {
+    const known = diskError(cause, folder);
+    if (known instanceof ParaError) throw known;
+    throw new ParaError('download', 'The archive is damaged or of an unknown kind', {
+      where: name,
+      hint: 'give a .zip, .tar or .tar.gz',
+      cause,
+    });
+  }
+}
+
+const plain = (path: string) => path.replace(/^(\.\/)+/, '');
+
+function writer(path: string): WriteStream {
+  mkdirSync(dirname(path), { recursive: true });
+  return createWriteStream(path, { mode: 0o600 });
+}
+
+function tarWalk(archive: string): Walk {
+  return async (want, onPath) => {
+    const writing: Promise<void>[] = [];
+    await list({
+      file: archive,
+      strict: true,
+      onReadEntry: (entry) => {
+        const path = plain(entry.path);
+        const target = entry.type === 'File' || entry.type === 'OldFile' ? want(path) : undefined;
+        if (entry.type === 'File' || entry.type === 'OldFile') onPath(path);
+        if (target === undefined) return entry.resume();
+        const out = writer(target);
+        writing.push(finished(out));
+        entry.pipe(out as never);
+      },
+    });
+    await Promise.all(writing);
+  };
+}
+
+function zipWalk(archive: string): Walk {
+  return (want, onPath) =>
+    new Promise((resolve, reject) => {
+      yauzl.open(archive, { lazyEntries: true }, (failure, zip) => {
+        if (failure) return reject(failure);
+        const read = (entry: yauzl.Entry) =>
+          new Promise<Readable>((give, fail) => {
+            zip.openReadStream(entry, (error, stream) => (error ? fail(error) : give(stream)));
+          });
+        const one = async (entry: yauzl.Entry) => {
+          const path = plain(entry.fileName);
+          if (path.endsWith('/')) return;
+          onPath(path);
+          const target = want(path);
+          if (target === undefined) return;
+          const stream = await read(entry);
+          const out = writer(target);
+          stream.on('error', (error) => out.destroy(error));
+          stream.pipe(out);
+          await finished(out);
+        };
+        zip.on('entry', (entry: yauzl.Entry) => {
+          one(entry).then(() => zip.readEntry(), reject);
+        });
+        zip.on('end', resolve);
+        zip.on('error', reject);
+        zip.readEntry();
+      });
+    });
+}

@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { diskError, writeFileAtomic } from '../common/files.ts';
+import { type Credential, type Fetched, get, refusal } from './fetch.ts';
+import { shown } from './source.ts';
+
+/** What a file must be; `git`: the hash that git keeps small files under. */
+export interface Digest {
+  readonly kind: 'sha256' | 'git';
+  readonly hex: string;
+}
+
+export interface DownloadOptions {
+  readonly credential?: Credential | undefined;
+  readonly size?: number | undefined;
+  readonly digest?: Digest | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with how many bytes are there. */
+  readonly onBytes?: (bytes: number) => void;
+  /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 500. */
+  readonly pause?: number;
+}
+
+/** Repetitions without a single new byte after which a download is given up. */
+const mostRepeats = 6;
+
+/**
+ * Downloads a file. What came before a cut is gone on from, in this call and in the next one, as long as the server
+ * still has the same file; nothing is at `target` before it is whole and, where a digest is known, right.
+ * @throws ParaError `download`, `disk`, `cancelled`
+ */
+export async function download(address: URL, target: string, options: DownloadOptions = {}): Promise<void> {
+  if (existsSync(target)) {
+    if (await isRight(target, options)) return options.onBytes?.(statSync(target).size);
+    rmSync(target, { force: true });
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  const partial = `${target}.part`;
+  let restarted = false;
+  for (let repeats = 0; ; ) {
+    const before = sizeOf(partial);
+    try {
+      await fetchRest(address, partial, options);
+      if (await isRight(partial, options)) break;
+      rmSync(partial, { force: true });
+      // Once more from the start: a part from before may be of a file that has changed since.
+      if (restarted || before === 0)
+        throw new ParaError(
+          'download',
+          'The bytes that arrived are not those of the hash that was announced',
+          {
+            where: shown(address),
+            hint: 'try again later; if it stays, the copy on the server is damaged',
+          },
+        );
+      restarted = true;
+    } catch (cause) {
+      if (options.signal?.aborted) throw cancelled();
+      const known = diskError(cause, partial);
+      if (known instanceof ParaError) throw known;
+      repeats = sizeOf(partial) > before ? 0 : repeats + 1;
+      if (repeats > mostRepeats)
+        throw new ParaError('download', 'The download is cut off again and again', {
+          where: shown(address),
+          hint: `it goes on from byte ${sizeOf(partial)} when it is repeated (${reasonOf(cause)})`,
+        });
+      await rest((options.pause ?? 500) * 2 ** repeats, options.signal);
+    }
+  }
+  renameSync(partial, target);
+  rmSync(tagFile(partial), { force: true });
+}
+
+export const cancelled = (): ParaError =>
+  new ParaError('cancelled', 'The import was cancelled', {
+    hint: 'what was downloaded is kept for the next try',
+  });
+
+/** One request for what is missing, written behind what is there. */
+async function fetchRest(address: URL, partial: string, options: DownloadOptions): Promise<void> {
+  const { credential, size, digest, signal, onBytes } = options;
+  const has = sizeOf(partial);
+  if (size !== undefined && has === size) return;
+  const tag = tagOf(partial);
+  // Without a tag nobody can tell whether the file is still the same; a digest will, afterwards.
+  const resume = has > 0 && (size === undefined || has < size) && (tag !== undefined || digest !== undefined);
+  const answer = await get(address, {
+    headers: resume ? { range: `bytes=${has}-`, ...(tag ? { 'if-range': tag } : {}) } : {},
+    credential,
+    signal,
+  });
+  const from = startOf(answer, has);
+  if (from === undefined) {
+    await answer.body.dump();
+    const final = refusal(answer.status, answer.url, credential !== undefined);
+    if (answer.status === 416) rmSync(partial, { force: true });
+    else if (final) throw final;
+    throw new Error(`answer ${answer.status}`);
+  }
+  keepTag(partial, answer);
+  const total = from + Number(answer.headers['content-length'] ?? Number.NaN);
+  const file = await open(partial, from === 0 ? 'w' : 'a', 0o600);
+  let at = from;
+  try {
+    for await (const part of answer.body) {
+      await file.write(part as Buffer);
+      at += (part as Buffer).length;
+      if (size !== undefined && at > size) break;
+      onBytes?.(at);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  if (size !== undefined && at > size) {
+    rmSync(partial, { force: true });
+    throw new ParaError('download', `The server sends more than the ${size} bytes that were announced`, {
+      where: shown(address),
+    });
+  }
+  if (at < (size ?? total)) throw new Error('the connection ended early');
+}
+
+/** Where the bytes of an answer begin; `undefined` where it carries none of the file. */
+function startOf(answer: Fetched, has: number): number | undefined {
+  if (answer.status === 200) return 0;
+  if (answer.status !== 206) return undefined;
+  const start = /^bytes (\d+)-/.exec(answer.headers['content-range'] ?? '')?.[1];
+  return Number(start) === has ? has : undefined;
+}
+
+const tagFile = (partial: string) => `${partial}.tag`;
+
+function tagOf(partial: string): string | undefined {
+  try {
+    return readFileSync(tagFile(partial), 'utf8');
+  } catch {
+    // The server gave none.
+    return undefined;
+  }
+}
+
+/** Remembers what tells this file from a later one: a strong tag, as ranges need. */
+function keepTag(partial: string, { headers }: Fetched): void {
+  const { etag } = headers;
+  if (etag && !etag.startsWith('W/')) writeFileAtomic(tagFile(partial), etag);
+  else rmSync(tagFile(partial), { force: true });
+}
+
+const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
+
+async function isRight(path: string, { size, digest }: DownloadOptions): Promise<boolean> {
+  const bytes = sizeOf(path);
+  if (size !== undefined && bytes !== size) return false;
+  if (!digest) return true;
+  const hash = createHash(digest.kind === 'git' ? 'sha1' : 'sha256');
+  if (digest.kind === 'git') hash.update(`blob ${bytes}\0`);
+  for await (const part of createReadStream(path)) hash.update(part as Buffer);
+  return hash.digest('hex') === digest.hex;
+}
+
+function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, Math.min(ms, 15_000));
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      reject(cancelled());
+    });
+  });
+}
+
+/** What a connection said when it broke; addresses in it are left out, since they may be signed. */
+function reasonOf(cause: unknown): string {
+  const { code, message } = cause as { code?: string; message?: string };
+  return (code ?? message ?? 'cut off').replace(/https?:\S+/g, '').slice(0, 120);
+}

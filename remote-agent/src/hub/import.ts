@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import type { Base } from '../diffusion/base.ts';
+import { importBase } from '../diffusion/base-import.ts';
+import { paraHome } from '../diffusion/base-places.ts';
+import { takeLock } from '../jobs/lock.ts';
+import { unpackBase } from './archive.ts';
+import { baseFilesIn } from './base-files.ts';
+import { type Digest, download } from './download.ts';
+import type { Credential } from './fetch.ts';
+import { listModel } from './listing.ts';
+import { nameOf, type RemoteSource, safeUrl, shown, usualEndpoint } from './source.ts';
+
+/** How far an import is. */
+export interface ImportProgress {
+  readonly phase: 'listing' | 'downloading' | 'unpacking' | 'placing' | 'checking';
+  readonly file?: string;
+  readonly doneBytes: number;
+  readonly totalBytes?: number;
+}
+
+export interface ImportOptions {
+  readonly name?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: ImportProgress) => void;
+  /** See `importBase`. */
+  readonly request?: string | undefined;
+}
+
+/** Parts of downloads that nobody came back for are removed after this time, in ms. */
+const keptFor = 14 * 24 * 3600 * 1000;
+
+/**
+ * Downloads a base and registers it. A download that was cut off or cancelled goes on where it was when the same is
+ * asked for again.
+ * @throws ParaError `download`, `base`, `exists`, `disk`, `locked`, `cancelled`
+ */
+export async function importRemote(source: RemoteSource, options: ImportOptions = {}): Promise<Base> {
+  const tell = options.onProgress ?? (() => {});
+  tell({ phase: 'listing', doneBytes: 0 });
+  const wanted = source.kind === 'hub' ? await onHub(source, options.signal) : undefined;
+  const key = createHash('sha256')
+    .update(wanted ? wanted.key : (source as { url: string }).url)
+    .digest('hex')
+    .slice(0, 32);
+  const folder = join(paraHome(), 'downloads', key);
+  mkdirSync(folder, { recursive: true });
+  const unlock = lockDownload(`${folder}.lock`);
+  try {
+    removeOldDownloads();
+    const files = join(folder, 'base');
+    if (wanted) await downloadAll(wanted, files, options.signal, tell);
+    else await downloadArchive(source as RemoteSource & { kind: 'url' }, folder, files, options.signal, tell);
+    tell({ phase: 'placing', doneBytes: 0 });
+    const base = importBase(files, options.name ?? nameOf(source), options.request);
+    rmSync(folder, { recursive: true, force: true });
+    return base;
+  } finally {
+    unlock();
+  }
+}
+
+function lockDownload(path: string): () => void {
+  try {
+    return takeLock(path);
+  } catch (cause) {
+    if (!(cause instanceof ParaError && cause.code === 'locked')) throw cause;
+    throw new ParaError('locked', 'This base is being downloaded by another process', {
+      hint: 'wait until it has ended',
+    });
+  }
+}
+
+function removeOldDownloads(): void {
+  const all = join(paraHome(), 'downloads');
+  for (const name of readdirSync(all)) {
+    const path = join(all, name);
+    if (Date.now() - statSync(path).mtimeMs > keptFor) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+interface Wanted {
+  readonly key: string;
+  readonly credential: Credential | undefined;
+  readonly files: readonly {
+    readonly to: string;
+    readonly url: URL;
+    readonly size: number | undefined;
+    readonly digest: Digest | undefined;
+  }[];
+}
+
+const credentialFor = (token: string | undefined, url: URL): Credential | undefined =>
+  token === undefined ? undefined : { token, origin: url.origin };
+
+/** The files of a base on a hub, pinned to one commit. */
+async function onHub(
+  { repository, revision, endpoint, token }: RemoteSource & { kind: 'hub' },
+  signal: AbortSignal | undefined,
+): Promise<Wanted> {
+  const root = safeUrl(endpoint ?? usualEndpoint());
+  const credential = credentialFor(token, root);
+  const { commit, files } = await listModel(root, repository, revision, credential, signal);
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const places = baseFilesIn([...byPath.keys()], `${shown(root)}: ${repository}`);
+  const stem = `${root.href.replace(/\/$/, '')}/${repository}/resolve/${encodeURIComponent(commit)}`;
+  return {
+    key: `${root.href} ${repository} ${commit}`,
+    credential,
+    files: [...places].map(([to, from]) => ({
+      to,
+      url: safeUrl(`${stem}/${from.split('/').map(encodeURIComponent).join('/')}`),
+      size: byPath.get(from)!.size,
+      digest: byPath.get(from)!.digest,
+    })),
+  };
+}
+
+async function downloadAll(
+  { files, credential }: Wanted,
+  folder: string,
+  signal: AbortSignal | undefined,
+  tell: (progress: ImportProgress) => void,
+): Promise<void> {
+  const known = files.every((file) => file.size !== undefined);
+  const total = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+  mkdirSync(folder, { recursive: true });
+  if (known) refuseFullDisk(folder, total);
+  let before = 0;
+  for (const { to, url, size, digest } of files) {
+    let bytes = 0;
+    await download(url, join(folder, to), {
+      ...{ credential, size, digest, signal },
+      onBytes: (now) => {
+        bytes = now;
+        tell({
+          ...{ phase: 'downloading', file: to, doneBytes: before + now },
+          ...(known ? { totalBytes: total } : {}),
+        });
+      },
+    });
+    before += bytes;
+  }
+}
+
+/** Refuses a download that the disk cannot hold; what lies there from before is counted as still to come. */
+function refuseFullDisk(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < bytes)
+    throw new ParaError('disk', 'The disk has no room for this base', {
+      where: `${folder}: ${Math.round((bavail * bsize) / 1e6)} MB free, ${Math.round(bytes / 1e6)} MB needed`,
+      hint: 'free some space, or delete a base that is not needed',
+    });
+}
+
+async function downloadArchive(
+  { url, sha256, token }: RemoteSource & { kind: 'url' },
+  folder: string,
+  files: string,
+  signal: AbortSignal | undefined,
+  tell: (progress: ImportProgress) => void,
+): Promise<void> {
+  const address = safeUrl(url);
+  const name = address.pathname.split('/').at(-1)!;
+  const archive = join(folder, 'archive');
+  await download(address, archive, {
+    credential: credentialFor(token, address),
+    ...{ signal, digest: sha256 ? { kind: 'sha256', hex: sha256 } : undefined },
+    onBytes: (doneBytes) => tell({ phase: 'downloading', file: name, doneBytes }),
+  });
+  tell({ phase: 'unpacking', file: name, doneBytes: existsSync(archive) ? statSync(archive).size : 0 });
+  rmSync(files, { recursive: true, force: true });
+  await unpackBase(archive, name, files);
+}

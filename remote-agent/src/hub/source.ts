@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import { ParaError } from '../common/errors.ts';
+
+/** Where a base is fetched from. */
+export type RemoteSource =
+  | {
+      readonly kind: 'hub';
+      /** `owner/name` */
+      readonly repository: string;
+      readonly revision?: string;
+      readonly endpoint?: string;
+      readonly token?: string;
+    }
+  | { readonly kind: 'url'; readonly url: string; readonly sha256?: string; readonly token?: string };
+
+const repository = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
+const archive = /\.(zip|tar|tar\.gz|tgz)$/i;
+
+/** Where models are looked for by `owner/name`. */
+export const usualEndpoint = (): string =>
+  process.env.PARA_HUB_ENDPOINT || process.env.HF_ENDPOINT || 'https://huggingface.co';
+
+/** What a person may have set for the hub in the environment. */
+export const usualToken = (): string | undefined =>
+  process.env.PARA_HUB_TOKEN || process.env.HF_TOKEN || undefined;
+
+/**
+ * Reads what was typed as the place of a base: the address of an archive, the page of a model, or `owner/name` where
+ * no folder of that name is here.
+ * @returns `undefined` for a path
+ * @throws ParaError `settings` for an address that is none of these
+ */
+export function parseRemote(text: string): RemoteSource | undefined {
+  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
+    return repository.test(text) && !existsSync(text) ? { kind: 'hub', repository: text } : undefined;
+  const url = safeUrl(text);
+  if (archive.test(url.pathname)) {
+    const sha256 = /^#sha256=([0-9a-f]{64})$/.exec(url.hash)?.[1];
+    url.hash = '';
+    return { kind: 'url', url: url.href, ...(sha256 ? { sha256 } : {}) };
+  }
+  const page = url.pathname.replace(/^\//, '').replace(/\/$/, '');
+  if (repository.test(page)) return { kind: 'hub', repository: page, endpoint: url.origin };
+  throw new ParaError('settings', 'This address is neither an archive nor the page of a model', {
+    where: shown(url),
+    hint: 'give a .zip, .tar or .tar.gz of a base folder, or https://HUB/OWNER/NAME',
+  });
+}
+
+/** The name a base gets where none is given. */
+export function nameOf(source: RemoteSource): string {
+  const last =
+    source.kind === 'hub'
+      ? source.repository.split('/')[1]!
+      : decodeURIComponent(new URL(source.url).pathname.split('/').at(-1)!).replace(archive, '');
+  return last.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'base';
+}
+
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+/**
+ * An address that may be fetched: https, or http of this machine itself.
+ * @throws ParaError `settings`; the message holds no part of the address that could be a secret
+ */
+export function safeUrl(text: string | URL, base?: URL): URL {
+  const fail = (what: string, hint: string, where?: string) =>
+    new ParaError('settings', what, { hint, ...(where ? { where } : {}) });
+  let url: URL;
+  try {
+    url = new URL(text, base);
+  } catch {
+    throw fail('This is no address', 'write https://...');
+  }
+  if (url.username || url.password)
+    throw fail('An address may hold no user name and password', 'give a token instead', shown(url));
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.test(url.hostname)))
+    throw fail('Only https addresses are fetched', 'write https://...', shown(url));
+  return url;
+}
+
+/** An address for messages: without its query and fragment, which may be signed. */
+export const shown = (url: URL): string => `${url.origin}${url.pathname}`;

@@ -1,0 +1,38 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { type BaseCheck, type BaseInfo, BaseProgress, BaseSource } from '../../protocol/contract/bases.ts';
+import { Failure } from '../../protocol/contract.ts';
+import { BaseName, RequestId } from '../../protocol/names.ts';
+
+/**
+ * Work on bases that takes its time: reading gigabytes, loading models, downloading. It runs in a process of its own,
+ * so that the agent goes on answering, and so that to cancel it is to end that process.
+ */
+export const BaseTask = Type.Union([
+  Type.Object({ task: Type.Literal('list') }),
+  Type.Object({ task: Type.Literal('hash'), name: BaseName }),
+  Type.Object({ task: Type.Literal('check'), name: BaseName }),
+  Type.Object({
+    task: Type.Literal('import'),
+    id: RequestId,
+    name: Type.Optional(BaseName),
+    source: BaseSource,
+  }),
+]);
+export type BaseTask = Static<typeof BaseTask>;
+
+/** What each task ends with. */
+export interface TaskResult {
+  readonly list: BaseInfo[];
+  readonly hash: string;
+  readonly check: BaseCheck;
+  readonly import: BaseInfo;
+}
+
+export type TaskProgress = Omit<BaseProgress, 'id'>;
+
+/** Lines of the process: progress, then a result or a failure. */
+export const TaskLine = Type.Union([
+  Type.Object({ progress: Type.Omit(BaseProgress, ['id']) }),
+  Type.Object({ result: Type.Unknown() }),
+  Type.Object({ failure: Failure }),
+]);

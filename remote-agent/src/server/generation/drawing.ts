@@ -1,0 +1,124 @@
+import { ParaError } from '../../common/errors.ts';
+import { drawnPng } from '../../dataset/drawn-picture.ts';
+import { encodePng } from '../../dataset/pictures.ts';
+import type { AppliedAdapter } from '../../diffusion/adapter-slots.ts';
+import { readApplied } from '../../diffusion/applied.ts';
+import type { Base } from '../../diffusion/base.ts';
+import { forwardBytes, samplerBytes } from '../../diffusion/base-memory.ts';
+import { Generator } from '../../diffusion/generate.ts';
+import type { Recipe } from '../../diffusion/recipe.ts';
+import type { DrawRequest } from '../../protocol/contract/generation.ts';
+import type { DeviceName } from '../../runtime/device.ts';
+import { keepPicture } from '../pictures.ts';
+import { awaitMemory, type Surroundings } from './memory-gate.ts';
+import type { Drawn, Progress } from './messages.ts';
+
+/** U-Net sessions kept: the one of the moment, and the one before, as a comparison goes to and fro between two. */
+const sessionsKept = 2;
+
+/** A loaded base that draws one request after the other. */
+export class Drawing {
+  readonly #base: Base;
+  readonly #generator: Generator;
+  readonly #around: Surroundings;
+  /** Sizes whose memory was asked for. */
+  readonly #loaded = new Set<string>();
+
+  constructor(base: Base, device: DeviceName, around: Surroundings) {
+    this.#base = base;
+    this.#around = around;
+    this.#generator = new Generator(base, { device, exactSessions: sessionsKept });
+  }
+
+  /**
+   * Draws what is asked and keeps the PNG files for their client.
+   * @param files of the adapters of the request, then of those beside
+   * @param given throws when the request was given up
+   */
+  async draw(
+    request: DrawRequest,
+    files: readonly string[],
+    tell: (progress: Progress) => void,
+    given: () => void,
+  ): Promise<Drawn> {
+    const { base, width = this.#base.width, height = this.#base.height } = request;
+    const { prompt, negative, seed, steps, guidance, scheduler, eta, count, previewEvery } = request;
+    const [adapters, ...beside] = this.#applied(request, files);
+    await this.#askForMemory(width, height, guidance > 1, tell, given);
+    const recipe: Recipe = {
+      ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
+      ...(eta === undefined ? {} : { eta }),
+      ...{ width, height },
+      adapters: request.adapters.map(({ name, strength }) => ({ file: name, strength })),
+    };
+    const pictures = await this.#generator.generate({
+      ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
+      ...(eta === undefined ? {} : { eta }),
+      ...{ adapters: adapters!, beside },
+      onStep: async ({ picture, step, preview }) => {
+        tell({ at: 'step', picture, step, steps });
+        if (previewEvery !== undefined && step % previewEvery === 0 && step < steps) {
+          const { width, height, pixels } = await preview();
+          const kept = keepPicture(await encodePng({ width, height, rgb: pixels }));
+          tell({ at: 'preview', picture, step, ...kept });
+        }
+        // Computing blocks this thread: between steps it hears whether the request was given up.
+        await new Promise(setImmediate);
+        given();
+      },
+    });
+    return Promise.all(
+      pictures.map(async (picture) => ({
+        seed: picture.seed,
+        ...keepPicture(await drawnPng(picture, { ...recipe, seed: picture.seed })),
+        ...{ width: picture.width, height: picture.height },
+      })),
+    );
+  }
+
+  /** The adapters of the request, and those of each combination beside it. */
+  #applied(request: DrawRequest, files: readonly string[]): AppliedAdapter[][] {
+    const rest = [...files];
+    return [request.adapters, ...(request.beside ?? [])].map((combination) =>
+      combination.map(({ strength, name }) => readApplied(rest.shift()!, strength, this.#base, name)),
+    );
+  }
+
+  /** Memory is asked for once a size: what a session holds stays with it. */
+  async #askForMemory(
+    width: number,
+    height: number,
+    guided: boolean,
+    tell: (progress: Progress) => void,
+    given: () => void,
+  ): Promise<void> {
+    const key = `${width} x ${height}${guided ? ', guided' : ''}`;
+    if (this.#loaded.has(key)) return;
+    const { vaeFactor, sizeStep, textEncoders } = this.#base;
+    // Sizes that do not fit are refused by the generator, in its own words.
+    if (width % sizeStep !== 0 || height % sizeStep !== 0) return;
+    const shape = {
+      ...{ batch: guided ? 2 : 1, latentHeight: height / vaeFactor, latentWidth: width / vaeFactor },
+      tokens: textEncoders[0]!.tokens,
+    };
+    const unet = forwardBytes(this.#base, shape);
+    const others = this.#loaded.size === 0 ? samplerBytes(this.#base) : 0;
+    await awaitMemory(
+      Math.max(unet, others),
+      `Drawing ${width} x ${height} with "${this.#base.name}"`,
+      this.#around,
+      (reason) => tell({ at: 'waiting', reason }),
+      given,
+    );
+    tell({ at: 'loading' });
+    this.#loaded.add(key);
+  }
+
+  async release(): Promise<void> {
+    await this.#generator.release();
+  }
+}
+
+/** Thrown in a request that nobody waits for any more. */
+export const givenUp = (): ParaError =>
+  new ParaError('cancelled', 'The drawing was cancelled', { hint: 'ask for it again' });

@@ -1,0 +1,67 @@
+import { ParaError } from '../../common/errors.ts';
+import { lockHolder } from '../../jobs/lock.ts';
+import { slotLock } from '../../jobs/queue.ts';
+import { gpus } from '../../jobs/slots.ts';
+import type { DeviceName } from '../../runtime/device.ts';
+import { memoryAtHand } from '../../runtime/memory.ts';
+import { sizeText, usableShare } from '../../training/memory-plan.ts';
+
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+
+/** Time that others get to give their memory back before it counts as missing, in ms. */
+const grace = 5000;
+
+/** What the gate looks at; tests put other eyes in. */
+export interface Surroundings {
+  /** Bytes that the device has left, `undefined` where nobody tells. */
+  readonly free: () => number | undefined;
+  /** Whether training works, or is about to, where this generator draws. */
+  readonly training: () => boolean;
+  /** Asks idle generators of the same slot to leave. */
+  readonly makeRoom: () => void;
+  readonly grace: number;
+}
+
+export const isTraining = (slot: string): boolean => lockHolder(slotLock(slot)) !== undefined;
+
+export const surroundings = (slot: string, device: DeviceName, makeRoom: () => void): Surroundings => ({
+  free: () => (slot.startsWith('gpu') ? gpus()[Number(slot.slice(3))]?.freeBytes : memoryAtHand(device)),
+  training: () => isTraining(slot),
+  makeRoom,
+  grace,
+});
+
+/**
+ * Resolves when the device has room for `needed` more bytes. While training holds it, this waits, since training ends.
+ * @param tell is told why it waits
+ * @param given throws when the request was given up
+ * @throws ParaError `device` saying what is missing, where nobody is going to give it back
+ */
+export async function awaitMemory(
+  needed: number,
+  what: string,
+  around: Surroundings,
+  tell: (reason: string) => void,
+  given: () => void,
+): Promise<void> {
+  const begun = Date.now();
+  for (let asked = false, told = ''; ; ) {
+    given();
+    const free = around.free();
+    if (free === undefined || needed <= usableShare * free) return;
+    const missing = `${what} needs about ${sizeText(needed)}, and ${sizeText(free)} are free`;
+    if (!asked) around.makeRoom();
+    asked = true;
+    if (around.training()) {
+      const reason = `${missing}: it waits until training has ended`;
+      if (reason !== told) tell(reason);
+      told = reason;
+      await pause(1000);
+    } else if (Date.now() - begun < around.grace) await pause(200);
+    else
+      throw new ParaError('device', 'There is not enough memory to draw', {
+        where: missing,
+        hint: 'draw a smaller picture, or end other programs there',
+      });
+  }
+}
