@@ -10,7 +10,7 @@ for (let turn = 0; turn < Number(turns); ) {
   try {
     unlock = takeLock(lock!);
   } catch {
-    await new Promise((resume) => setTimeout(resume, Math.random() * 3));
+    await new Promise((resume) => setTimeout(resume, Math.random()));
     continue;
   }
   try {
@@ -22,6 +22,6 @@ for (let turn = 0; turn < Number(turns); ) {
   turn++;
   if (Math.random() < 0.5) await new Promise((resume) => setTimeout(resume, Math.random() * 2));
   rmSync(room);
-  if (Math.random() < 0.2) process.kill(process.pid, 'SIGKILL');
+  if (Math.random() < 0.3) process.kill(process.pid, 'SIGKILL');
   unlock();
 }

@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,21 +20,32 @@ describe('a lock', () => {
     const folder = join(work, 'many');
     mkdirSync(folder);
     const lock = join(folder, 'lock');
+    const running = new Set<ChildProcess>();
     let killed = 0;
     let said = '';
     const contend = async () => {
-      for (let life = 0; life < 12; life++) {
-        const child = spawn(process.execPath, [program, lock, '30'], {
+      for (let life = 0; life < 25; life++) {
+        const child = spawn(process.execPath, [program, lock, '20'], {
           stdio: ['ignore', 'pipe', 'inherit'],
         });
+        running.add(child);
         child.stdout.on('data', (part) => {
           said += part;
         });
         const signal = await new Promise((resume) => child.on('close', (_, how) => resume(how)));
+        running.delete(child);
         if (signal === 'SIGKILL') killed++;
       }
     };
-    await Promise.all([contend(), contend(), contend(), contend()]);
+    // A process that is held up between two looks at a file finds another world at the second.
+    const holdUp = setInterval(() => {
+      const all = [...running];
+      const child = all[Math.floor(Math.random() * all.length)];
+      child?.kill('SIGSTOP');
+      setTimeout(() => child?.kill('SIGCONT'), 8);
+    }, 3);
+    await Promise.all(Array.from({ length: 6 }, contend));
+    clearInterval(holdUp);
     expect(said).toBe('');
     expect(killed).toBeGreaterThan(20);
     takeLock(lock)();
