@@ -1,5 +1,5 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { diskError } from '../common/files.ts';
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
+import { diskError, writeAll } from '../common/files.ts';
 import type { TrainEvent } from '../training/events.ts';
 
 /** An event as it lies in `events.jsonl`. */
@@ -65,7 +65,7 @@ export class EventLog {
     }
   }
 
-  /** Appends one event; `durable` also waits until the disk has it. */
+  /** Appends one event; `durable` also waits until the disk has it. One that fails leaves no trace and no gap. */
   append(event: TrainEvent, durable = false): LoggedEvent {
     const logged = { seq: this.lastSeq + 1, time: new Date().toISOString(), ...event } as LoggedEvent;
     this.#write(logged, durable);
@@ -95,10 +95,12 @@ export class EventLog {
   }
 
   #write(event: LoggedEvent, durable: boolean): void {
+    const { size } = fstatSync(this.#fd);
     try {
-      writeSync(this.#fd, `${JSON.stringify(event)}\n`);
+      writeAll(this.#fd, Buffer.from(`${JSON.stringify(event)}\n`));
       if (durable) fsyncSync(this.#fd);
     } catch (cause) {
+      ftruncateSync(this.#fd, size);
       throw diskError(cause, this.#path);
     }
     this.#last = event;

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -34,6 +34,8 @@ export const jobFiles = (directory: string) => ({
   claim: join(directory, 'supervisor.lock'),
   /** There when somebody asked the trainer to stop: a file outlives what a signal to a process does not. */
   stop: join(directory, 'stop'),
+  /** Room on the disk that is given up when it is full, so that the failure can still be told. */
+  reserve: join(directory, 'reserve'),
   /** There where the job itself is on a host and this folder is its picture: which host, which job. */
   remote: join(directory, 'remote.json'),
   /** Held by the client that brings home what the host's job does. */
@@ -103,19 +105,23 @@ export interface RunSummary {
   readonly status: JobStatus;
 }
 
-/** All runs of a folder, newest first; folders that are no runs, or none yet, are passed over. */
+/** All runs of a folder, newest first; folders that are no runs, none yet, or damaged are passed over. */
 export function listRuns(folder = runsFolder()): RunSummary[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => !name.startsWith('.'))
     .map((name) => join(folder, name))
-    .filter((directory) => statSync(directory).isDirectory() && existsSync(jobFiles(directory).spec))
-    .map((directory) => ({
-      id: basename(directory),
-      directory,
-      spec: readSpec(directory),
-      status: readStatus(directory),
-    }))
+    .filter((directory) => existsSync(jobFiles(directory).spec))
+    .flatMap((directory) => {
+      try {
+        const [spec, status] = [readSpec(directory), readStatus(directory)];
+        return [{ id: basename(directory), directory, spec, status }];
+      } catch (cause) {
+        // One damaged folder hides no other.
+        if (cause instanceof ParaError) return [];
+        throw cause;
+      }
+    })
     .sort((a, b) => b.spec.createdAt.localeCompare(a.spec.createdAt));
 }
 

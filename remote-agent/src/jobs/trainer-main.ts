@@ -1,13 +1,16 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
-import { removeUnfinished } from '../common/files.ts';
+import { diskError, removeUnfinished } from '../common/files.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
 import { jobFiles, readSpec, writeStatus } from './job.ts';
 import { takeLock } from './lock.ts';
+
+/** Bytes that are kept on the disk for the words about its being full: an event, a status, a few lines of log. */
+const reserveBytes = 64 << 10;
 
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
@@ -51,6 +54,7 @@ async function main(directory: string): Promise<number> {
   try {
     removeUnfinished(directory);
     log = new EventLog(files.events);
+    keepReserve(files.reserve);
     status('running');
     const outcome = await train(spec, files, { emit, shouldStop: () => stopping || existsSync(files.stop) });
     status(outcome);
@@ -60,7 +64,16 @@ async function main(directory: string): Promise<number> {
     return 1;
   } finally {
     log?.close();
+    rmSync(files.reserve, { force: true });
     unlock();
+  }
+}
+
+function keepReserve(path: string): void {
+  try {
+    writeFileSync(path, Buffer.alloc(reserveBytes, 1));
+  } catch (cause) {
+    throw diskError(cause, path);
   }
 }
 
@@ -77,21 +90,32 @@ function report(
   const event: TrainEvent = {
     type: 'error',
     message,
+    ...(known ? { code: cause.code } : {}),
     ...(known && cause.where ? { where: cause.where } : {}),
     ...(known && cause.hint ? { hint: cause.hint } : {}),
   };
-  try {
-    appendFileSync(
-      jobFiles(directory).log,
-      `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
-    );
-    emit(event);
-    status('failed', message);
-  } catch (second) {
-    // The disk itself may be what failed: the starter still hears of it.
-    if (process.connected) process.send?.(event);
-    console.error(message, String(second));
-  }
+  const attempts = [
+    () => emit(event),
+    () => status('failed', message),
+    () =>
+      appendFileSync(
+        jobFiles(directory).log,
+        `${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`,
+      ),
+  ];
+  if (known && cause.code === 'disk') rmSync(jobFiles(directory).reserve, { force: true });
+  let failed = false;
+  for (const attempt of attempts)
+    try {
+      attempt();
+    } catch (second) {
+      failed = true;
+      console.error(String(second));
+    }
+  // The disk itself may be what failed: the starter still hears of it.
+  if (!failed) return;
+  if (process.connected) process.send?.(event);
+  console.error(message);
 }
 
 const [directory] = process.argv.slice(2);
