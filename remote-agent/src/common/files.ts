@@ -24,8 +24,7 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
     const fd = openSync(temporary, 'wx');
     try {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-      let written = 0;
-      while (written < bytes.length) written += writeSync(fd, bytes, written);
+      writeAll(fd, bytes);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -49,6 +48,11 @@ export function makeFolder(path: string): void {
   } catch (cause) {
     throw diskError(cause, path);
   }
+}
+
+/** Writes all bytes: a disk that is nearly full takes a part of them first. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
 
 /** Removes what writers that were killed left behind in `directory` and its folders; call it under the folder's lock. */

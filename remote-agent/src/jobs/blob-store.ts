@@ -10,11 +10,10 @@ import {
   rmSync,
   statSync,
   truncateSync,
-  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { diskError } from '../common/files.ts';
+import { diskError, writeAll } from '../common/files.ts';
 import { runsFolder } from './job.ts';
 import { takeLock } from './lock.ts';
 
@@ -62,7 +61,7 @@ export async function receiveBlob(
     }
     const fd = openSync(partial, 'a', 0o600);
     try {
-      for await (const part of await parts(offset)) writeSync(fd, part);
+      for await (const part of await parts(offset)) writeAll(fd, part);
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -1,5 +1,5 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { diskError } from '../common/files.ts';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync } from 'node:fs';
+import { diskError, writeAll } from '../common/files.ts';
 import type { TrainEvent } from '../training/events.ts';
 
 /** An event as it lies in `events.jsonl`. */
@@ -101,7 +101,7 @@ export class EventLog {
   #write(event: LoggedEvent, durable: boolean): void {
     const line = Buffer.from(`${JSON.stringify(event)}\n`);
     try {
-      for (let written = 0; written < line.length; ) written += writeSync(this.#fd, line, written);
+      writeAll(this.#fd, line);
       if (durable) fsyncSync(this.#fd);
     } catch (cause) {
       ftruncateSync(this.#fd, this.#length);

@@ -34,6 +34,8 @@ export const jobFiles = (directory: string) => ({
   claim: join(directory, 'supervisor.lock'),
   /** There when somebody asked the trainer to stop: a file outlives what a signal to a process does not. */
   stop: join(directory, 'stop'),
+  /** Room on the disk that is given up when it is full, so that the failure can still be told. */
+  reserve: join(directory, 'reserve'),
   /** There where the job itself is on a host and this folder is its picture: which host, which job. */
   remote: join(directory, 'remote.json'),
   /** Held by the client that brings home what the host's job does. */
@@ -105,17 +107,19 @@ export interface RunSummary {
   readonly status: JobStatus;
 }
 
-/** All runs of a folder, newest first; folders that are no runs, or half made ones, are passed over. */
+/** All runs of a folder, newest first; folders that are no runs, none yet, or damaged are passed over. */
 export function listRuns(folder = runsFolder()): RunSummary[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => !name.startsWith('.'))
     .map((name) => join(folder, name))
+    .filter((directory) => existsSync(jobFiles(directory).spec))
     .flatMap((directory): RunSummary[] => {
       try {
         const [spec, status] = [readSpec(directory), readStatus(directory)];
         return [{ id: basename(directory), directory, spec, status }];
       } catch (cause) {
+        // One damaged folder hides no other.
         if (cause instanceof ParaError) return [];
         throw cause;
       }

@@ -1,19 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { diskError, writeFileAtomic } from '../common/files.ts';
-import { type JobStatus, jobFiles, readSpec, readStatus, runsFolder, writeStatus } from './job.ts';
+import { diskError } from '../common/files.ts';
+import { type JobState, jobFiles, readSpec, readStatus, runsFolder, writeStatus } from './job.ts';
 import { lockHolder, takeLock } from './lock.ts';
-
-/** What `queue.json` of a job holds; jobs without one were started by hand and are none of the queue's. */
-export interface QueueEntry {
-  /** Jobs run in the order of this number. */
-  readonly order: number;
-  /** The slot it runs in, once it does. */
-  readonly slot?: string;
-}
-
-const entryFile = (directory: string) => join(directory, 'queue.json');
+import { bootId } from './process-life.ts';
+import { changeQueue, fairPlace, type QueueItem, readQueue } from './queue-file.ts';
+import { fitsSlot } from './slots.ts';
 
 /** Lock of a slot: one supervisor, and so one job, at a time. */
 export function slotLock(slot: string): string {
@@ -22,91 +16,207 @@ export function slotLock(slot: string): string {
   return join(folder, `${slot}.lock`);
 }
 
-export function readEntry(directory: string): QueueEntry | undefined {
+export const jobFolder = (id: string): string => join(runsFolder(), id);
+
+/** State of a job of the queue; `undefined` when its folder is gone or damaged. */
+export function stateOf({ id }: QueueItem): JobState | undefined {
   try {
-    return JSON.parse(readFileSync(entryFile(directory), 'utf8')) as QueueEntry;
-  } catch {
-    // No job of the queue.
-    return undefined;
+    return readStatus(jobFolder(id)).state;
+  } catch (cause) {
+    if (cause instanceof ParaError) return undefined;
+    throw cause;
   }
 }
 
-export function writeEntry(directory: string, entry: QueueEntry): void {
-  writeFileAtomic(entryFile(directory), `${JSON.stringify(entry)}\n`);
-}
+const isOver = (state: JobState) => state === 'finished' || state === 'failed' || state === 'stopped';
 
-/** A job of the queue as its supervisor sees it. */
-export interface QueuedJob {
-  readonly directory: string;
-  readonly entry: QueueEntry;
-  readonly status: JobStatus;
-}
+/** Ids of the jobs that wait, in the order they will run in. */
+export const waitingJobs = (): string[] =>
+  readQueue()
+    .filter((item) => !item.taken)
+    .map((item) => item.id);
 
-/** All jobs that were ever queued here, in queue order. */
-export function queuedJobs(): QueuedJob[] {
-  const folder = runsFolder();
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .flatMap((name) => {
-      const directory = join(folder, name);
-      const entry = readEntry(directory);
-      return entry && existsSync(jobFiles(directory).status)
-        ? [{ directory, entry, status: readStatus(directory) }]
-        : [];
-    })
-    .sort((a, b) => a.entry.order - b.entry.order || a.directory.localeCompare(b.directory));
-}
-
-export const waitingJobs = (): QueuedJob[] => queuedJobs().filter((job) => job.status.state === 'queued');
-
-/** Puts a job at the end of the queue. */
-export function enqueue(directory: string): void {
-  const { stop } = jobFiles(directory);
-  const last = queuedJobs().at(-1)?.entry.order ?? 0;
-  rmSync(stop, { force: true });
-  writeEntry(directory, { order: Math.floor(last) + 1 });
-  const status = existsSync(jobFiles(directory).status) ? readStatus(directory) : undefined;
-  writeStatus(directory, {
-    state: 'queued',
-    step: status?.step ?? 0,
-    steps: readSpec(directory).training.steps,
-    ...(status?.loss === undefined ? {} : { loss: status.loss }),
+/** Puts a job into the queue, one that was interrupted before all others; does nothing where it waits or runs. */
+export function enqueue(directory: string, client: string): void {
+  const files = jobFiles(directory);
+  const id = basename(directory);
+  changeQueue((items) => {
+    const there = items.find((item) => item.id === id);
+    const before = existsSync(files.status) ? readStatus(directory) : undefined;
+    const tended = isTended(directory);
+    if (there && before && (there.taken ? tended && !isOver(before.state) : before.state === 'queued'))
+      return [items, undefined];
+    const { training, device } = readSpec(directory);
+    rmSync(files.stop, { force: true });
+    writeStatus(directory, {
+      state: 'queued',
+      step: before?.step ?? 0,
+      steps: training.steps,
+      ...(before?.loss === undefined ? {} : { loss: before.loss }),
+    });
+    // Its supervisor is about to leave it, and finds it waiting again then.
+    if (there?.taken && tended) return [items, undefined];
+    const others = items.filter((item) => item !== there);
+    const place = before?.state === 'interrupted' ? 0 : fairPlace(others, client);
+    others.splice(place, 0, { id, client, device });
+    return [others, undefined];
   });
 }
 
-/** Moves a waiting job to `place` (from 1) among the waiting. */
-export function moveTo(directory: string, place: number): void {
-  const others = waitingJobs().filter((job) => job.directory !== directory);
-  const before = others[Math.min(place, others.length + 1) - 2];
-  const after = others[place - 1];
-  const order = after
-    ? ((before?.entry.order ?? after.entry.order - 2) + after.entry.order) / 2
-    : (before?.entry.order ?? 0) + 1;
-  writeEntry(directory, { order });
+/** Ends a supervisor's care for a job: it leaves the queue, or waits in it again where somebody asked for that. */
+export function leave({ id, release }: ClaimedJob): void {
+  changeQueue((items) => {
+    release();
+    const others = items.filter((item) => item.id !== id);
+    const item = items.find((other) => other.id === id);
+    if (item && stateOf(item) === 'queued') {
+      const { taken: _, ...waiting } = item;
+      others.splice(fairPlace(others, item.client), 0, waiting);
+    }
+    return [others, undefined];
+  });
 }
 
-/** Takes a job from the queue, or asks its trainer to save its state and stop; nothing where it does not run. */
+/** Moves a waiting job to `place` (from 1) among the waiting; does nothing where it does not wait. */
+export function moveTo(id: string, place: number): void {
+  changeQueue((items) => {
+    const taken = items.filter((item) => item.taken);
+    const waiting = items.filter((item) => !item.taken);
+    const job = waiting.find((item) => item.id === id);
+    if (!job) return [items, undefined];
+    const others = waiting.filter((item) => item !== job);
+    others.splice(Math.min(place - 1, others.length), 0, job);
+    return [[...taken, ...others], undefined];
+  });
+}
+
+/** Takes a job from the queue, or asks its trainer to save its state and stop; nothing where it is over. */
 export function cancel(directory: string): void {
   const { stop, claim } = jobFiles(directory);
-  const { state } = readStatus(directory);
-  if (state !== 'queued' && state !== 'running') return;
+  const over = () => isOver(readStatus(directory).state);
+  if (over()) return;
   try {
     writeFileSync(stop, '');
   } catch (cause) {
     throw diskError(cause, stop);
   }
-  if (state === 'running') return;
+  let release: () => void;
   try {
-    const unlock = takeLock(claim);
-    const { step, steps } = readStatus(directory);
-    if (readStatus(directory).state === 'queued') writeStatus(directory, { state: 'stopped', step, steps });
-    unlock();
+    release = takeLock(claim);
   } catch (cause) {
-    // A supervisor took it just now: it finds the stop file.
-    if (!(cause instanceof ParaError && cause.code === 'locked')) throw cause;
+    // Its supervisor finds the file.
+    if (cause instanceof ParaError && cause.code === 'locked') return;
+    throw cause;
+  }
+  try {
+    // A trainer that lost its supervisor finds the file, too.
+    if (over() || lockHolder(jobFiles(directory).lock)) return;
+    const { step, steps, loss } = readStatus(directory);
+    writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
+    const id = basename(directory);
+    changeQueue((items) => [items.filter((item) => item.id !== id), undefined]);
+  } finally {
+    release();
   }
 }
 
 /** Whether the trainer or the supervisor of a job lives. */
 export const isTended = (directory: string): boolean =>
   lockHolder(jobFiles(directory).lock) !== undefined || lockHolder(jobFiles(directory).claim) !== undefined;
+
+/** A job that a supervisor took, with the claim on it. */
+export interface ClaimedJob {
+  readonly id: string;
+  readonly directory: string;
+  readonly release: () => void;
+}
+
+/** Whether a taken job lost its supervisor in this boot of the machine. */
+export const isOrphan = (item: QueueItem): boolean =>
+  item.taken?.boot === bootId() && lockHolder(jobFiles(jobFolder(item.id)).claim) === undefined;
+
+/**
+ * Takes the next job for a slot: one that lost its supervisor there, else the first that waits for such a slot.
+ * @param passedOver jobs not to take
+ */
+export function claimNext(slot: string, passedOver: ReadonlySet<string>): ClaimedJob | undefined {
+  return changeQueue<ClaimedJob | undefined>((items) => {
+    const orphans = items.filter((item) => item.taken?.slot === slot && isOrphan(item));
+    const waiting = items.filter((item) => !item.taken && fitsSlot(item.device, slot));
+    for (const item of [...orphans, ...waiting]) {
+      const state = stateOf(item);
+      if (passedOver.has(item.id) || state === undefined || isOver(state)) continue;
+      const directory = jobFolder(item.id);
+      let release: () => void;
+      try {
+        release = takeLock(jobFiles(directory).claim);
+      } catch (cause) {
+        if (cause instanceof ParaError && cause.code === 'locked') continue;
+        throw cause;
+      }
+      const taken = { ...item, taken: { slot, boot: bootId() } };
+      return [items.map((other) => (other === item ? taken : other)), { id: item.id, directory, release }];
+    }
+    return [items, undefined];
+  });
+}
+
+/** What the queue was found like by whoever looks after it. */
+export interface QueueState {
+  /** Jobs that ran when the machine went down: off the queue now, to be resumed by whoever wants them. */
+  readonly interrupted: readonly string[];
+  readonly waiting: readonly QueueItem[];
+  /** Slots whose jobs lost their supervisor. */
+  readonly orphaned: readonly string[];
+}
+
+/** Takes off the queue what is over or did not survive a reboot, and tells what is left. */
+export function tidyQueue(): QueueState {
+  return changeQueue<QueueState>((items) => {
+    const interrupted: string[] = [];
+    const kept = items.flatMap((item): QueueItem[] => {
+      const state = stateOf(item);
+      if (state === undefined || isOver(state)) {
+        // Its supervisor takes it off itself when it is done with it.
+        return item.taken && lockHolder(jobFiles(jobFolder(item.id)).claim) ? [item] : [];
+      }
+      if (!item.taken || item.taken.boot === bootId()) return [item];
+      if (state === 'interrupted') {
+        interrupted.push(item.id);
+        return [];
+      }
+      // Taken, but not begun when the machine went down.
+      const { taken: _, ...waiting } = item;
+      return [waiting];
+    });
+    const orphaned = new Set(kept.filter(isOrphan).map((item) => item.taken!.slot));
+    return [kept, { interrupted, waiting: kept.filter((item) => !item.taken), orphaned: [...orphaned] }];
+  });
+}
+
+/**
+ * Deletes a job that does not run, with all its files. It leaves its place in one step; a deletion that is cut off is
+ * ended by the next.
+ * @param sizeOf bytes that a folder takes
+ * @returns bytes freed
+ * @throws ParaError `locked` while it runs
+ */
+export async function deleteJob(id: string, sizeOf: (folder: string) => number): Promise<number> {
+  const directory = jobFolder(id);
+  const trash = join(dirname(runsFolder()), 'trash');
+  const freed = changeQueue((items) => {
+    if (!existsSync(directory)) return [items, 0];
+    const release = takeLock(jobFiles(directory).claim, `the job "${id}"`);
+    if (lockHolder(jobFiles(directory).lock)) {
+      release();
+      throw new ParaError('locked', `The job "${id}" is running`, { hint: 'cancel it first' });
+    }
+    const size = sizeOf(directory);
+    mkdirSync(trash, { recursive: true });
+    renameSync(directory, join(trash, `${process.pid}-${Date.now()}-${id}`));
+    return [items.filter((item) => item.id !== id), size];
+  });
+  if (existsSync(trash))
+    for (const name of readdirSync(trash)) await rm(join(trash, name), { recursive: true, force: true });
+  return freed;
+}

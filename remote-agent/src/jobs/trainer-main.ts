@@ -1,14 +1,17 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
-import { removeUnfinished } from '../common/files.ts';
+import { diskError, removeUnfinished } from '../common/files.ts';
 import { lap } from '../common/lap.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
 import { jobFiles, readSpec, writeStatus } from './job.ts';
 import { takeLock } from './lock.ts';
+
+/** Bytes that are kept on the disk for the words about its being full: an event, a status, a few lines of log. */
+const reserveBytes = 64 << 10;
 
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
@@ -59,6 +62,7 @@ async function main(directory: string): Promise<number> {
   try {
     removeUnfinished(directory);
     log = new EventLog(files.events);
+    keepReserve(files.reserve);
     status('running');
     const outcome = await train(spec, files, { emit, shouldStop: () => stopping || existsSync(files.stop) });
     status(outcome);
@@ -68,7 +72,16 @@ async function main(directory: string): Promise<number> {
     return 1;
   } finally {
     log?.close();
+    rmSync(files.reserve, { force: true });
     unlock();
+  }
+}
+
+function keepReserve(path: string): void {
+  try {
+    writeFileSync(path, Buffer.alloc(reserveBytes, 1));
+  } catch (cause) {
+    throw diskError(cause, path);
   }
 }
 
@@ -80,11 +93,12 @@ function report(
 ): void {
   const event = errorEvent(cause);
   const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (event.code === 'disk') rmSync(jobFiles(directory).reserve, { force: true });
   // The disk itself may be what failed: what can be told is told, one way or another.
   const attempts = [
-    () => appendFileSync(jobFiles(directory).log, `${text}\n`),
     () => emit(event),
     () => status('failed', event.message),
+    () => appendFileSync(jobFiles(directory).log, `${text}\n`),
   ];
   const failed = attempts.filter((attempt) => {
     try {
@@ -105,8 +119,8 @@ function errorEvent(cause: unknown): TrainEvent & { type: 'error' } {
       type: 'error',
       message: `Unexpected: ${cause instanceof Error ? cause.message : String(cause)}`,
     };
-  const { message, where, hint } = cause;
-  return { type: 'error', message, ...(where ? { where } : {}), ...(hint ? { hint } : {}) };
+  const { code, message, where, hint } = cause;
+  return { type: 'error', message, code, ...(where ? { where } : {}), ...(hint ? { hint } : {}) };
 }
 
 const [directory] = process.argv.slice(2);

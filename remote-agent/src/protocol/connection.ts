@@ -17,7 +17,7 @@ import {
 } from './contract.ts';
 import { LineReader, LineWriter } from './framing.ts';
 import { problemOf } from './validate.ts';
-import { maxMessage, sentinel } from './version.ts';
+import { sentinel } from './version.ts';
 
 /** Code of a JSON-RPC error that carries a `Failure`. */
 const failureCode = -32000;
@@ -33,9 +33,42 @@ export interface AgentEnd {
   readonly closed: Promise<void>;
 }
 
+/** Requests that are read and not yet answered, and bytes that the client has not taken: above, no more is read. */
+const mostPending = 64;
+const mostUnsent = 4 << 20;
+
+/** Stops reading while too much is on its way, so that a client that asks without listening fills no memory. */
+class Gate {
+  readonly #unanswered = new Set<string | number>();
+
+  constructor(
+    readonly input: Readable,
+    readonly output: Writable,
+  ) {}
+
+  /** @returns false where a request of this id is not answered yet */
+  admit(id: string | number): boolean {
+    if (this.#unanswered.has(id)) return false;
+    this.#unanswered.add(id);
+    this.settle();
+    return true;
+  }
+
+  /** The client has taken a message, or never will. */
+  written(message: { id?: unknown }): void {
+    this.#unanswered.delete(message.id as string | number);
+    this.settle();
+  }
+
+  settle(): void {
+    if (this.#unanswered.size > mostPending || this.output.writableLength > mostUnsent) this.input.pause();
+    else if (this.input.isPaused()) this.input.resume();
+  }
+}
+
 /**
  * Serves requests on two streams: writes the sentinel, validates what comes in, answers. Unknown requests, wrong
- * types and oversized messages get errors; nothing a client sends ends the agent.
+ * types and oversized messages get errors; nothing a client sends ends the agent, or fills its memory.
  * @param toFailure turns what a handler throws into what the client is told
  * @param onMessage called whenever anything arrives
  */
@@ -46,15 +79,16 @@ export function serveRequests(
   toFailure: (cause: unknown) => Failure,
   onMessage: () => void = () => {},
 ): AgentEnd {
-  const writer = new LineWriter(output);
+  const gate = new Gate(input, output);
+  const writer = new LineWriter(output, (message) => gate.written(message as { id?: unknown }));
   const reader = new LineReader(input, {
-    onOversized: (bytes) => {
-      const error = {
-        code: ErrorCodes.InvalidRequest,
-        message: `The message is longer than ${maxMessage} bytes (${bytes} and more)`,
-      };
-      // Its id was never read: JSON-RPC answers null then.
-      void writer.write({ jsonrpc: '2.0', id: null, error } as never).catch(() => {});
+    admit: (id) => {
+      onMessage();
+      return gate.admit(id);
+    },
+    onRefused: ({ id, code, message }) => {
+      void writer.write({ jsonrpc: '2.0', id, error: { code, message } } as never).catch(() => {});
+      gate.settle();
     },
   });
   output.write(`\n${sentinel}\n`);
@@ -63,7 +97,6 @@ export function serveRequests(
   for (const [name, { params: schema }] of Object.entries(requests)) {
     const handler = handlers[name as Method] as (params: unknown) => unknown;
     connection.onRequest(name, async (params: unknown) => {
-      onMessage();
       if (!greeted && name !== 'handshake')
         return new ResponseError(ErrorCodes.ServerNotInitialized, 'The handshake must come first');
       const problem = problemOf(schema, params);
@@ -78,7 +111,9 @@ export function serveRequests(
       }
     });
   }
-  const closed = closing(connection);
+  // A client that has closed its end for reading is as gone as one that writes no more.
+  const deaf = new Promise<void>((resolve) => output.on('error', () => resolve()));
+  const closed = Promise.race([closing(connection), deaf]);
   connection.listen();
   return {
     closed,

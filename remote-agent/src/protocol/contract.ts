@@ -31,6 +31,9 @@ export const notifications = {
       subscription: Type.Integer(),
       events: Type.Array(WireEvent, { maxItems: 10_000 }),
       job: Type.Optional(JobInfo),
+      ended: Type.Optional(
+        Type.Boolean({ description: 'the job was deleted: nothing more comes of this subscription' }),
+      ),
     }),
   },
   'generation/progress': {

@@ -34,7 +34,12 @@ export const WireEvent = Type.Union([
   event('checkpoint', { step: Step, file: JobFile, best: Type.Optional(Type.Literal(true)) }),
   event('saved', { step: Step, file: JobFile }),
   event('note', { message: Text }),
-  event('error', { message: Text, where: Type.Optional(Text), hint: Type.Optional(Text) }),
+  event('error', {
+    code: Type.Optional(Type.String({ maxLength: 100 })),
+    message: Text,
+    where: Type.Optional(Text),
+    hint: Type.Optional(Text),
+  }),
   event('stopped', { step: Step }),
   event('finished', { step: Step, seconds: Real, file: JobFile }),
 ]);

@@ -11,6 +11,9 @@ export const sentinel = '#para-agent-protocol-begins#';
 /** Longest JSON message in bytes; pictures and adapters travel as blobs, so none comes near it. */
 export const maxMessage = 4 << 20;
 
+/** Deepest nesting of brackets in a message. */
+export const maxNesting = 64;
+
 /** Longest noise in bytes that is skipped while waiting for the sentinel. */
 export const maxBanner = 1 << 20;
 

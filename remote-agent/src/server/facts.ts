@@ -2,12 +2,13 @@ import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { runsFolder } from '../jobs/job.ts';
+import { loginRules } from '../jobs/login.ts';
 import { gpus } from '../jobs/slots.ts';
-import { killsUserProcesses } from '../jobs/supervisor.ts';
+
 import type { HostFacts } from '../protocol/contract.ts';
 
 /** What this machine is. */
-export function hostFacts(agent: string): HostFacts {
+export async function hostFacts(agent: string): Promise<HostFacts> {
   const home = dirname(runsFolder());
   const disk = statfsSync(existsSync(home) ? home : '/');
   const musl = existsSync('/lib') && readdirSync('/lib').some((name) => name.startsWith('ld-musl'));
@@ -23,7 +24,7 @@ export function hostFacts(agent: string): HostFacts {
     freeMemoryBytes: freemem(),
     diskFreeBytes: disk.bavail * disk.bsize,
     home,
-    gpus: gpus(),
-    killsUserProcesses: killsUserProcesses(),
+    gpus: await gpus(),
+    ...(await loginRules()),
   };
 }

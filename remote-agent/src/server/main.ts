@@ -1,8 +1,12 @@
 // The agent on a host: `serve` (requests on stdio), `blobs` (bytes on stdio), `supervise SLOT` (jobs, one by one),
-// `generate SLOT DEVICE BASE HASH` (a resident generator), `task` (slow work on bases).
+// `generate SLOT DEVICE BASE HASH` (a resident generator), `task` (slow work on bases),
+// `idle-command` (what a rented machine does when nothing is left to do).
 // It opens no port: whoever can log in can start it, and nobody else.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ParaError } from '../common/errors.ts';
+import { readIdleCommand, setIdleCommand, waitForIdle } from '../jobs/idle-command.ts';
+import { isSlot } from '../jobs/slots.ts';
 import { superviseSlot } from '../jobs/supervisor.ts';
 import { type AgentEnd, serveRequests } from '../protocol/connection.ts';
 import { taskMain } from './bases/task-main.ts';
@@ -10,51 +14,92 @@ import { serveBlobs } from './blob-server.ts';
 import { toFailure } from './failure.ts';
 import { runResident } from './generation/resident.ts';
 import { makeHandlers } from './handlers.ts';
-import { jobInfo } from './job-info.ts';
+import { JobInfos } from './job-info.ts';
+import { protectHome } from './protect-home.ts';
 import { Subscriptions } from './subscriptions.ts';
 
-/** A client sends a ping every 15 s; one that is silent for so long is gone, whatever TCP believes. In ms. */
-const silence = 120_000;
+/** A client sends a ping every 15 s; one that is silent for so long is gone, whatever TCP believes. In s. */
+const longestSilence = 120;
 
-async function serve(): Promise<void> {
+/** @param silence seconds without a word after which the client is taken for gone */
+async function serve(silence: number): Promise<void> {
   let subscriptions: Subscriptions | undefined;
-  let heard = Date.now();
+  let heard = performance.now();
+  let client = '';
   const manifest = new URL('../package.json', import.meta.url);
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+  const infos = new JobInfos();
   const handlers = makeHandlers({
     version,
-    bundle: fileURLToPath(import.meta.url),
+    bundle,
+    infos,
     subscriptions: () => subscriptions!,
     notify: (notice, params) => end.notify(notice, params),
+    greet: (name) => {
+      client = name;
+    },
+    client: () => client,
   });
   const end: AgentEnd = serveRequests(process.stdin, process.stdout, handlers, toFailure, () => {
-    heard = Date.now();
+    heard = performance.now();
   });
   subscriptions = new Subscriptions(
     (notice) => end.notify('events', notice),
-    (directory) => jobInfo(directory),
+    (directory) => infos.of(directory),
   );
-  const watch = setInterval(() => {
-    if (Date.now() - heard > silence) process.exit(0);
-  }, 5000);
+  const watch = setInterval(
+    () => {
+      if (performance.now() - heard > silence * 1000) process.exit(0);
+    },
+    Math.min(5000, silence * 250),
+  );
   watch.unref();
   await end.closed;
   subscriptions.stopAll();
   process.exit(0);
 }
 
+async function generate([slot = '', device, base, baseHash]: readonly string[]): Promise<void> {
+  if (!isSlot(slot) || !isDevice(device) || !base || !baseHash)
+    throw new ParaError('settings', 'A generator needs a slot, a device, a base and its hash');
+  await runResident({ slot, device, base, baseHash, bundle });
+}
+
+function idleCommand(words: readonly string[]): void {
+  const [minutes, dashes, ...command] = words;
+  if (minutes === 'off') setIdleCommand(undefined);
+  else if (minutes !== undefined)
+    setIdleCommand({ minutes: Number(minutes), command: dashes === '--' ? command : [] });
+  const set = readIdleCommand();
+  console.log(
+    set
+      ? `When the queue has been empty for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
+      : 'No idle command is set',
+  );
+}
+
 // Everything an agent writes is its user's alone.
 process.umask(0o077);
-const [command, slot, device, base, baseHash] = process.argv.slice(2);
-const isSlot = slot !== undefined && /^(cpu|gpu\d+)$/.test(slot);
-const isDevice = device === 'cpu' || device === 'cuda' || device === 'webgpu';
-if (command === 'serve') await serve();
-else if (command === 'blobs') await serveBlobs(process.stdin, process.stdout);
-else if (command === 'supervise' && isSlot) await superviseSlot(slot);
-else if (command === 'generate' && isSlot && isDevice && base && baseHash)
-  await runResident({ slot, device, base, baseHash, bundle: fileURLToPath(import.meta.url) });
-else if (command === 'task') await taskMain();
-else {
-  console.error('usage: agent.js serve | blobs | supervise SLOT | generate SLOT DEVICE BASE HASH | task');
-  process.exitCode = 2;
+const [command, ...words] = process.argv.slice(2);
+const silence = Number(words[0] ?? longestSilence);
+const bundle = fileURLToPath(import.meta.url);
+try {
+  protectHome();
+  if (command === 'serve' && silence > 0) await serve(silence);
+  else if (command === 'blobs') await serveBlobs(process.stdin, process.stdout);
+  else if (command === 'supervise' && words[0] && isSlot(words[0])) {
+    await superviseSlot(words[0]);
+    await waitForIdle();
+  } else if (command === 'generate') await generate(words);
+  else if (command === 'task') await taskMain();
+  else if (command === 'idle-command') idleCommand(words);
+  else {
+    console.error(
+      'usage: agent.js serve [SILENCE_IN_SECONDS] | blobs | supervise SLOT | generate SLOT DEVICE BASE HASH | task | idle-command [off | MINUTES -- COMMAND [ARGUMENT...]]',
+    );
+    process.exitCode = 2;
+  }
+} catch (cause) {
+  console.error(cause instanceof ParaError ? cause.describe() : cause);
+  process.exitCode = 1;
 }

@@ -1,11 +1,26 @@
+import { ParaError } from '../common/errors.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import type { WireEvent } from '../protocol/events.ts';
 import { Tail } from './tail.ts';
 
-/** How often a log is looked at, in ms. Not by change notification: that fails silently on network file systems. */
-const lookEvery = 20;
+/**
+ * How often a log is looked at, in ms: while its job runs, and else. Not by change notification: that fails silently
+ * on network file systems.
+ */
+const lookEvery = { running: 20, else: 200 };
 
-type Send = (notice: { subscription: number; events: WireEvent[]; job?: JobInfo }) => Promise<void>;
+/** How often the state of a job is looked at while its log is silent, in ms. */
+const stateEvery = 200;
+
+/** Subscriptions a client may have at once. */
+const most = 256;
+
+interface Notice {
+  readonly subscription: number;
+  readonly events: WireEvent[];
+  readonly job?: JobInfo;
+  readonly ended?: true;
+}
 
 /** The running subscriptions of one client. Each sends only as fast as its client takes. */
 export class Subscriptions {
@@ -13,24 +28,38 @@ export class Subscriptions {
   readonly #running = new Map<number, { stopped: boolean }>();
 
   constructor(
-    readonly send: Send,
+    readonly send: (notice: Notice) => Promise<void>,
     readonly infoOf: (directory: string) => JobInfo,
   ) {}
 
+  /** @throws ParaError `protocol` when there are too many */
   start(
     directory: string,
     fromSeq: number,
     last: string | undefined,
   ): { subscription: number; restarted: boolean } {
-    const restarted = fromSeq > 1 && last !== undefined && this.#timeOf(directory, fromSeq - 1) !== last;
+    if (this.#running.size >= most)
+      throw new ParaError('protocol', `There are ${most} subscriptions already`, {
+        hint: 'end those that are not needed any more',
+      });
+    const tail = new Tail(directory);
+    let restarted = false;
+    if (fromSeq > 1) {
+      const before = tail.seek(fromSeq - 1);
+      restarted = last !== undefined && (before?.seq !== fromSeq - 1 || before.time !== last);
+      tail.seek(restarted ? 1 : fromSeq);
+    }
     const subscription = ++this.#count;
     const control = { stopped: false };
     this.#running.set(subscription, control);
     // After the answer to the request, so that the client knows the number before its first events.
     setImmediate(() => {
-      this.#run(subscription, control, directory, restarted ? 1 : fromSeq).catch(() =>
-        this.stop(subscription),
-      );
+      this.#run(subscription, control, directory, tail, restarted ? 1 : fromSeq)
+        .catch(() => {})
+        .finally(() => {
+          tail.close();
+          this.stop(subscription);
+        });
     });
     return { subscription, restarted };
   }
@@ -45,49 +74,47 @@ export class Subscriptions {
     for (const subscription of [...this.#running.keys()]) this.stop(subscription);
   }
 
-  #timeOf(directory: string, seq: number): string | undefined {
-    const tail = new Tail(directory);
-    try {
-      for (let events = tail.next(); events.length > 0; events = tail.next())
-        for (const event of events) if (event.seq === seq) return event.time;
-      return undefined;
-    } finally {
-      tail.close();
-    }
-  }
-
   async #run(
     subscription: number,
     control: { stopped: boolean },
     directory: string,
+    tail: Tail,
     fromSeq: number,
   ): Promise<void> {
-    const tail = new Tail(directory);
     let told = '';
     let looked = 0;
-    try {
-      while (!control.stopped) {
-        // Read before the events: a state told after them is never older than they are.
-        const found = tail.next();
-        const events = found.filter((e) => e.seq >= fromSeq);
-        const idle = found.length === 0;
-        let job: JobInfo | undefined;
-        if (idle && Date.now() - looked > 200) {
-          looked = Date.now();
-          const info = this.infoOf(directory);
-          // An event that was written between the two looks goes first.
-          const late = tail.next().filter((e) => e.seq >= fromSeq);
-          events.push(...late);
-          if (late.length === 0 && JSON.stringify(info) !== told) {
-            job = info;
-            told = JSON.stringify(info);
-          }
+    let running = false;
+    while (!control.stopped) {
+      const found = tail.next();
+      const events = found.filter((e) => e.seq >= fromSeq);
+      const idle = found.length === 0;
+      let job: JobInfo | undefined;
+      if (idle && Date.now() - looked > stateEvery) {
+        looked = Date.now();
+        const info = this.#infoOf(directory);
+        if (!info) return this.send({ subscription, events: [], ended: true });
+        running = info.state === 'running';
+        // Events that were written between the two looks go first: a state is never told before what led to it.
+        events.push(...tail.next().filter((e) => e.seq >= fromSeq));
+        if (events.length === 0 && JSON.stringify(info) !== told) {
+          job = info;
+          told = JSON.stringify(info);
         }
-        if (events.length > 0 || job) await this.send({ subscription, events, ...(job ? { job } : {}) });
-        await new Promise((resume) => (idle ? setTimeout(resume, lookEvery) : setImmediate(resume)));
       }
-    } finally {
-      tail.close();
+      if (events.length > 0 || job) await this.send({ subscription, events, ...(job ? { job } : {}) });
+      await new Promise((resume) =>
+        idle ? setTimeout(resume, running ? lookEvery.running : lookEvery.else) : setImmediate(resume),
+      );
+    }
+  }
+
+  /** `undefined` when the job was deleted. */
+  #infoOf(directory: string): JobInfo | undefined {
+    try {
+      return this.infoOf(directory);
+    } catch (cause) {
+      if (cause instanceof ParaError || (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw cause;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { LoggedEvent } from '../jobs/event-log.ts';
 import { jobFiles } from '../jobs/job.ts';
 import { toWire } from '../jobs/wire.ts';
@@ -7,10 +7,15 @@ import type { WireEvent } from '../protocol/events.ts';
 /** Events a notification carries at most. */
 const batchSize = 500;
 
+/** Bytes read at once, and at most for one line. */
+const chunkBytes = 64 << 10;
+const mostBytes = 4 << 20;
+
 /** Reads an event log as it grows, whole lines only. The log on the disk is the only memory: nothing is buffered. */
 export class Tail {
   readonly #path: string;
   readonly #directory: string;
+  #chunk = Buffer.alloc(chunkBytes);
   #fd: number | undefined;
   #offset = 0;
 
@@ -19,28 +24,82 @@ export class Tail {
     this.#path = jobFiles(directory).events;
   }
 
+  #open(): number | undefined {
+    if (this.#fd === undefined && existsSync(this.#path)) this.#fd = openSync(this.#path, 'r');
+    return this.#fd;
+  }
+
+  /** The whole lines from an offset on that fit into a chunk; a longer line makes the chunk grow. */
+  #lines(fd: number, offset: number): { readonly bytes: Buffer; readonly end: number } {
+    for (;;) {
+      const length = readSync(fd, this.#chunk, 0, this.#chunk.length, offset);
+      const bytes = this.#chunk.subarray(0, length);
+      const end = bytes.lastIndexOf(10) + 1;
+      if (end > 0 || length < this.#chunk.length || length >= mostBytes) return { bytes, end };
+      this.#chunk = Buffer.alloc(2 * this.#chunk.length);
+    }
+  }
+
   /** The next events, at most a batch; empty where nothing new is there. */
   next(): WireEvent[] {
-    if (this.#fd === undefined) {
-      if (!existsSync(this.#path)) return [];
-      this.#fd = openSync(this.#path, 'r');
-    }
-    const chunk = Buffer.alloc(128 << 10);
-    const length = readSync(this.#fd, chunk, 0, chunk.length, this.#offset);
+    const fd = this.#open();
+    if (fd === undefined) return [];
+    const { bytes, end } = this.#lines(fd, this.#offset);
     const events: WireEvent[] = [];
     let at = 0;
-    for (let end = chunk.indexOf(10); end >= 0 && end < length; end = chunk.indexOf(10, at)) {
+    while (at < end && events.length < batchSize) {
+      const lineEnd = bytes.indexOf(10, at);
       try {
-        events.push(toWire(JSON.parse(chunk.toString('utf8', at, end)) as LoggedEvent, this.#directory));
+        events.push(toWire(JSON.parse(bytes.toString('utf8', at, lineEnd)) as LoggedEvent, this.#directory));
       } catch {
         // The torn end of a power cut: the trainer cuts it off when it resumes.
         break;
       }
-      at = end + 1;
-      if (events.length === batchSize) break;
+      at = lineEnd + 1;
     }
     this.#offset += at;
     return events;
+  }
+
+  /**
+   * Goes to the event with this number without reading those before it; numbers grow along the log.
+   * @returns that event, or the first after it; `undefined` where the log ends before
+   */
+  seek(seq: number): WireEvent | undefined {
+    const fd = this.#open();
+    if (fd === undefined) return undefined;
+    // The event sought begins at or after `low`, and before or at `high`.
+    let low = 0;
+    let high = fstatSync(fd).size;
+    while (high - low > chunkBytes / 2) {
+      const middle = (low + high) >> 1;
+      const start = this.#nextLine(fd, middle);
+      this.#offset = start;
+      const [event] = this.next();
+      if (event && event.seq < seq) low = start;
+      else high = middle;
+    }
+    for (this.#offset = low; ; ) {
+      const before = this.#offset;
+      const events = this.next();
+      if (events.length === 0) return undefined;
+      const index = events.findIndex((event) => event.seq >= seq);
+      if (index < 0) continue;
+      this.#offset = before;
+      for (let line = 0; line < index; line++) this.#offset = this.#nextLine(fd, this.#offset);
+      return events[index];
+    }
+  }
+
+  /** Where the first line after this offset begins; the end of the file where none does. */
+  #nextLine(fd: number, offset: number): number {
+    for (let at = offset; ; ) {
+      const length = readSync(fd, this.#chunk, 0, this.#chunk.length, at);
+      if (length === 0) return at;
+      const end = this.#chunk.subarray(0, length).indexOf(10);
+      if (end >= 0) return at + end + 1;
+      at += length;
+    }
   }
 
   close(): void {

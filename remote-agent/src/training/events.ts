@@ -31,7 +31,14 @@ export type TrainEvent =
   /** The state was saved: from here the run goes on after a kill, on this machine or another. */
   | { readonly type: 'saved'; readonly step: number; readonly file: string }
   | { readonly type: 'note'; readonly message: string }
-  | { readonly type: 'error'; readonly message: string; readonly where?: string; readonly hint?: string }
+  | {
+      readonly type: 'error';
+      /** Code of the typed error, where it is one. */
+      readonly code?: string;
+      readonly message: string;
+      readonly where?: string;
+      readonly hint?: string;
+    }
   | { readonly type: 'stopped'; readonly step: number }
   | { readonly type: 'finished'; readonly step: number; readonly seconds: number; readonly file: string };
 

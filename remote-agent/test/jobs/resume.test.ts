@@ -240,7 +240,7 @@ describe('a run', () => {
     expect((await first.done).outcome).toBe('finished');
     const { outcome, error } = await second!;
     expect(outcome).toBe('failed');
-    expect(error?.message).toContain('Another trainer');
+    expect(error?.message).toContain('Another process');
   });
 
   it('keeps what it wrote readable for a reader when its last line is torn', () => {

@@ -5,7 +5,7 @@ import { closed, Nothing, type Requests } from './parts.ts';
 export const eventRequests = {
   'events/subscribe': {
     about:
-      'Sends the events of a job from a number on, then each new one as it happens. `last` is the time of event fromSeq - 1 as the client has it: where the log says otherwise (a power cut took its end), all is sent again from 1 and `restarted` is true.',
+      'Sends the events of a job from a number on, then each new one as it happens. `last` is the time of event fromSeq - 1 as the client has it: where the log says otherwise (a power cut took its end), all is sent again from 1 and `restarted` is true. A connection has at most 256 subscriptions.',
     repeatable: true,
     params: Type.Object(
       {

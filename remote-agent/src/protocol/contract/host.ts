@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { JobId } from '../names.ts';
 import { Count, closed, Nothing, type Requests, Text } from './parts.ts';
 
 const Gpu = Type.Object({ name: Text, memoryBytes: Count, freeBytes: Count, driver: Text });
@@ -18,12 +19,26 @@ export const HostFacts = Type.Object({
   gpus: Type.Array(Gpu),
   /** What the host does to processes of a closed login, as far as it tells. */
   killsUserProcesses: Type.Union([Type.Boolean(), Type.Null()]),
+  /** Whether what the user starts apart from a login goes on without one. */
+  lingers: Type.Union([Type.Boolean(), Type.Null()]),
 });
 export type HostFacts = Static<typeof HostFacts>;
 
+export const Diagnostics = Type.Object({
+  facts: HostFacts,
+  notes: Type.Array(Text),
+  queue: Type.Array(
+    Type.Object({ id: JobId, client: Text, device: Text, state: Text, slot: Type.Optional(Text) }),
+  ),
+  locks: Type.Array(Type.Object({ name: Text, pid: Type.Integer(), alive: Type.Boolean() })),
+  logs: Type.Array(Type.Object({ name: Text, text: Text })),
+});
+export type Diagnostics = Static<typeof Diagnostics>;
+
 export const hostRequests = {
   handshake: {
-    about: 'Must come first. Both sides name the protocols they speak; the newest common one is used.',
+    about:
+      'Must come first. Both sides name the protocols they speak; the newest common one is used. `client` names who asks: jobs of several clients take turns. The agent starts what waits in the queue and says in `notes` what it did and what is amiss on the host.',
     repeatable: true,
     params: Type.Object({ newest: Count, oldest: Count, client: Type.String({ maxLength: 200 }) }, closed),
     result: Type.Object({ newest: Count, oldest: Count, agent: Text, home: Text, notes: Type.Array(Text) }),
@@ -39,5 +54,12 @@ export const hostRequests = {
     repeatable: true,
     params: Nothing,
     result: HostFacts,
+  },
+  'host/diagnostics': {
+    about:
+      'What helps to find out what is wrong: facts, queue, locks with their holders, ends of the logs without secrets.',
+    repeatable: true,
+    params: Nothing,
+    result: Diagnostics,
   },
 } as const satisfies Requests;

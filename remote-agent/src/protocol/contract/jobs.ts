@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { JobFile, JobId, Sha256 } from '../names.ts';
 import { WireSpec } from '../spec.ts';
-import { Count, closed, Nothing, type Requests, Text } from './parts.ts';
+import { Count, closed, type Requests, Text } from './parts.ts';
 
 const state = (...names: string[]) => Type.Union(names.map((n) => Type.Literal(n)));
 
@@ -52,10 +52,16 @@ export const jobRequests = {
     result: Type.Object({ spec: WireSpec }),
   },
   'jobs/list': {
-    about: 'All jobs of the host, newest first.',
+    about: 'Jobs of the host, newest first, and how many there are; 1000 unless said otherwise.',
     repeatable: true,
-    params: Nothing,
-    result: Type.Object({ jobs: Type.Array(JobInfo) }),
+    params: Type.Object(
+      {
+        skip: Type.Optional(Count),
+        limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5000 })),
+      },
+      closed,
+    ),
+    result: Type.Object({ jobs: Type.Array(JobInfo), total: Type.Optional(Count) }),
   },
   'jobs/status': { about: 'One job.', repeatable: true, params: Job, result: JobInfo },
   'jobs/cancel': {
@@ -65,7 +71,8 @@ export const jobRequests = {
     result: JobInfo,
   },
   'jobs/resume': {
-    about: 'Queues a stopped, failed or interrupted job again, or a finished one to more steps.',
+    about:
+      'Queues a stopped, failed or interrupted job again, or a finished one to more steps. An interrupted job goes before all that wait.',
     repeatable: true,
     params: Type.Object(
       {
@@ -80,7 +87,7 @@ export const jobRequests = {
     result: JobInfo,
   },
   'jobs/move': {
-    about: 'Moves a waiting job to a place in the queue, from 1.',
+    about: 'Moves a waiting job to a place in the queue, from 1; the last where there are fewer.',
     repeatable: true,
     params: Type.Object({ id: JobId, place: Type.Integer({ minimum: 1 }) }, closed),
     result: JobInfo,
@@ -98,7 +105,7 @@ export const jobRequests = {
     result: Type.Object({ files: Type.Array(FileInfo) }),
   },
   'jobs/log': {
-    about: "The end of a job's log.",
+    about: "The end of a job's log, without what looks like a secret.",
     repeatable: true,
     params: Type.Object({ id: JobId, bytes: Type.Integer({ minimum: 1, maximum: 1 << 20 }) }, closed),
     result: Type.Object({ text: Type.String() }),

@@ -1,0 +1,95 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { ParaError } from '../common/errors.ts';
+import { openBase } from '../diffusion/base.ts';
+import { baseFolders } from '../diffusion/base-places.ts';
+import { blobPath, hasBlob } from '../jobs/blob-store.ts';
+import { EventLog } from '../jobs/event-log.ts';
+import { createJob, jobFiles, readSpec, readStatus, runsFolder } from '../jobs/job.ts';
+import { underLock } from '../jobs/lock.ts';
+import { enqueue, jobFolder } from '../jobs/queue.ts';
+import { fromWire } from '../jobs/wire.ts';
+import type { JobHistory } from '../protocol/contract/jobs.ts';
+import { WireEvent } from '../protocol/events.ts';
+import type { WireSpec } from '../protocol/spec.ts';
+import { isValid } from '../protocol/validate.ts';
+import type { TrainSpec } from '../subject/train-spec.ts';
+
+/** The spec as the trainer reads it: blobs become paths of this host. @throws ParaError for a base or blob not here */
+function localSpec(spec: WireSpec): TrainSpec {
+  const known = baseFolders().some((base) => base.name === spec.base.name);
+  if (!known)
+    throw new ParaError('base', `The host has no base "${spec.base.name}"`, {
+      hint: 'put its folder under bases/ of the agent on the host',
+    });
+  const { hash } = openBase(spec.base.name);
+  if (hash !== spec.base.hash)
+    throw new ParaError('base', `The host's base "${spec.base.name}" is not the one this job was made for`, {
+      where: `here ${hash.slice(0, 12)}, wanted ${spec.base.hash.slice(0, 12)}`,
+    });
+  const placed = (pictures: WireSpec['pictures']) =>
+    pictures.map(({ sha256, caption }) => {
+      if (!hasBlob(sha256))
+        throw new ParaError('blob', 'A picture of this job was not sent', { where: sha256 });
+      return { file: blobPath(sha256), sha256, caption };
+    });
+  return {
+    ...spec,
+    pictures: placed(spec.pictures),
+    validationPictures: placed(spec.validationPictures),
+  };
+}
+
+/** A spec as what it was submitted with: a run that was continued has other steps since. */
+const withoutSteps = (spec: TrainSpec) => ({ ...spec, training: { ...spec.training, steps: 0 } });
+
+/**
+ * Makes a job and queues it; sent again, it is the job that is there.
+ * @param client who it counts for when turns are taken
+ * @throws ParaError `exists` where another job has this id; `base`, `blob`, `protocol`
+ */
+export function submitJob(id: string, spec: WireSpec, history: JobHistory | undefined, client: string): void {
+  const wanted = localSpec(spec);
+  const directory = jobFolder(id);
+  mkdirSync(runsFolder(), { recursive: true });
+  // Two agents may be told of the same job at once.
+  underLock(join(runsFolder(), `.${id}.lock`), `the job "${id}"`, () => {
+    if (existsSync(jobFiles(directory).spec)) {
+      if (!isDeepStrictEqual(withoutSteps(readSpec(directory)), withoutSteps(wanted)))
+        throw new ParaError('exists', `The host has another job "${id}"`, {
+          hint: 'submit under another id',
+        });
+    } else {
+      // Under another name until it is whole: a cut leaves no half of a job.
+      const draft = join(runsFolder(), `.${id}.draft`);
+      rmSync(draft, { recursive: true, force: true });
+      createJob(draft, wanted);
+      if (history) takeHistory(draft, directory, history);
+      renameSync(draft, directory);
+    }
+    if (readStatus(directory).state === 'queued') enqueue(directory, client);
+  });
+}
+
+/** Puts the log and files of a run that began elsewhere into a new job. @throws ParaError `blob`, `protocol` */
+function takeHistory(draft: string, directory: string, { events, files }: JobHistory): void {
+  for (const { sha256 } of [{ sha256: events }, ...files])
+    if (!hasBlob(sha256)) throw new ParaError('blob', 'A file of this job was not sent', { where: sha256 });
+  const log = new EventLog(jobFiles(draft).events);
+  try {
+    for (const line of readFileSync(blobPath(events), 'utf8').trimEnd().split('\n')) {
+      const event: unknown = JSON.parse(line);
+      if (!isValid(WireEvent, event)) throw new RangeError('no event');
+      log.copy(fromWire(event, directory));
+    }
+  } catch (cause) {
+    throw new ParaError('protocol', 'The events of this run so far are not understood', { cause });
+  } finally {
+    log.close();
+  }
+  for (const { file, sha256 } of files) {
+    mkdirSync(dirname(join(draft, file)), { recursive: true });
+    copyFileSync(blobPath(sha256), join(draft, file));
+  }
+}

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readIdleCommand, setIdleCommand, waitForIdle } from '../../src/jobs/idle-command.ts';
+import { changeQueue } from '../../src/jobs/queue-file.ts';
+import { requests } from '../../src/protocol/contract.ts';
+import { addJob, useHome } from './host.ts';
+
+const home = useHome();
+const agent = fileURLToPath(new URL('../../dist/agent.js', import.meta.url));
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
+const marker = () => join(home.path, 'done it');
+const waitFor = async (path: string) => {
+  while (!existsSync(path)) await pause(5);
+};
+/** Words with a space and a quote: no shell may read them. */
+const touch = () => [
+  process.execPath,
+  '-e',
+  `require('fs').writeFileSync(process.argv[1], "it's")`,
+  marker(),
+];
+
+describe('the idle command', () => {
+  it('is off by default, set and cleared by a command on the host alone, and no request of the protocol touches it', () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [agent, 'idle-command', ...args], { encoding: 'utf8', env: process.env });
+    expect(run().stdout).toBe('No idle command is set\n');
+    expect(run('30', '--', 'sudo', 'shutdown now').stdout).toContain('["sudo","shutdown now"]');
+    expect(readIdleCommand()).toEqual({ minutes: 30, command: ['sudo', 'shutdown now'] });
+    expect(statSync(join(home.path, 'idle-command.json')).mode & 0o777).toBe(0o600);
+    for (const wrong of [['30'], ['0', '--', 'x'], ['x', '--', 'x'], ['30', 'x', 'y']])
+      expect(run(...wrong).status).toBe(1);
+    expect(run('off').stdout).toBe('No idle command is set\n');
+    expect(Object.keys(requests).filter((name) => name.includes('idle'))).toEqual([]);
+  });
+
+  it('runs when the queue has been empty for so long, by no shell', async () => {
+    setIdleCommand({ minutes: 0.001, command: touch() });
+    await waitForIdle(10);
+    await waitFor(marker());
+    expect(readFileSync(marker(), 'utf8')).toBe("it's");
+  });
+
+  it('does not run while a job waits, nor where it was never set or its file is damaged', async () => {
+    await waitForIdle(1);
+    setIdleCommand({ minutes: 0.0001, command: touch() });
+    addJob('a');
+    await waitForIdle(1);
+    changeQueue(() => [[], undefined]);
+    writeFileSync(join(home.path, 'idle-command.json'), '{"minutes":0.0001,"command":[]}');
+    await waitForIdle(1);
+    expect(existsSync(marker())).toBe(false);
+  });
+
+  it('waits anew after each job, and ends where it is cleared meanwhile', async () => {
+    setIdleCommand({ minutes: 0.01, command: touch() });
+    const waiting = waitForIdle(5);
+    for (let i = 0; i < 4; i++) {
+      await pause(300);
+      expect(existsSync(marker())).toBe(false);
+      // A short job that nobody saw between two looks.
+      changeQueue(() => [[{ id: 'x', client: 'a', device: 'cpu' }], undefined]);
+      changeQueue(() => [[], undefined]);
+    }
+    setIdleCommand(undefined);
+    await waiting;
+    expect(existsSync(marker())).toBe(false);
+  });
+});
