@@ -170,6 +170,7 @@ export class ClientEnd {
 
   /** @throws RequestError; `mayHaveHappened` tells whether a lost request can have taken effect */
   async call<M extends Method>(method: M, params: Params<M>, timeoutMs = 60_000): Promise<Result<M>> {
+    if (!this.#open) throw new RequestError({ code: 'host', what: 'The host is not connected' });
     let timer: NodeJS.Timeout | undefined;
     const lost = this.closed.then(() => {
       throw new RequestError({ code: 'host', what: 'The connection to the host was lost' }, true);
@@ -180,7 +181,6 @@ export class ClientEnd {
         timeoutMs,
       );
     });
-    if (!this.#open) throw new RequestError({ code: 'host', what: 'The host is not connected' });
     let result: unknown;
     try {
       const answer = this.#connection.sendRequest<unknown>(method, params);

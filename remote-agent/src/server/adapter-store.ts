@@ -1,9 +1,12 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Adapter, decodeAdapter, isOwnFile } from '../adapters/adapter.ts';
+import { decodeSafetensors } from '../adapters/safetensors.ts';
 import { ParaError } from '../common/errors.ts';
 import { diskError, writeFileAtomic } from '../common/files.ts';
-import { readAdapterFile } from '../diffusion/applied.ts';
-import { paraHome } from '../diffusion/base-places.ts';
+import { readAdapterFor } from '../diffusion/applied.ts';
+import { openBase } from '../diffusion/base.ts';
+import { baseFolders, paraHome } from '../diffusion/base-places.ts';
 import { blobPath, hasBlob } from '../jobs/blob-store.ts';
 import { jobFiles, listRuns } from '../jobs/job.ts';
 import type { AdapterInfo } from '../protocol/contract/adapters.ts';
@@ -11,19 +14,24 @@ import type { AdapterSource } from '../protocol/contract/generation.ts';
 import { isSha256 } from '../protocol/names.ts';
 import { findJob } from './find-job.ts';
 
-const folder = () => join(paraHome(), 'adapters');
+/** Beside `adapters/`, where a person puts files under names of their own. */
+const folder = () => join(paraHome(), 'received');
 const described = (sha256: string) => join(folder(), `${sha256}.json`);
 
 /** Where an adapter that was put here lies by its hash. */
 export const adapterPath = (sha256: string): string => join(folder(), `${sha256}.safetensors`);
 
-/** Registers a blob as an adapter. @throws ParaError `blob` where it was not sent, `adapter` or `safetensors` */
+/**
+ * Registers a blob as an adapter.
+ * @throws ParaError `blob` where it was not sent, `safetensors` for damaged files, `adapter` for those of other kinds and
+ *   those of other tools that fit no base of this host
+ */
 export function putAdapter(sha256: string, name: string): AdapterInfo {
   const target = adapterPath(sha256);
   const from = existsSync(target) ? target : blobPath(sha256);
   if (from !== target && !hasBlob(sha256))
     throw new ParaError('blob', 'The adapter was not sent', { where: sha256, hint: 'send it first' });
-  const { method, info } = readAdapterFile(from);
+  const { method, info } = readSomehow(from);
   const entry: AdapterInfo = {
     source: { sha256 },
     name,
@@ -40,6 +48,20 @@ export function putAdapter(sha256: string, name: string): AdapterInfo {
   if (from !== target) place(from, target);
   writeFileAtomic(described(sha256), `${JSON.stringify(entry)}\n`);
   return entry;
+}
+
+/** Our own files say all themselves; those of other tools are understood against a base that has their layers. */
+function readSomehow(file: string): Adapter {
+  const bytes = readFileSync(file);
+  if (isOwnFile(decodeSafetensors(bytes, file).metadata)) return decodeAdapter(bytes, file);
+  let first: unknown;
+  for (const { directory } of baseFolders())
+    try {
+      return readAdapterFor(file, openBase(directory)).adapter;
+    } catch (cause) {
+      first ??= cause;
+    }
+  throw first;
 }
 
 function place(from: string, target: string): void {

@@ -13,10 +13,12 @@ const AppliedAdapter = Type.Object(
   {
     source: AdapterSource,
     strength: Type.Number(),
-    name: Type.String({
+    file: Type.String({
       maxLength: 4096,
-      description: 'what the recipe in the picture calls it; nothing is opened under this name',
+      description: "what the picture's recipe says of its file; nothing is opened under this name",
     }),
+    name: Type.Optional(Type.String({ maxLength: 1000, description: 'what the recipe calls it' })),
+    hash: Type.Optional(Type.String({ maxLength: 100, description: 'what the recipe says of its content' })),
   },
   closed,
 );

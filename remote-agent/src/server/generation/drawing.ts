@@ -2,7 +2,7 @@ import { ParaError } from '../../common/errors.ts';
 import { drawnPng } from '../../dataset/drawn-picture.ts';
 import { encodePng } from '../../dataset/pictures.ts';
 import type { AppliedAdapter } from '../../diffusion/adapter-slots.ts';
-import { readApplied } from '../../diffusion/applied.ts';
+import { applied, readAdapterFor } from '../../diffusion/applied.ts';
 import type { Base } from '../../diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../diffusion/base-memory.ts';
 import { Generator } from '../../diffusion/generate.ts';
@@ -49,7 +49,7 @@ export class Drawing {
       ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
       ...(eta === undefined ? {} : { eta }),
       ...{ width, height },
-      adapters: request.adapters.map(({ name, strength }) => ({ file: name, strength })),
+      adapters: request.adapters.map(({ source: _, ...adapter }) => adapter),
     };
     const pictures = await this.#generator.generate({
       ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
@@ -80,7 +80,9 @@ export class Drawing {
   #applied(request: DrawRequest, files: readonly string[]): AppliedAdapter[][] {
     const rest = [...files];
     return [request.adapters, ...(request.beside ?? [])].map((combination) =>
-      combination.map(({ strength, name }) => readApplied(rest.shift()!, strength, this.#base, name)),
+      combination.map(({ strength, file }) =>
+        applied(readAdapterFor(rest.shift()!, this.#base).adapter, strength, file),
+      ),
     );
   }
 

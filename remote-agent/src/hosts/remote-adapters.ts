@@ -1,0 +1,48 @@
+import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { ParaError } from '../common/errors.ts';
+import { hashOf } from '../jobs/blob-store.ts';
+import type { AdapterInfo } from '../protocol/contract/adapters.ts';
+import type { AdapterSource } from '../protocol/contract/generation.ts';
+import type { HostSession } from './session.ts';
+
+export const listAdapters = async (session: HostSession): Promise<AdapterInfo[]> =>
+  (await session.call('adapters/list', {})).adapters;
+
+/**
+ * Sends an adapter file to a host and registers it there; one that is there already is not sent.
+ * @throws ParaError `adapter` or `safetensors` where it is none, `host`, `blob`
+ */
+export async function putAdapter(
+  session: HostSession,
+  file: string,
+  name = basename(file, '.safetensors'),
+): Promise<{ sha256: string }> {
+  let sha256: string;
+  try {
+    sha256 = await hashOf(file);
+  } catch (cause) {
+    throw new ParaError('adapter', 'The adapter file cannot be read', {
+      where: file,
+      hint: 'check the path; a PEFT folder is sent after para import has made a file of it',
+      cause,
+    });
+  }
+  const put = () => session.call('adapters/put', { sha256, name });
+  try {
+    await put();
+  } catch (cause) {
+    if (!(cause instanceof ParaError && cause.code === 'blob')) throw cause;
+    await (await session.blobs()).put(file, sha256);
+    await put();
+  }
+  return { sha256 };
+}
+
+/** Fetches an adapter of a host to `path`. @throws ParaError `run`, `blob`, `host` */
+export async function getAdapter(session: HostSession, source: AdapterSource, path: string): Promise<void> {
+  const blobs = await session.blobs();
+  rmSync(`${path}.part`, { force: true });
+  if ('sha256' in source) await blobs.fetch(source.sha256, path);
+  else await blobs.get(source.job, source.file ?? 'adapter.safetensors', path);
+}
