@@ -9,6 +9,7 @@ import { readIdleCommand, setIdleCommand, waitForIdle } from '../jobs/idle-comma
 import { isSlot } from '../jobs/slots.ts';
 import { superviseSlot } from '../jobs/supervisor.ts';
 import { type AgentEnd, serveRequests } from '../protocol/connection.ts';
+import { deviceByName } from '../runtime/device.ts';
 import { taskMain } from './bases/task-main.ts';
 import { serveBlobs } from './blob-server.ts';
 import { toFailure } from './failure.ts';
@@ -60,9 +61,9 @@ async function serve(silence: number): Promise<void> {
 }
 
 async function generate([slot = '', device, base, baseHash]: readonly string[]): Promise<void> {
-  if (!isSlot(slot) || !isDevice(device) || !base || !baseHash)
+  if (!isSlot(slot) || !device || !base || !baseHash)
     throw new ParaError('settings', 'A generator needs a slot, a device, a base and its hash');
-  await runResident({ slot, device, base, baseHash, bundle });
+  await runResident({ slot, device: deviceByName(device).name, base, baseHash, bundle });
 }
 
 function idleCommand(words: readonly string[]): void {

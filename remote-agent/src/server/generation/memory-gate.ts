@@ -14,7 +14,7 @@ const grace = 5000;
 /** What the gate looks at; tests put other eyes in. */
 export interface Surroundings {
   /** Bytes that the device has left, `undefined` where nobody tells. */
-  readonly free: () => number | undefined;
+  readonly free: () => Promise<number | undefined>;
   /** Whether training works, or is about to, where this generator draws. */
   readonly training: () => boolean;
   /** Asks idle generators of the same slot to leave. */
@@ -25,7 +25,8 @@ export interface Surroundings {
 export const isTraining = (slot: string): boolean => lockHolder(slotLock(slot)) !== undefined;
 
 export const surroundings = (slot: string, device: DeviceName, makeRoom: () => void): Surroundings => ({
-  free: () => (slot.startsWith('gpu') ? gpus()[Number(slot.slice(3))]?.freeBytes : memoryAtHand(device)),
+  free: async () =>
+    slot.startsWith('gpu') ? (await gpus())[Number(slot.slice(3))]?.freeBytes : memoryAtHand(device),
   training: () => isTraining(slot),
   makeRoom,
   grace,
@@ -47,7 +48,7 @@ export async function awaitMemory(
   const begun = Date.now();
   for (let asked = false, told = ''; ; ) {
     given();
-    const free = around.free();
+    const free = await around.free();
     if (free === undefined || needed <= usableShare * free) return;
     const missing = `${what} needs about ${sizeText(needed)}, and ${sizeText(free)} are free`;
     if (!asked) around.makeRoom();

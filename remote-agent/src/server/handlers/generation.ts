@@ -11,9 +11,9 @@ import { type GeneratorKey, generatorFiles } from '../generation/place.ts';
 import type { HandlersOf, ServerContext } from './context.ts';
 
 /** Where to draw: beside a loaded base, else where nobody trains, else in the first slot. */
-function placeFor(request: DrawRequest, hash: string, bundle: string): GeneratorKey {
-  const device = request.device ?? (gpus().length > 0 ? 'cuda' : 'cpu');
-  const keys = slotsFor(device).map(
+async function placeFor(request: DrawRequest, hash: string, bundle: string): Promise<GeneratorKey> {
+  const device = request.device ?? ((await gpus()).length > 0 ? 'cuda' : 'cpu');
+  const keys = (await slotsFor(device)).map(
     (slot): GeneratorKey => ({ base: request.base, baseHash: hash, slot, device, bundle }),
   );
   return (
@@ -45,7 +45,7 @@ export function generationHandlers({ bundle, notify }: ServerContext): HandlersO
           });
         const combinations = [request.adapters, ...(request.beside ?? [])];
         const files = combinations.flat().map(({ source }) => findAdapter(source));
-        const key = placeFor(request, hash, bundle);
+        const key = await placeFor(request, hash, bundle);
         const tell = (progress: Parameters<typeof notify<'generation/progress'>>[1]['progress']) =>
           void notify('generation/progress', { id, progress }).catch(() => {});
         const pictures = await drawResident(key, { op: 'draw', request, files }, tell, control.signal);
