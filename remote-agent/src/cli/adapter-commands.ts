@@ -1,14 +1,22 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { checkBase, saveAdapter } from '../adapters/adapter.ts';
 import { baseWeights } from '../adapters/base-weights.ts';
-import { type ExportFormat, exportAdapter, exportFormats, writeExport } from '../adapters/export.ts';
+import {
+  type ExportedFiles,
+  type ExportOptions,
+  exportAdapter,
+  exportFormats,
+  writeExport,
+} from '../adapters/export.ts';
 import { readAdapter } from '../adapters/import.ts';
 import { inspectAdapter } from '../adapters/inspect.ts';
 import { ParaError } from '../common/errors.ts';
 import { pngText } from '../dataset/png-text.ts';
 import { openBase } from '../diffusion/base.ts';
+import { exportOnHost, putAdapter } from '../hosts/remote-adapters.ts';
 import { findAdapter } from './find-adapter.ts';
 import { refuseExisting } from './generate.ts';
+import { openHost } from './host-run.ts';
 import { bold, bytes, dim, say } from './output.ts';
 
 export interface ExportCommandOptions {
@@ -17,34 +25,62 @@ export interface ExportCommandOptions {
   readonly as?: string;
   readonly names?: string;
   readonly out: string;
+  readonly host?: string;
 }
 
-/** `para export`: an adapter in another tool's layout. */
-export function exportCommand(path: string, options: ExportCommandOptions): void {
-  const { format, as, names } = options;
-  if (!exportFormats.includes(format as ExportFormat)) refuse('format', format, exportFormats);
-  if (as !== undefined && as !== 'lora') refuse('as', as, ['lora']);
-  if (names !== undefined && names !== 'ldm' && names !== 'diffusers')
-    refuse('names', names, ['ldm', 'diffusers']);
-  const base = openBase(options.base);
-  const source = findAdapter(path, process.cwd());
-  const { layers, readWeight } = baseWeights(base.unet.path);
-  const { adapter } = readAdapter(source, layers);
-  checkBase(adapter, base, source);
-  const files = exportAdapter(adapter, {
-    format: format as ExportFormat,
-    ...(as === 'lora' ? { as } : {}),
-    ...(names ? { names: names as 'ldm' | 'diffusers' } : {}),
-    layers,
-    readWeight,
-  });
+/** `para export`: an adapter in another tool's layout; with `host` it is written there, beside its base. */
+export async function exportCommand(path: string, options: ExportCommandOptions): Promise<void> {
+  const format = oneOf(exportFormats, 'format', options.format);
+  const as = options.as === undefined ? undefined : oneOf(['lora'] as const, 'as', options.as);
+  const names =
+    options.names === undefined ? undefined : oneOf(['ldm', 'diffusers'] as const, 'names', options.names);
+  const how = { format, ...(as ? { as } : {}), ...(names ? { names } : {}) };
+  refuseExisting(options.out, false);
+  const { method, files } = options.host
+    ? await exportThere(options.host, path, { base: options.base, ...how })
+    : exportHere(path, options.base, how);
   writeExport(options.out, files);
-  say(`Wrote ${bold(options.out)} for ${base.name}`);
-  if (as === 'lora' && adapter.method !== 'lora')
-    say(dim(`Exactly the same as the adapter on ${base.name}; on any other base it is not.`));
+  say(`Wrote ${bold(options.out)} for ${options.base}`);
+  if (as === 'lora' && method !== 'lora')
+    say(dim(`Exactly the same as the adapter on ${options.base}; on any other base it is not.`));
 }
 
-function refuse(where: string, given: string, known: readonly string[]): never {
+type ExportHow = Pick<ExportOptions, 'format' | 'as' | 'names'>;
+
+function exportHere(
+  path: string,
+  baseName: string,
+  how: ExportHow,
+): { method: string; files: ExportedFiles } {
+  const base = openBase(baseName);
+  const source = findAdapter(path, process.cwd());
+  const weights = baseWeights(base.unet.path);
+  const { adapter } = readAdapter(source, weights.layers);
+  checkBase(adapter, base, source);
+  return { method: adapter.method, files: exportAdapter(adapter, { ...how, ...weights }) };
+}
+
+/** @param path an adapter or run of this machine, else the id of a job there */
+async function exportThere(
+  host: string,
+  path: string,
+  how: ExportHow & { base: string },
+): Promise<{ method: string; files: ExportedFiles }> {
+  const session = await openHost(host);
+  try {
+    const { jobs } = await session.call('jobs/list', {});
+    const source = jobs.some((job) => job.id === path)
+      ? { job: path }
+      : await putAdapter(session, findAdapter(path, process.cwd()));
+    return await exportOnHost(session, source, how);
+  } finally {
+    session.close();
+  }
+}
+
+function oneOf<const T extends string>(known: readonly T[], where: string, given: string): T {
+  const found = known.find((name) => name === given);
+  if (found) return found;
   throw new ParaError('settings', `There is no ${where} "${given}"`, {
     where,
     hint: `choose: ${known.join(', ')}`,

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Adapter } from '../adapters/adapter.ts';
+import { type Adapter, decodeAdapter, isOwnFile } from '../adapters/adapter.ts';
 import { peftFiles } from '../adapters/import.ts';
+import { decodeSafetensors } from '../adapters/safetensors.ts';
 import { ParaError } from '../common/errors.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import { applied, readAdapterFor } from '../diffusion/applied.ts';
@@ -70,6 +71,24 @@ export function adapterHash(file: string): string {
   return hash.digest('hex');
 }
 
-/** Number of trained values in an adapter. */
-export const parameterCount = (adapter: Adapter): number =>
-  [...adapter.tensors.values()].reduce((n, t) => n + t.data.length, 0);
+/** What an adapter's file says of itself without its base. `parameters`: number of trained values. */
+export interface AdapterFacts {
+  readonly method: string;
+  readonly steps?: number;
+  readonly parameters: number;
+}
+
+/** Reads what a sheet tells of an adapter of any layout. @throws ParaError `adapter`, `safetensors` */
+export function describeAdapter(file: string): AdapterFacts {
+  const path = statSync(file).isDirectory() ? join(file, peftFiles[1]) : file;
+  const bytes = readFileSync(path);
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const parameters = [...tensors].reduce(
+    (n, [key, t]) => (key.endsWith('.alpha') ? n : n + t.data.length),
+    0,
+  );
+  // Files of other tools are LoRA: nothing else is taken.
+  if (!isOwnFile(metadata)) return { method: 'lora', parameters };
+  const { method, info } = decodeAdapter(bytes, path);
+  return { method, parameters, ...(info.steps === undefined ? {} : { steps: info.steps }) };
+}

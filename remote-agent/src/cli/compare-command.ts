@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
-import { applied } from '../diffusion/applied.ts';
-import { openBase } from '../diffusion/base.ts';
-import { adapterArgument, loadAdapter, parameterCount } from './adapters.ts';
+import { adapterArgument, describeAdapter } from './adapters.ts';
 import { type CompareColumn, drawComparison, readRows } from './compare.ts';
 import { refuseExisting } from './generate.ts';
+import { openStudio } from './open-studio.ts';
 import { say } from './output.ts';
 
 /** `para compare`: base and adapters side by side, each row from one noise. */
@@ -14,21 +13,25 @@ export async function compareCommand(
     readonly out: string;
     readonly base: string;
     readonly force?: boolean;
+    readonly host?: string;
   },
 ): Promise<void> {
   refuseExisting(options.out, options.force);
-  const base = openBase(options.base);
-  const columns: CompareColumn[] = [{ title: 'base', note: base.name }];
-  for (const wanted of adapters.map(adapterArgument)) {
-    const { file, strength } = wanted;
-    const adapter = loadAdapter(file, base);
-    const { steps } = adapter.info;
-    columns.push({
-      title: `${adapter.method}${strength === 1 ? '' : ` x ${strength}`}`,
-      note: `${steps === undefined ? basename(file) : `${steps} steps`}, ${parameterCount(adapter)} parameters`,
-      adapter: applied(adapter, wanted.strength, wanted.file),
-    });
+  const rows = readRows(options.prompts);
+  const columns = adapters.map(adapterArgument).map((adapter): CompareColumn => {
+    const { file, strength } = adapter;
+    const { method, steps, parameters } = describeAdapter(file);
+    return {
+      title: `${method}${strength === 1 ? '' : ` x ${strength}`}`,
+      note: [steps === undefined ? basename(file) : `${steps} steps`, `${parameters} parameters`].join(', '),
+      adapter,
+    };
+  });
+  const studio = await openStudio(options.base, options.host);
+  try {
+    await drawComparison(studio, [{ title: 'base', note: studio.base.name }, ...columns], rows, options.out);
+  } finally {
+    await studio.close();
   }
-  await drawComparison(base, columns, readRows(options.prompts, base), options.out);
   say(options.out);
 }

@@ -1,15 +1,15 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { applied } from '../diffusion/applied.ts';
-import { openBase } from '../diffusion/base.ts';
 import { effectiveEvents, readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { exportCommand } from './adapter-commands.ts';
-import { loadAdapter, parameterCount } from './adapters.ts';
+import { describeAdapter } from './adapters.ts';
 import { type CompareColumn, drawComparison, readRows } from './compare.ts';
+import { adapterName } from './find-adapter.ts';
 import { shortPath } from './invocation.ts';
 import { runJob } from './local-run.ts';
+import { openStudio } from './open-studio.ts';
 import { bold, bytes, dim, green, say } from './output.ts';
 import { specFor } from './train.ts';
 
@@ -64,12 +64,10 @@ export async function demoCommand(options: {
   }
   const [para, lora] = specs.map((spec) => join(out, spec.method.name)) as [string, string];
   const named = specs[0]!.base.name;
-  const base = openBase(named);
   const column = (name: string, directory: string, file: string, step: number): DemoColumn => {
-    const adapter = loadAdapter(file, base);
-    const parameters = parameterCount(adapter);
+    const { parameters } = describeAdapter(file);
     const note = `${step} steps, ${parameters} parameters`;
-    const drawn = { title: name, note, adapter: applied(adapter, 1, file) };
+    const drawn = { title: name, note, adapter: { name: adapterName(file), file, strength: 1 } };
     return { ...drawn, directory, file, step, parameters };
   };
   const kept = join(jobFiles(lora).checkpoints, `step-${String(early).padStart(6, '0')}.safetensors`);
@@ -79,11 +77,14 @@ export async function demoCommand(options: {
     column('PaRa', para, jobFiles(para).adapter, early),
   ];
   if (!existsSync(made.sheet)) {
-    const rows = readRows(join(dirname(subject), 'compare.prompts'), base);
-    await drawComparison(base, [{ title: 'base', note: base.name }, ...columns], rows, made.sheet);
+    const rows = readRows(join(dirname(subject), 'compare.prompts'));
+    const studio = await openStudio(named, undefined);
+    await drawComparison(studio, [{ title: 'base', note: named }, ...columns], rows, made.sheet).finally(() =>
+      studio.close(),
+    );
   }
   if (!existsSync(made.exported))
-    exportCommand(para, { base: named, format: 'kohya', as: 'lora', out: made.exported });
+    await exportCommand(para, { base: named, format: 'kohya', as: 'lora', out: made.exported });
   table(columns, readSpec(para).validationPictures.length);
   say(`\n${green('All of it is in')} ${bold(shortPath(out))}`);
   const places: [string, string][] = [

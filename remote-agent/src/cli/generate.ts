@@ -2,15 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
-import { drawnPng } from '../dataset/drawn-picture.ts';
 import { encodePng } from '../dataset/pictures.ts';
 import { pngText } from '../dataset/png-text.ts';
 import { grid } from '../dataset/sheet.ts';
-import { type Base, openBase } from '../diffusion/base.ts';
-import { Generator } from '../diffusion/generate.ts';
+import type { Base } from '../diffusion/base.ts';
 import { parseRecipe, type Recipe, type RecipeAdapter } from '../diffusion/recipe.ts';
-import { adapterArgument, adapterHash, loadApplied, promptAdapters } from './adapters.ts';
+import { adapterArgument, adapterHash, promptAdapters } from './adapters.ts';
+import { openStudio } from './open-studio.ts';
 import { Progress, say } from './output.ts';
+import type { DrawnFile } from './studio.ts';
 
 export interface GenerateOptions {
   readonly base: string;
@@ -26,7 +26,11 @@ export interface GenerateOptions {
   readonly from?: string;
   readonly out: string;
   readonly force?: boolean;
+  readonly host?: string;
 }
+
+/** What of a base a picture depends on before it is drawn. */
+type PictureBase = Pick<Base, 'name' | 'hash' | 'width' | 'height'>;
 
 /** Refuses to write over a file unless told to. */
 export function refuseExisting(path: string, force: boolean | undefined): void {
@@ -37,7 +41,7 @@ export function refuseExisting(path: string, force: boolean | undefined): void {
     });
 }
 
-function sizeOf(text: string | undefined, base: Base): { width: number; height: number } {
+function sizeOf(text: string | undefined, base: PictureBase): { width: number; height: number } {
   if (!text) return { width: base.width, height: base.height };
   const found = /^(\d+)x(\d+)$/.exec(text);
   if (!found)
@@ -69,7 +73,7 @@ function recipeOf(path: string): Recipe {
 }
 
 /** What the options ask for; adapters of the prompt come after those of the options. */
-function newRecipe(options: GenerateOptions, base: Base): Recipe {
+function newRecipe(options: GenerateOptions, base: PictureBase): Recipe {
   const { prompt, negative = '', seed, steps, guidance, scheduler } = options;
   if (!prompt)
     throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
@@ -93,54 +97,55 @@ function checkUnchanged({ file, hash }: RecipeAdapter): void {
     });
 }
 
+/** The recipe of a picture file for the base as it is now. @throws ParaError `base`, `adapter` where either was changed */
+function sameAgain(recipe: Recipe, base: PictureBase): Recipe {
+  if (recipe.baseHash !== base.hash)
+    throw new ParaError('base', `The base "${base.name}" is not the one this picture was made with`, {
+      where: `now ${base.hash.slice(0, 10)}, then ${recipe.baseHash.slice(0, 10)}`,
+      hint: 'put the earlier base back',
+    });
+  for (const adapter of recipe.adapters) if (adapter.hash !== undefined) checkUnchanged(adapter);
+  return recipe;
+}
+
 /** `para generate`: draws pictures and writes PNG files that say how they were made. */
 export async function generateCommand(options: GenerateOptions): Promise<void> {
   refuseExisting(options.out, options.force);
   const old = options.from ? recipeOf(options.from) : undefined;
-  const base = openBase(old?.base ?? options.base);
-  if (old && old.baseHash !== base.hash)
-    throw new ParaError('base', `The base "${base.name}" is not the one this picture was made with`, {
-      where: `now ${base.hash.slice(0, 10)}, then ${old.baseHash.slice(0, 10)}`,
-      hint: 'put the earlier base back',
-    });
-  const recipe = old ?? newRecipe(options, base);
-  const adapters = recipe.adapters.map((adapter) => {
-    if (adapter.hash !== undefined) checkUnchanged(adapter);
-    return loadApplied(adapter, base);
-  });
-  const generator = new Generator(base);
-  const count = old ? 1 : options.count;
-  const bar = new Progress('generate', recipe.steps * count);
+  const studio = await openStudio(old?.base ?? options.base, options.host);
   try {
-    const { prompt, negative, seed, steps, guidance, scheduler, width, height } = recipe;
-    const pictures = await generator.generate({
-      prompt,
-      negative,
-      seed,
-      steps,
-      guidance,
-      scheduler,
-      width,
-      height,
-      count,
-      adapters,
-      onStep: ({ picture, step }) => bar.update(picture * steps + step),
-    });
-    bar.stop();
-    for (const [i, picture] of pictures.entries()) {
+    const recipe = old ? sameAgain(old, studio.base) : newRecipe(options, studio.base);
+    const count = old ? 1 : options.count;
+    const bar = new Progress('generate', recipe.steps * count);
+    let pictures: DrawnFile[];
+    try {
+      pictures = await studio.draw(recipe, count, {
+        step: (picture, step) => bar.update(picture * recipe.steps + step),
+        note: (text) => bar.say(text),
+      });
+    } finally {
+      bar.stop();
+    }
+    for (const [i, { png }] of pictures.entries()) {
       const path = count === 1 ? options.out : numbered(options.out, i);
-      writeFileAtomic(path, await drawnPng(picture, { ...recipe, seed: picture.seed }));
+      writeFileAtomic(path, png);
       say(path);
     }
     if (count > 1) {
       const columns = Math.ceil(Math.sqrt(count));
-      const images = pictures.map((p) => ({ width: p.width, height: p.height, rgb: p.pixels }));
-      writeFileAtomic(options.out, await encodePng(grid(images, columns)));
+      writeFileAtomic(
+        options.out,
+        await encodePng(
+          grid(
+            pictures.map((p) => p.picture),
+            columns,
+          ),
+        ),
+      );
       say(options.out);
     }
   } finally {
-    bar.stop();
-    await generator.release();
+    await studio.close();
   }
 }
 

@@ -64,6 +64,7 @@ program
   .option('--from <png>', 'repeat the picture of this file')
   .requiredOption('--out <file>', 'PNG file to write')
   .option('--force', 'write over an existing file')
+  .option('--host <name>', 'draw on this host, with a base that it has')
   .action(async (options) => (await import('./generate.ts')).generateCommand(options));
 
 program
@@ -74,6 +75,7 @@ program
   .requiredOption('--out <png>', 'sheet to write')
   .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
   .option('--force', 'write over an existing file')
+  .option('--host <name>', 'draw on this host, with a base that it has')
   .action(async (adapters, options) =>
     (await import('./compare-command.ts')).compareCommand(adapters, options),
   );
@@ -87,6 +89,7 @@ program
   .option('--names <style>', 'kohya: ldm or diffusers layer names')
   .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
   .requiredOption('--out <path>', 'file (peft: folder) to write')
+  .option('--host <name>', 'use a base of this host; the adapter may be the id of a run there')
   .action(async (adapter, options) =>
     (await import('./adapter-commands.ts')).exportCommand(adapter, options),
   );

@@ -34,6 +34,7 @@ export class Progress {
   readonly #start = Date.now();
   readonly #first: number;
   #lastLine = 0;
+  #value: number;
   #note = '';
 
   constructor(
@@ -45,6 +46,7 @@ export class Progress {
     this.#label = label;
     this.#total = total;
     this.#first = from;
+    this.#value = from;
     if (!interactive()) return;
     this.#bar = new SingleBar({
       format: `${label} {bar} {value}/{total} {note}`,
@@ -58,15 +60,28 @@ export class Progress {
   }
 
   update(value: number, note = ''): void {
+    this.#value = value;
     const seconds = (Date.now() - this.#start) / 1000;
-    const rate = (value - this.#first) / Math.max(seconds, 1e-3);
-    const left = rate > 0 ? duration((this.#total - value) / rate) : '?';
-    this.#note = `${note}${note ? '  ' : ''}${rate.toFixed(1)} ${this.unit}/s  ${left} left`;
+    const rate = (value - this.#first) / seconds;
+    // The first moments tell nothing of the rate.
+    const speed =
+      seconds > 0.3 && rate > 0
+        ? `${rate.toFixed(1)} ${this.unit}/s  ${duration((this.#total - value) / rate)} left`
+        : '';
+    this.#note = [note, speed].filter(Boolean).join('  ');
     if (this.#bar) this.#bar.update(value, { note: this.#note });
     else if (Date.now() - this.#lastLine > 5000 || value === this.#total) {
       this.#lastLine = Date.now();
       say(`${this.#label} ${value}/${this.#total}  ${this.#note}`);
     }
+  }
+
+  /** A line of its own; the bar goes on below it. */
+  say(line: string): void {
+    if (!this.#bar) return say(line);
+    this.#bar.stop();
+    say(line);
+    this.#bar.start(this.#total, this.#value, { note: this.#note });
   }
 
   stop(): void {

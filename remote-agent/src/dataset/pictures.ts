@@ -139,6 +139,18 @@ export async function encodePng(picture: Picture): Promise<Uint8Array> {
   );
 }
 
+/** The pixels of a PNG file. @throws ParaError `picture` where the bytes are none */
+export async function decodePng(bytes: Uint8Array): Promise<Picture> {
+  try {
+    const { data, info } = await sharp(bytes).removeAlpha().toColourspace('srgb').raw().toBuffer({
+      resolveWithObject: true,
+    });
+    return { width: info.width, height: info.height, rgb: new Uint8Array(data) };
+  } catch (cause) {
+    throw new ParaError('picture', 'A picture that was drawn cannot be read', { cause });
+  }
+}
+
 /** Draws SVG text over nothing: an SVG of the given size becomes a picture. */
 export async function renderSvg(svg: string): Promise<Picture> {
   const { data, info } = await sharp(Buffer.from(svg))

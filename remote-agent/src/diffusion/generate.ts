@@ -258,8 +258,12 @@ interface Plan {
   readonly batch: number;
 }
 
+/** What a drawing is made with unless told otherwise. */
+export const drawingDefaults = { steps: 30, guidance: 5, scheduler: 'ddim' } as const;
+
 function planned(base: Base, request: GenerateRequest): Plan {
-  const { width = base.width, height = base.height, count = 1, batch = 1, guidance = 5 } = request;
+  const { width = base.width, height = base.height, count = 1, batch = 1 } = request;
+  const { steps, guidance, scheduler } = { ...drawingDefaults, ...request };
   const refuse = (what: string, where: string, hint: string) => {
     throw new ParaError('settings', what, { where, hint });
   };
@@ -282,10 +286,10 @@ function planned(base: Base, request: GenerateRequest): Plan {
   if (!Number.isSafeInteger(request.seed) || request.seed < 0 || !Number.isSafeInteger(request.seed + count))
     refuse(`The seed ${request.seed} is not possible`, 'seed', 'use a whole number from 0 to 2^53 - 1');
   return {
-    steps: request.steps ?? 30,
+    steps,
     guidance,
     guided: guidance > 1,
-    scheduler: request.scheduler ?? 'ddim',
+    scheduler,
     width,
     height,
     latentHeight: height / base.vaeFactor,

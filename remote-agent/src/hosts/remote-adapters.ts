@@ -1,9 +1,12 @@
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { ExportedFiles } from '../adapters/export.ts';
 import { ParaError } from '../common/errors.ts';
 import { hashOf } from '../jobs/blob-store.ts';
 import type { AdapterInfo } from '../protocol/contract/adapters.ts';
 import type { AdapterSource } from '../protocol/contract/generation.ts';
+import type { Params } from '../protocol/contract.ts';
+import { callLong } from './long-request.ts';
 import type { HostSession } from './session.ts';
 
 export const listAdapters = async (session: HostSession): Promise<AdapterInfo[]> =>
@@ -45,4 +48,22 @@ export async function getAdapter(session: HostSession, source: AdapterSource, pa
   rmSync(`${path}.part`, { force: true });
   if ('sha256' in source) await blobs.fetch(source.sha256, path);
   else await blobs.get(source.job, source.file ?? 'adapter.safetensors', path);
+}
+
+/** How an adapter is to be written; `base` is one of the host's. */
+export type HostExport = Omit<Params<'adapters/export'>, 'source'>;
+
+/**
+ * Has a host write an adapter in another tool's layout, and fetches the files.
+ * @throws ParaError `adapter`, `base`, `run`, `host`
+ */
+export async function exportOnHost(
+  session: HostSession,
+  source: AdapterSource,
+  how: HostExport,
+): Promise<{ method: string; files: ExportedFiles }> {
+  const { method, files } = await callLong(session, 'adapters/export', { ...how, source });
+  const fetched = new Map<string, Uint8Array>();
+  for (const { name, sha256 } of files) fetched.set(name, await (await session.blobs()).bytes(sha256));
+  return { method, files: fetched };
 }

@@ -10,7 +10,7 @@ import { sentinel } from '../protocol/version.ts';
 import { adapterPath } from './adapter-store.ts';
 import { toFailure } from './failure.ts';
 import { findJob } from './find-job.ts';
-import { picturePath } from './pictures.ts';
+import { outboxPath } from './outbox.ts';
 
 /** Serves the blob channel until its input ends. A failure in the middle of bytes ends it: the client opens another. */
 export async function serveBlobs(input: Readable, output: Writable): Promise<void> {
@@ -60,7 +60,7 @@ async function sendFile(channel: ByteChannel, request: BlobRequest & { op: 'get'
 
 async function sendBlob(channel: ByteChannel, request: BlobRequest & { op: 'fetch' }): Promise<void> {
   const { sha256 } = request;
-  const path = [blobPath(sha256), picturePath(sha256), adapterPath(sha256)].find((p) => existsSync(p));
+  const path = [blobPath(sha256), outboxPath(sha256), adapterPath(sha256)].find((p) => existsSync(p));
   if (!path) throw new ParaError('blob', 'The host has no such blob', { where: sha256 });
   const { size } = lstatSync(path);
   await send(channel, path, { size, sha256, offset: Math.min(request.offset, size) });

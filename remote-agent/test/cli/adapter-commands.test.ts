@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), 'para-adapters-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const base = join(import.meta.dirname, '../golden/bases/tiny-optimum');
 
-test('an adapter is exported, imported again and inspected from the command line', () => {
+test('an adapter is exported, imported again and inspected from the command line', async () => {
   const opened = openBase(base);
   const { layers } = baseWeights(opened.unet.path);
   const para = methodByName('para');
@@ -24,8 +24,8 @@ test('an adapter is exported, imported again and inspected from the command line
   saveAdapter(own, adapterFrom(plan, para.initialise(plan, 1), info));
   for (const format of ['peft', 'diffusers', 'kohya']) {
     const out = join(folder, format);
-    exportCommand(own, { base, format, as: 'lora', out });
-    expect(() => exportCommand(own, { base, format, as: 'lora', out })).toThrow(/there already/);
+    await exportCommand(own, { base, format, as: 'lora', out });
+    await expect(exportCommand(own, { base, format, as: 'lora', out })).rejects.toThrow(/exists already/);
     const back = join(folder, `${format}-back.safetensors`);
     importCommand(out, { base, out: back });
     const { adapter } = readAdapter(back, layers);
@@ -35,7 +35,7 @@ test('an adapter is exported, imported again and inspected from the command line
     inspectCommand(out, { base });
   }
   inspectCommand(own, { base });
-  expect(() => exportCommand(own, { base, format: 'webui', out: join(folder, 'x') })).toThrow(
+  await expect(exportCommand(own, { base, format: 'webui', out: join(folder, 'x') })).rejects.toThrow(
     /no format "webui"/,
   );
 });

@@ -16,11 +16,12 @@ import { baseWeights } from '../../src/adapters/base-weights.ts';
 import { chooseLayers } from '../../src/adapters/layers.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { exportCommand } from '../../src/cli/adapter-commands.ts';
-import type { loadApplied } from '../../src/cli/adapters.ts';
+import type { WantedAdapter } from '../../src/cli/adapters.ts';
 import { drawComparison, readRows } from '../../src/cli/compare.ts';
 import { compareCommand } from '../../src/cli/compare-command.ts';
 import { findAdapter } from '../../src/cli/find-adapter.ts';
 import { type GenerateOptions, generateCommand } from '../../src/cli/generate.ts';
+import { openStudio } from '../../src/cli/open-studio.ts';
 import { normals } from '../../src/common/random.ts';
 import { pngText } from '../../src/dataset/png-text.ts';
 import { openBase } from '../../src/diffusion/base.ts';
@@ -78,7 +79,7 @@ describe('an adapter file of another tool', () => {
     expect(pixels).not.toBe(plain.pixels);
     for (const format of ['kohya', 'diffusers', 'peft']) {
       const out = join(work, format === 'peft' ? 'peft' : `${format}.safetensors`);
-      exportCommand(own, { base, format, out });
+      await exportCommand(own, { base, format, out });
       expect((await draw({ adapter: [`${out}:0.7`] })).pixels, format).toBe(pixels);
     }
   });
@@ -150,25 +151,27 @@ describe('a comparison', () => {
   it('applies the adapters of a prompt in every column of its row', async () => {
     const prompts = join(work, 'p.prompts');
     writeFileSync(prompts, 'a red apple <lora:own:0.6> --d 5 --s 2\n');
-    const [row] = readRows(prompts, opened);
+    const [row] = readRows(prompts);
     expect(row!.adapters.map(({ strength }) => strength)).toEqual([0.6]);
     const label = { title: 'one', note: 'column' };
-    const sheet = async (name: string, adapters: typeof row, adapter?: ReturnType<typeof loadApplied>) => {
+    const studio = await openStudio(base, undefined);
+    const sheet = async (name: string, adapters: typeof row, adapter?: WantedAdapter) => {
       const out = join(work, name);
-      await drawComparison(opened, [{ ...label, ...(adapter ? { adapter } : {}) }], [adapters!], out);
+      await drawComparison(studio, [{ ...label, ...(adapter ? { adapter } : {}) }], [adapters!], out);
       return readFileSync(out);
     };
     const inRow = await sheet('row.png', row);
     const inColumn = await sheet('column.png', { ...row!, adapters: [] }, row!.adapters[0]);
     expect(inRow.equals(inColumn)).toBe(true);
     expect(inRow.equals(await sheet('none.png', { ...row!, adapters: [] }))).toBe(false);
+    await studio.close();
   });
 
   it('takes runs, names and files of other tools, and does not write over a sheet', async () => {
     const prompts = join(work, 'q.prompts');
     writeFileSync(prompts, 'a red apple --s 2\n');
     const kohya = join(work, 'foreign.safetensors');
-    exportCommand(own, { base, format: 'kohya', out: kohya });
+    await exportCommand(own, { base, format: 'kohya', out: kohya });
     const out = join(work, 'sheet.png');
     await compareCommand(['robot', `${kohya}:0.5`, 'teapot'], { prompts, out, base });
     expect(existsSync(out)).toBe(true);

@@ -9,7 +9,7 @@ import { Generator } from '../../diffusion/generate.ts';
 import type { Recipe } from '../../diffusion/recipe.ts';
 import type { DrawRequest } from '../../protocol/contract/generation.ts';
 import type { DeviceName } from '../../runtime/device.ts';
-import { keepPicture } from '../pictures.ts';
+import { keepForClient } from '../outbox.ts';
 import { awaitMemory, type Surroundings } from './memory-gate.ts';
 import type { Drawn, Progress } from './messages.ts';
 
@@ -59,7 +59,7 @@ export class Drawing {
         tell({ at: 'step', picture, step, steps });
         if (previewEvery !== undefined && step % previewEvery === 0 && step < steps) {
           const { width, height, pixels } = await preview();
-          const kept = keepPicture(await encodePng({ width, height, rgb: pixels }));
+          const kept = keepForClient(await encodePng({ width, height, rgb: pixels }));
           tell({ at: 'preview', picture, step, ...kept });
         }
         // Computing blocks this thread: between steps it hears whether the request was given up.
@@ -70,7 +70,7 @@ export class Drawing {
     return Promise.all(
       pictures.map(async (picture) => ({
         seed: picture.seed,
-        ...keepPicture(await drawnPng(picture, { ...recipe, seed: picture.seed })),
+        ...keepForClient(await drawnPng(picture, { ...recipe, seed: picture.seed })),
         ...{ width: picture.width, height: picture.height },
       })),
     );

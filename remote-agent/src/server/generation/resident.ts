@@ -7,7 +7,7 @@ import { takeLock } from '../../jobs/lock.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
 import { problemOf } from '../../protocol/validate.ts';
 import { toFailure } from '../failure.ts';
-import { removeOldPictures } from '../pictures.ts';
+import { emptyOutbox } from '../outbox.ts';
 import { sayToGenerator } from './dial.ts';
 import { Drawing, givenUp } from './drawing.ts';
 import { isTraining, surroundings } from './memory-gate.ts';
@@ -148,7 +148,7 @@ export async function runResident(key: GeneratorKey): Promise<void> {
     throw cause;
   }
   try {
-    removeOldPictures();
+    emptyOutbox();
     const resident = new Resident(key);
     // Under the lock, a socket that lies here is that of a generator that was killed.
     rmSync(socket, { force: true });
