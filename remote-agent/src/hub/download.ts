@@ -20,12 +20,12 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with how many bytes are there. */
   readonly onBytes?: (bytes: number) => void;
-  /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 500. */
+  /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 200. */
   readonly pause?: number;
 }
 
 /** Repetitions without a single new byte after which a download is given up. */
-const mostRepeats = 6;
+const mostRepeats = 8;
 
 /**
  * Downloads a file. What came before a cut is gone on from, in this call and in the next one, as long as the server
@@ -67,7 +67,7 @@ export async function download(address: URL, target: string, options: DownloadOp
           where: shown(address),
           hint: `it goes on from byte ${sizeOf(partial)} when it is repeated (${reasonOf(cause)})`,
         });
-      await rest((options.pause ?? 500) * 2 ** repeats, options.signal);
+      await rest((options.pause ?? 200) * 2 ** repeats, options.signal);
     }
   }
   renameSync(partial, target);
