@@ -18,8 +18,8 @@ export interface DownloadOptions {
   readonly size?: number | undefined;
   readonly digest?: Digest | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with how many bytes are there. */
-  readonly onBytes?: (bytes: number) => void;
+  /** Called with how many bytes are there, of how many where the server tells. */
+  readonly onBytes?: (bytes: number, total: number | undefined) => void;
   /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 200. */
   readonly pause?: number;
 }
@@ -34,7 +34,7 @@ const mostRepeats = 8;
  */
 export async function download(address: URL, target: string, options: DownloadOptions = {}): Promise<void> {
   if (existsSync(target)) {
-    if (await isRight(target, options)) return options.onBytes?.(statSync(target).size);
+    if (await isRight(target, options)) return options.onBytes?.(sizeOf(target), sizeOf(target));
     rmSync(target, { force: true });
   }
   mkdirSync(dirname(target), { recursive: true });
@@ -109,7 +109,7 @@ async function fetchRest(address: URL, partial: string, options: DownloadOptions
       await file.write(part as Buffer);
       at += (part as Buffer).length;
       if (size !== undefined && at > size) break;
-      onBytes?.(at);
+      onBytes?.(at, size ?? (Number.isFinite(total) ? total : undefined));
     }
     await file.sync();
   } finally {

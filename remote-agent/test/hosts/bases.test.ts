@@ -150,7 +150,7 @@ it('refuses to delete a base that came with the agent, or that a waiting job nee
     mkdirSync(join(root, 'runs'), { recursive: true });
     const directory = join(root, 'runs/waiting');
     createJob(directory, specFor(subject, {}, '2026-01-02T03:04:05.000Z'));
-    enqueue(directory);
+    enqueue(directory, 'test');
   } finally {
     if (before === undefined) delete process.env.PARA_HOME;
     else process.env.PARA_HOME = before;

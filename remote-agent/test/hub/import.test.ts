@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -19,6 +18,7 @@ import { type ImportProgress, importRemote } from '../../src/hub/import.ts';
 import { parseRemote } from '../../src/hub/source.ts';
 import { deleteBase } from '../../src/server/bases/places.ts';
 import { filesOf, HubServer } from './server.ts';
+import { zipOf } from './zip.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-hub-'));
 const optimum = join(import.meta.dirname, '../golden/bases/tiny-optimum');
@@ -152,7 +152,7 @@ describe('a base in an archive', () => {
   const bytesOf = async (name: string): Promise<Buffer> => {
     mkdirSync(folder, { recursive: true });
     const file = join(folder, name);
-    if (name.endsWith('.zip')) execFileSync('python3', ['-m', 'zipfile', '-c', file, optimum]);
+    if (name.endsWith('.zip')) writeFileSync(file, zipOf(filesOf(optimum)));
     else await create({ file, gzip: name.endsWith('gz'), cwd: join(optimum, '..') }, ['tiny-optimum']);
     return readFileSync(file);
   };
