@@ -1,6 +1,9 @@
+import type { Base } from '../diffusion/base.ts';
 import { checkBase } from '../diffusion/base-check.ts';
 import { importBase, listBases } from '../diffusion/base-import.ts';
-import { bold, bytes, green, red, say } from './output.ts';
+import { importRemote } from '../hub/import.ts';
+import { parseRemote, type RemoteSource, usualToken } from '../hub/source.ts';
+import { bold, bytes, green, Progress, red, say } from './output.ts';
 
 /** `para base list`. */
 export function baseListCommand(): void {
@@ -12,11 +15,58 @@ export function baseListCommand(): void {
     );
 }
 
-/** `para base import PATH [--name NAME]`. */
-export function baseImportCommand(path: string, name: string | undefined): void {
-  const base = importBase(path, name);
+export interface BaseImportOptions {
+  readonly name?: string;
+  readonly endpoint?: string;
+  readonly revision?: string;
+}
+
+/** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
+export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
+  const source = baseSource(place, options);
+  const base = source ? await fetchBase(source, options.name) : importBase(place, options.name);
   say(`${green('imported')} ${base.name}  ${base.directory}`);
 }
+
+/** What is fetched for a place that is no path, with what the options and the environment say of hub and token. */
+export function baseSource(
+  place: string,
+  { endpoint, revision }: Omit<BaseImportOptions, 'name'>,
+): RemoteSource | undefined {
+  const source = parseRemote(place);
+  if (!source) return undefined;
+  const token = usualToken();
+  return source.kind === 'url'
+    ? source
+    : {
+        ...source,
+        ...(endpoint ? { endpoint } : {}),
+        ...(revision ? { revision } : {}),
+        ...(token ? { token } : {}),
+      };
+}
+
+async function fetchBase(source: RemoteSource, name: string | undefined): Promise<Base> {
+  const control = new AbortController();
+  const stop = () => control.abort();
+  process.on('SIGINT', stop);
+  let bar: Progress | undefined;
+  try {
+    return await importRemote(source, {
+      ...{ name, signal: control.signal },
+      onProgress: ({ phase, file, doneBytes, totalBytes }) => {
+        if (phase !== 'downloading') return;
+        bar ??= new Progress('download', megabytes(totalBytes ?? 0), 0, 'MB');
+        bar.update(megabytes(doneBytes), file);
+      },
+    });
+  } finally {
+    process.off('SIGINT', stop);
+    bar?.stop();
+  }
+}
+
+const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** `para base check NAME|PATH`: what every part is, and what does not work; returns the exit code. */
 export async function baseCheckCommand(nameOrPath: string): Promise<number> {

@@ -118,9 +118,14 @@ base
 base
   .command('import')
   .description('take a base into your own folder')
-  .argument('<path>', 'folder of an exported model')
+  .argument(
+    '<place>',
+    'folder of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
+  )
   .option('--name <name>', "name to give it (default: its folder's)")
-  .action(async (path, options) => (await import('./base.ts')).baseImportCommand(path, options.name));
+  .option('--endpoint <url>', 'hub to ask (default: $PARA_HUB_ENDPOINT, else huggingface.co)')
+  .option('--revision <name>', 'branch, tag or commit on the hub')
+  .action(async (place, options) => (await import('./base.ts')).baseImportCommand(place, options));
 base
   .command('check')
   .description('load every part of a base and report')

@@ -72,6 +72,7 @@ export function importBase(path: string, name = basename(path), request?: string
       hint: 'choose another name, or remove that folder first',
     });
   }
+  removeLeftovers(dirname(target));
   const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
   try {
     for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
@@ -83,6 +84,25 @@ export function importBase(path: string, name = basename(path), request?: string
     throw diskError(cause, target);
   }
   return openBase(target);
+}
+
+/** Removes what imports and deletions that were killed left in a folder; those of living processes stay. */
+export function removeLeftovers(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    const pid = /^\..+\.(\d+)\.(part|deleted)$/.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid)))
+      rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 const requestFile = '.request';

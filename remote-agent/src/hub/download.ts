@@ -18,14 +18,14 @@ export interface DownloadOptions {
   readonly size?: number | undefined;
   readonly digest?: Digest | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with how many bytes are there. */
-  readonly onBytes?: (bytes: number) => void;
-  /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 500. */
+  /** Called with how many bytes are there, of how many where the server tells. */
+  readonly onBytes?: (bytes: number, total: number | undefined) => void;
+  /** Pause before the first repetition, in ms; doubled for each that follows without a byte. Default 200. */
   readonly pause?: number;
 }
 
 /** Repetitions without a single new byte after which a download is given up. */
-const mostRepeats = 6;
+const mostRepeats = 8;
 
 /**
  * Downloads a file. What came before a cut is gone on from, in this call and in the next one, as long as the server
@@ -34,7 +34,7 @@ const mostRepeats = 6;
  */
 export async function download(address: URL, target: string, options: DownloadOptions = {}): Promise<void> {
   if (existsSync(target)) {
-    if (await isRight(target, options)) return options.onBytes?.(statSync(target).size);
+    if (await isRight(target, options)) return options.onBytes?.(sizeOf(target), sizeOf(target));
     rmSync(target, { force: true });
   }
   mkdirSync(dirname(target), { recursive: true });
@@ -67,7 +67,7 @@ export async function download(address: URL, target: string, options: DownloadOp
           where: shown(address),
           hint: `it goes on from byte ${sizeOf(partial)} when it is repeated (${reasonOf(cause)})`,
         });
-      await rest((options.pause ?? 500) * 2 ** repeats, options.signal);
+      await rest((options.pause ?? 200) * 2 ** repeats, options.signal);
     }
   }
   renameSync(partial, target);
@@ -109,7 +109,7 @@ async function fetchRest(address: URL, partial: string, options: DownloadOptions
       await file.write(part as Buffer);
       at += (part as Buffer).length;
       if (size !== undefined && at > size) break;
-      onBytes?.(at);
+      onBytes?.(at, size ?? (Number.isFinite(total) ? total : undefined));
     }
     await file.sync();
   } finally {

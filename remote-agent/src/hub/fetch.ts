@@ -56,6 +56,8 @@ export async function get(
       },
       ...(signal ? { signal } : {}),
     });
+    // A connection may break before anybody reads: the reader is told then.
+    response.body.on('error', () => {});
     const plain = Object.fromEntries(
       Object.entries(response.headers).map(([name, value]) => [
         name,

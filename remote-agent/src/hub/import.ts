@@ -168,7 +168,11 @@ async function downloadArchive(
   await download(address, archive, {
     credential: credentialFor(token, address),
     ...{ signal, digest: sha256 ? { kind: 'sha256', hex: sha256 } : undefined },
-    onBytes: (doneBytes) => tell({ phase: 'downloading', file: name, doneBytes }),
+    onBytes: (doneBytes, totalBytes) =>
+      tell({
+        ...{ phase: 'downloading', file: name, doneBytes },
+        ...(totalBytes === undefined ? {} : { totalBytes }),
+      }),
   });
   tell({ phase: 'unpacking', file: name, doneBytes: existsSync(archive) ? statSync(archive).size : 0 });
   rmSync(files, { recursive: true, force: true });

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Base, openBase } from '../../diffusion/base.ts';
-import { importBase, importedBy } from '../../diffusion/base-import.ts';
+import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-import.ts';
 import { looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
 import { nameOf } from '../../hub/source.ts';
@@ -57,7 +57,9 @@ function fromBlobs(
       where: `${missing.path} (${missing.sha256})`,
       hint: 'send it first',
     });
-  const folder = join(paraHome(), 'downloads', `upload-${process.pid}`);
+  const downloads = join(paraHome(), 'downloads');
+  removeLeftovers(downloads);
+  const folder = join(downloads, `.upload.${process.pid}.part`);
   try {
     let doneBytes = 0;
     for (const { path, sha256 } of files) {
