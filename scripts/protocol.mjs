@@ -7,20 +7,35 @@ import { root } from './install.mjs';
 
 const out = join(root, '.cache/contract.mjs');
 await build({
-  entryPoints: [join(root, 'remote-agent/src/protocol/contract.ts')],
+  stdin: {
+    contents: `export * from './contract.ts'; export { WireSpec } from './spec.ts';`,
+    resolveDir: join(root, 'remote-agent/src/protocol'),
+    loader: 'ts',
+  },
   outfile: out,
   bundle: true,
   format: 'esm',
   platform: 'node',
   packages: 'external',
 });
-const { requests, notifications } = await import(out);
+const { requests, notifications, JobInfo, HostFacts, WireSpec } = await import(out);
 
+/** Shapes that come more than once: described once. */
+const shapes = new Map([
+  [JobInfo, ['JobInfo', 'A job as clients see it.']],
+  [HostFacts, ['HostFacts', 'What a host is.']],
+  [
+    WireSpec,
+    ['WireSpec', 'A training spec as it travels: pictures are blobs, the base is one the host has.'],
+  ],
+]);
 const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 const code = (text) => `\`${text}\``;
 
 /** A type in a few words; shapes that are used as members are written out below the row they belong to. */
 function typeOf(schema) {
+  const shape = shapes.get(schema);
+  if (shape) return `[${shape[0]}](#${shape[0].toLowerCase()})`;
   if (schema.const !== undefined) return code(JSON.stringify(schema.const));
   if (schema.anyOf) return [...new Set(schema.anyOf.map(typeOf))].join(' or ');
   if (schema.type === 'array')
@@ -34,7 +49,7 @@ function typeOf(schema) {
   if (schema.type === 'string')
     return schema.pattern
       ? `text like ${code(schema.pattern)}`
-      : `text${schema.maxLength ? ` of at most ${schema.maxLength} characters` : ''}`;
+      : `text${schema.maxLength < 100_000 ? ` of at most ${schema.maxLength} characters` : ''}`;
   return `${schema.type}${bounds(schema.minimum, schema.maximum)}`;
 }
 
@@ -51,7 +66,10 @@ function rows(schema, prefix = '') {
     const path = prefix ? `${prefix}.${name}` : name;
     const row = `| ${code(path)}${needed.has(name) ? '' : ' (optional)'} | ${cell(typeOf(member))} | ${cell(member.description ?? '')} |`;
     const inner = member.type === 'array' ? member.items : member;
-    const below = inner.type === 'object' ? rows(inner, member.type === 'array' ? `${path}[]` : path) : [];
+    const below =
+      inner.type === 'object' && !shapes.has(inner)
+        ? rows(inner, member.type === 'array' ? `${path}[]` : path)
+        : [];
     return [row, ...below];
   });
 }
@@ -59,7 +77,11 @@ function rows(schema, prefix = '') {
 const head = '| member | type | meaning |\n|---|---|---|\n';
 const table = (schema) => `${head}${rows(schema).join('\n')}`;
 const section = (schema, none) =>
-  Object.keys(schema.properties ?? {}).length === 0 ? `: ${none}.` : `:\n\n${table(schema)}`;
+  shapes.has(schema)
+    ? `: ${typeOf(schema)}.`
+    : Object.keys(schema.properties ?? {}).length === 0
+      ? `: ${none}.`
+      : `:\n\n${table(schema)}`;
 
 const requestPages = Object.entries(requests).map(
   ([name, { about, repeatable, params, result }]) => `### ${code(name)}
@@ -91,6 +113,8 @@ The rest of this page is made from the contract by \`npm run protocol\`.
 ${requestPages.join('\n')}
 ## Notifications
 ${noticePages.join('\n')}
+## Shapes
+${[...shapes].map(([schema, [name, about]]) => `### ${name}\n${about}\n\n${table(schema)}\n`).join('\n')}
 ## Events
 Each has \`seq\` (1, 2, 3, ... without a gap within a job), \`time\` (ISO 8601) and \`type\`. An agent that is newer may add members and types.
 
