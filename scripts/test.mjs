@@ -7,7 +7,7 @@ import { systemPackages } from './system-packages.mjs';
 
 await build();
 systemPackages();
-for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema'])
+for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema', 'check:protocol'])
   run('npm', ['run', '--silent', check]);
 
 const report = join(root, '.cache', 'tests.json');

@@ -95,6 +95,8 @@ async function watch(
             mirror.tell(job);
             hooks.onJob?.(job);
             over = hooks.once || isOver(job);
+            // The host was restarted: whoever watches the run wants it to go on.
+            if (job.state === 'interrupted' && !over) session.call('jobs/resume', { id }).catch(reject);
           }
           const fetched = files.fetch();
           fetched.then(() => {

@@ -1,3 +1,4 @@
+import { hostname, userInfo } from 'node:os';
 import { type ErrorCode, ParaError } from '../common/errors.ts';
 import { ClientEnd, RequestError } from '../protocol/connection.ts';
 import type { Method, NoticeParams, Params, Result } from '../protocol/contract.ts';
@@ -14,6 +15,9 @@ const startLimit = 60_000;
 const pingEvery = 15_000;
 /** Longer than a stall that a link survives. */
 const pingLimit = 45_000;
+
+/** Who asks, so that the jobs of several machines take turns on a host. */
+const clientName = () => `${userInfo().username}@${hostname()}`.slice(0, 200);
 
 /** Words that start the installed agent; the host's shell never sees a path made of input. */
 const agentWords = ({ root }: HostProfile, command: string) => [
@@ -109,7 +113,7 @@ export class HostSession {
       const hello = await client.call('handshake', {
         newest: protocolVersion,
         oldest: oldestProtocol,
-        client: 'para',
+        client: clientName(),
       });
       if (agree(hello) === undefined)
         throw new ParaError('protocol', 'The agent on the host speaks another protocol', {

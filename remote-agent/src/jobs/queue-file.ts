@@ -4,6 +4,7 @@ import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { runsFolder } from './job.ts';
 import { underLock } from './lock.ts';
+import { withReserve } from './reserve.ts';
 
 /** A job that waits or runs, as the queue knows it. */
 export interface QueueItem {
@@ -47,13 +48,15 @@ export function readQueue(): readonly QueueItem[] {
 
 /** Changes the queue in one step; nobody else changes it meanwhile. @returns what `change` returns as second */
 export function changeQueue<T>(change: (items: QueueItem[]) => readonly [readonly QueueItem[], T]): T {
-  return underLock(queueLock(), 'the queue', () => {
-    const before = readQueue();
-    const [after, result] = change([...before]);
-    if (JSON.stringify(after) !== JSON.stringify(before))
-      writeFileAtomic(queueFile(), `${JSON.stringify({ jobs: after }, null, 1)}\n`);
-    return result;
-  });
+  return withReserve(() =>
+    underLock(queueLock(), 'the queue', () => {
+      const before = readQueue();
+      const [after, result] = change([...before]);
+      if (JSON.stringify(after) !== JSON.stringify(before))
+        writeFileAtomic(queueFile(), `${JSON.stringify({ jobs: after }, null, 1)}\n`);
+      return result;
+    }),
+  );
 }
 
 /**

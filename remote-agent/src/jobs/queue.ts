@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -7,6 +7,7 @@ import { type JobState, jobFiles, readSpec, readStatus, runsFolder, writeStatus 
 import { lockHolder, takeLock } from './lock.ts';
 import { bootId } from './process-life.ts';
 import { changeQueue, fairPlace, type QueueItem, readQueue } from './queue-file.ts';
+import { homeReserve, keepReserve, withReserve } from './reserve.ts';
 import { fitsSlot } from './slots.ts';
 
 /** Lock of a slot: one supervisor, and so one job, at a time. */
@@ -91,7 +92,9 @@ export function moveTo(id: string, place: number): void {
 }
 
 /** Takes a job from the queue, or asks its trainer to save its state and stop; nothing where it is over. */
-export function cancel(directory: string): void {
+export const cancel = (directory: string): void => withReserve(() => cancelNow(directory));
+
+function cancelNow(directory: string): void {
   const { stop, claim } = jobFiles(directory);
   const over = () => isOver(readStatus(directory).state);
   if (over()) return;
@@ -170,8 +173,13 @@ export interface QueueState {
   readonly orphaned: readonly string[];
 }
 
+/** Temporary files in a host's own folders that are older are those of the dead, in ms. */
+const abandoned = 10_000;
+
 /** Takes off the queue what is over or did not survive a reboot, and tells what is left. */
 export function tidyQueue(): QueueState {
+  sweep(dirname(runsFolder()));
+  keepReserve(homeReserve());
   return changeQueue<QueueState>((items) => {
     const interrupted: string[] = [];
     const kept = items.flatMap((item): QueueItem[] => {
@@ -192,6 +200,30 @@ export function tidyQueue(): QueueState {
     const orphaned = new Set(kept.filter(isOrphan).map((item) => item.taken!.slot));
     return [kept, { interrupted, waiting: kept.filter((item) => !item.taken), orphaned: [...orphaned] }];
   });
+}
+
+/** Removes what processes that were killed in the middle of a write left behind. */
+function sweep(home: string): void {
+  for (const folder of [home, runsFolder(), join(home, 'slots')]) {
+    if (!existsSync(folder)) continue;
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      const isLeft =
+        /^\.[0-9a-f]{12}\.tmp$/.test(name) &&
+        Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) > abandoned;
+      if (isLeft) rmSync(path, { force: true });
+      if (name.endsWith('.lock') && !lockHolder(path)) releaseDead(path);
+    }
+  }
+}
+
+function releaseDead(lock: string): void {
+  try {
+    takeLock(lock)();
+  } catch (cause) {
+    // Somebody has it by now.
+    if (!(cause instanceof ParaError && cause.code === 'locked')) throw cause;
+  }
 }
 
 /**

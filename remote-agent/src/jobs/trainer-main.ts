@@ -1,17 +1,15 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
-import { appendFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
-import { diskError, removeUnfinished } from '../common/files.ts';
+import { removeUnfinished } from '../common/files.ts';
 import { lap } from '../common/lap.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
 import { jobFiles, readSpec, writeStatus } from './job.ts';
 import { takeLock } from './lock.ts';
-
-/** Bytes that are kept on the disk for the words about its being full: an event, a status, a few lines of log. */
-const reserveBytes = 64 << 10;
+import { keepReserve, spendReserve } from './reserve.ts';
 
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
@@ -72,16 +70,8 @@ async function main(directory: string): Promise<number> {
     return 1;
   } finally {
     log?.close();
-    rmSync(files.reserve, { force: true });
+    spendReserve(files.reserve);
     unlock();
-  }
-}
-
-function keepReserve(path: string): void {
-  try {
-    writeFileSync(path, Buffer.alloc(reserveBytes, 1));
-  } catch (cause) {
-    throw diskError(cause, path);
   }
 }
 
@@ -93,7 +83,7 @@ function report(
 ): void {
   const event = errorEvent(cause);
   const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-  if (event.code === 'disk') rmSync(jobFiles(directory).reserve, { force: true });
+  if (event.code === 'disk') spendReserve(jobFiles(directory).reserve);
   // The disk itself may be what failed: what can be told is told, one way or another.
   const attempts = [
     () => emit(event),

@@ -26,6 +26,16 @@ export function kickNotes({ interrupted, started, waiting, orphaned }: Kick): st
   ];
 }
 
+/** Starts what waits. A full disk keeps nobody out: whoever comes may be coming to make room. */
+async function lookAfterQueue(bundle: string): Promise<string[]> {
+  try {
+    return kickNotes(await kick(bundle));
+  } catch (cause) {
+    if (!(cause instanceof ParaError)) throw cause;
+    return [`the queue could not be looked after: ${cause.message}`];
+  }
+}
+
 const present = (notes: readonly (string | undefined)[]) => notes.filter((note) => note !== undefined);
 
 export function hostHandlers(context: ServerContext): HandlersOf<typeof hostRequests> {
@@ -42,7 +52,7 @@ export function hostHandlers(context: ServerContext): HandlersOf<typeof hostRequ
               : 'install its agent on the host: para host install NAME',
         });
       context.greet(theirs.client);
-      const notes = [...kickNotes(await kick(bundle)), ...(await standing())];
+      const notes = [...(await lookAfterQueue(bundle)), ...(await standing())];
       const home = dirname(runsFolder());
       return { newest: protocolVersion, oldest: oldestProtocol, agent: version, home, notes };
     },
