@@ -78,10 +78,9 @@ export class Progress {
 
   /** A line of its own; the bar goes on below it. */
   say(line: string): void {
-    if (!this.#bar) return say(line);
-    this.#bar.stop();
+    this.#bar?.stop();
     say(line);
-    this.#bar.start(this.#total, this.#value, { note: this.#note });
+    this.#bar?.start(this.#total, this.#value, { note: this.#note });
   }
 
   stop(): void {

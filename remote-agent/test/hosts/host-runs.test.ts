@@ -139,7 +139,8 @@ describe('a run on a host', () => {
     const home = join(work, 'leaver');
     const root = join(work, 'host-c');
     localHost('c', root, home);
-    const watcher = new Para(home, ['train', subject, '--host', 'c', '--json']);
+    // Long enough that it still runs when it is asked to stop, however slow this machine is.
+    const watcher = new Para(home, ['train', subject, '--host', 'c', '--steps', '20000', '--json']);
     await watcher.untilStep(5);
     watcher.child.kill('SIGINT');
     expect(await watcher.done).toBe(130);
@@ -155,7 +156,7 @@ describe('a run on a host', () => {
     expect(readEvents(jobFiles(join(other, 'runs', id)).events).map((e) => e.seq)).toEqual(
       readEvents(jobFiles(directory).events).map((e) => e.seq),
     );
-    await Para.run(home, ['resume', id]);
+    await Para.run(home, ['resume', id, '--steps', String(readStatus(directory).step + 20)]);
     expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
     expect(existsSync(join(root, 'runs', id, 'adapter.safetensors'))).toBe(true);
   });
