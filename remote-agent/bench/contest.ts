@@ -6,7 +6,7 @@ import { median } from './numbers.ts';
 export interface Side {
   readonly medianMs: number;
   readonly runs: number;
-  /** Resident memory of the whole process: with its libraries alone, and at its highest. */
+  /** Resident memory of the whole process: with its libraries alone, and at its highest; the latter on a GPU too. */
   readonly emptyBytes: number;
   readonly peakBytes: number;
   readonly devicePeakBytes?: number;
@@ -24,6 +24,14 @@ export interface Outcome {
 interface Ready {
   readonly library?: string;
   readonly emptyBytes: number;
+}
+
+export interface ContestOptions {
+  readonly rounds: number;
+  /** About how long one side runs before the other's turn. */
+  readonly blockMs: number;
+  /** Environments of the two sides. */
+  readonly env: readonly [NodeJS.ProcessEnv, NodeJS.ProcessEnv];
 }
 
 /** A program that runs its case as often as it is asked to, and says how long each took. */
@@ -82,14 +90,13 @@ class Contestant {
 /**
  * Lets two programs take turns on the same work, so that what else the machine does hits both alike.
  * @param ours, theirs commands that speak the line protocol of tools/bench/pytorch_worker.py
- * @param blockMs about how long one side runs before the other's turn
  */
 export async function contest(
   ours: readonly string[],
   theirs: readonly string[],
-  { rounds, blockMs, env }: { rounds: number; blockMs: number; env?: NodeJS.ProcessEnv },
+  { rounds, blockMs, env }: ContestOptions,
 ): Promise<Outcome> {
-  const sides = [ours, theirs].map((command) => new Contestant(command, env ?? process.env));
+  const sides = [ours, theirs].map((command, k) => new Contestant(command, env[k]!));
   try {
     const counts: number[] = [];
     for (const side of sides) {

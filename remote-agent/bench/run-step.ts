@@ -18,7 +18,8 @@ export interface TrainCase {
   readonly device?: DeviceName;
 }
 
-export async function openStep(what: TrainCase): Promise<() => Promise<void>> {
+/** Builds the engine; each call makes a step on the same batch and gives its loss. */
+export async function openStep(what: TrainCase): Promise<() => Promise<number>> {
   const base = openBase(what.base);
   const method = methodByName(what.method);
   const { batch } = what;
@@ -58,9 +59,11 @@ export async function openStep(what: TrainCase): Promise<() => Promise<void>> {
     ...{ kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
   });
   return async () => {
-    const { gradient } = await engine.run(await engine.coefficients(parameters), data);
-    const back = await engine.pullback(parameters, gradient);
+    const coefficients = await engine.coefficients(parameters);
+    const { loss, gradient } = await engine.run(coefficients, data);
+    const back = await engine.pullback(coefficients, gradient);
     clipToNorm(back, 1);
     optimizer.update(parameters, back, 1e-4);
+    return loss;
   };
 }

@@ -1,6 +1,6 @@
 // Our side of a contest: one case in a process of its own, in the line protocol of tools/bench/pytorch_worker.py.
 import { createInterface } from 'node:readline';
-import { resident } from './memory.ts';
+import { onGpu, resident } from './memory.ts';
 import { type GenerateCase, openGeneration } from './run-generation.ts';
 import { openStep, type TrainCase } from './run-step.ts';
 
@@ -10,7 +10,7 @@ const say = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`);
 
 const what = JSON.parse(process.argv[2]!) as WorkerCase;
 const emptyBytes = resident('VmRSS');
-const run = await (what.kind === 'step' ? openStep(what) : openGeneration(what));
+const run: () => Promise<unknown> = await (what.kind === 'step' ? openStep(what) : openGeneration(what));
 say({ ready: true, emptyBytes, loadedBytes: resident('VmRSS') });
 for await (const line of createInterface({ input: process.stdin })) {
   const times: number[] = [];
@@ -21,4 +21,4 @@ for await (const line of createInterface({ input: process.stdin })) {
   }
   say({ times });
 }
-say({ peakBytes: resident('VmHWM') });
+say({ peakBytes: resident('VmHWM'), devicePeakBytes: what.device === 'cuda' ? onGpu() : 0 });

@@ -12,6 +12,8 @@ number N on standard input with {"times": milliseconds of N runs}, and the end o
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,6 +35,14 @@ def memory(field: str) -> int:
         return 0
     line = next(x for x in status.read_text().splitlines() if x.startswith(field + ":"))
     return int(line.split()[1]) * 1024
+
+
+def on_gpu() -> int:
+    """Memory of the GPU that this process holds, in bytes; 0 where the driver's tool does not tell."""
+    fields = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+    said = subprocess.run(["nvidia-smi", *fields], capture_output=True, text=True, check=False).stdout
+    own = [line.split(", ")[1] for line in said.splitlines() if line.startswith(f"{os.getpid()},")]
+    return int(own[0]) * 2**20 if own and own[0].isdigit() else 0
 
 
 def training(args, device):
@@ -106,7 +116,7 @@ def main():
             settle()
             times.append(1000 * (time.perf_counter() - begin))
         say(times=times)
-    say(peakBytes=memory("VmHWM"), devicePeakBytes=torch.cuda.max_memory_allocated() if device.type == "cuda" else 0)
+    say(peakBytes=memory("VmHWM"), devicePeakBytes=on_gpu() if device.type == "cuda" else 0)
 
 
 if __name__ == "__main__":

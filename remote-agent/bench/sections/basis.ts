@@ -62,10 +62,11 @@ async function measureBasis(count: number, dOut: number, rank: number) {
     }
     return median(times);
   };
-  const { parameters: name, coefficientsGradient } = preparationNames;
+  const { parameters: name, kept, coefficientsGradient } = preparationNames;
   const basisMs = await time(() => prepare.run({ [name]: parameters }));
+  const made = await prepare.run({ [name]: parameters });
   const pullbackMs = await time(() =>
-    pullback.run({ [name]: parameters, [coefficientsGradient]: parameters }),
+    pullback.run({ [name]: parameters, [kept]: made[kept]!, [coefficientsGradient]: parameters }),
   );
   await prepare.release();
   await pullback.release();

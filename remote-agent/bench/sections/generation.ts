@@ -1,7 +1,7 @@
 import { contest, type Outcome } from '../contest.ts';
 import { megabytes } from '../numbers.ts';
 import { markdown, type Section } from '../section.ts';
-import { commands, environment } from './pytorch.ts';
+import { commands, environments } from './pytorch.ts';
 
 /** Text to picture against a diffusers pipeline: same prompt, steps, scheduler, guidance and size. */
 export const generation: Section<Outcome> = {
@@ -9,7 +9,7 @@ export const generation: Section<Outcome> = {
   needsTorch: true,
   async measure({ base, torch, threads, say }) {
     const outcome = await contest(...commands({ kind: 'generate', base }, torch!, threads), {
-      ...{ rounds: 7, blockMs: 1500, env: environment(threads) },
+      ...{ rounds: 7, blockMs: 1500, env: environments(threads) },
     });
     say(`generation: ${outcome.ratio.toFixed(2)} x as fast`);
     return [outcome];

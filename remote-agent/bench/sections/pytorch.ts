@@ -27,12 +27,11 @@ export function commands(
   return [[process.execPath, worker, JSON.stringify(what)], theirs];
 }
 
-/** What both sides' processes are given. */
-export const environment = (threads: number): NodeJS.ProcessEnv => ({
-  ...process.env,
-  OMP_NUM_THREADS: String(threads),
-  HF_HUB_OFFLINE: '1',
-});
+/** What the two sides' processes are given. */
+export const environments = (threads: number): [NodeJS.ProcessEnv, NodeJS.ProcessEnv] => [
+  process.env,
+  { ...process.env, OMP_NUM_THREADS: String(threads), HF_HUB_OFFLINE: '1' },
+];
 
 /** Our whole step against PyTorch eager with PEFT: same base, batch, adapter, optimiser and threads. */
 export const pytorch: Section<TorchRow> = {
@@ -45,7 +44,7 @@ export const pytorch: Section<TorchRow> = {
         const rank = method === 'lora' ? 16 : 2;
         const what = { kind: 'step', base, method, rank, batch, memory: 'fast' } as const;
         const outcome = await contest(...commands(what, torch!, threads), {
-          ...{ rounds: 9, blockMs: 800, env: environment(threads) },
+          ...{ rounds: 9, blockMs: 800, env: environments(threads) },
         });
         rows.push({ method, batch, rank, ...outcome });
         say(`pytorch ${method} batch ${batch}: ${outcome.ratio.toFixed(2)} x as fast`);

@@ -90,6 +90,7 @@ export type LayerOperator = Projection | Addition;
 export const preparationNames = {
   parameters: 'parameters',
   coefficients: 'coefficients',
+  kept: 'kept',
   coefficientsGradient: 'coefficients_gradient',
   parametersGradient: 'parameters_gradient',
 } as const;
@@ -108,9 +109,15 @@ export interface Method {
    * the caller has declared. Types of new values are recorded where those of the layer's output are known.
    */
   attach(graph: Graph, plan: AdapterPlan, coefficients: string): void;
-  /** Graph parameters f32[n] -> coefficients f32[m], run before each step; absent: they are the same vector. */
+  /**
+   * Graph parameters f32[n] -> coefficients f32[m] and kept (anything that the pullback wants), run before each step;
+   * absent: parameters and coefficients are the same vector.
+   */
   prepareGraph?(plan: AdapterPlan): Graph;
-  /** Graph (parameters f32[n], coefficients_gradient f32[m]) -> parameters_gradient f32[n]; absent: the same. */
+  /**
+   * Graph (parameters f32[n], kept, coefficients_gradient f32[m]) -> parameters_gradient f32[n]; there where
+   * `prepareGraph` is.
+   */
   pullbackGraph?(plan: AdapterPlan): Graph;
   /** The trained tensors under names relative to the layer (`<path>.<part>`), as adapter files hold them. */
   tensors(plan: AdapterPlan, parameters: Float32Array): Map<string, FloatTensor>;

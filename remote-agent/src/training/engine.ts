@@ -1,4 +1,4 @@
-import { type AdapterPlan, type Method, preparationNames } from '../adapters/method.ts';
+import { type AdapterPlan, type Method, preparationNames as names } from '../adapters/method.ts';
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import type { Base } from '../diffusion/base.ts';
@@ -22,6 +22,13 @@ export interface StepBatch {
   readonly hidden: Float32Array;
   readonly pooled: Float32Array;
   readonly timeIds: Float32Array;
+}
+
+/** What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. */
+export interface Coefficients {
+  readonly parameters: Float32Array;
+  readonly values: Float32Array;
+  readonly kept?: Tensor;
 }
 
 /** The names and shapes under which a base's U-Net is fed for a batch of these sizes. */
@@ -111,26 +118,26 @@ export class StepEngine {
   }
 
   /** What the step graph reads for these parameters (PaRa: the orthonormal bases). */
-  async coefficients(parameters: Float32Array): Promise<Float32Array> {
-    if (!this.#prepare) return parameters;
-    const out = await this.#prepare.run({
-      [preparationNames.parameters]: f32([parameters.length], parameters),
-    });
-    return toFloats(out[preparationNames.coefficients]!);
+  async coefficients(parameters: Float32Array): Promise<Coefficients> {
+    if (!this.#prepare) return { parameters, values: parameters };
+    const out = await this.#prepare.run({ [names.parameters]: f32([parameters.length], parameters) });
+    return { parameters, values: toFloats(out[names.coefficients]!), kept: out[names.kept]! };
   }
 
-  /** Turns a gradient in the coefficients into one in the parameters. */
-  async pullback(parameters: Float32Array, gradient: Float32Array): Promise<Float32Array> {
-    if (!this.#pullback) return gradient;
+  /** Turns a gradient in the coefficients into one in the parameters that they were made from. */
+  async pullback(coefficients: Coefficients, gradient: Float32Array): Promise<Float32Array> {
+    const { parameters, kept } = coefficients;
+    if (!this.#pullback || !kept) return gradient;
     const out = await this.#pullback.run({
-      [preparationNames.parameters]: f32([parameters.length], parameters),
-      [preparationNames.coefficientsGradient]: f32([gradient.length], gradient),
+      [names.parameters]: f32([parameters.length], parameters),
+      [names.kept]: kept,
+      [names.coefficientsGradient]: f32([gradient.length], gradient),
     });
-    return toFloats(out[preparationNames.parametersGradient]!);
+    return toFloats(out[names.parametersGradient]!);
   }
 
   /** Loss of a batch and its gradient in the coefficients (absent in an engine made with `lossOnly`). */
-  async run(coefficients: Float32Array, batch: StepBatch): Promise<{ loss: number; gradient: Float32Array }> {
+  async run({ values }: Coefficients, batch: StepBatch): Promise<{ loss: number; gradient: Float32Array }> {
     const { ports } = this.#base.unet;
     const { batch: n, latentChannels, latentHeight, latentWidth } = this.#shapes;
     const latent = [n, latentChannels, latentHeight, latentWidth];
@@ -139,7 +146,7 @@ export class StepEngine {
       [ports.sample.name]: tensorOf(ports.sample.type, latent, batch.noisy),
       [ports.timestep.name]: tensorOf(ports.timestep.type, [n], batch.timesteps),
       [ports.hidden.name]: tensorOf(ports.hidden.type, inputs[ports.hidden.name]!, batch.hidden),
-      [stepNames.coefficients]: f32([coefficients.length], coefficients),
+      [stepNames.coefficients]: f32([values.length], values),
       [stepNames.target]: f32(latent, batch.target),
       [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
     };

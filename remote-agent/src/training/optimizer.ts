@@ -68,11 +68,19 @@ export class Optimizer {
   }
 }
 
-/** Euclidean norm of a vector, summed in f64 in index order; NaN or Infinity show through. */
+/** Euclidean norm of a vector, summed in f64 in a fixed order; NaN or Infinity show through. */
 export function norm(vector: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += vector[i]! * vector[i]!;
-  return Math.sqrt(sum);
+  // Four sums at once: one alone waits for each of its additions.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = vector.length - (vector.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += vector[i]! * vector[i]!;
+    b += vector[i + 1]! * vector[i + 1]!;
+    c += vector[i + 2]! * vector[i + 2]!;
+    d += vector[i + 3]! * vector[i + 3]!;
+  }
+  for (let i = whole; i < vector.length; i++) a += vector[i]! * vector[i]!;
+  return Math.sqrt(a + b + (c + d));
 }
 
 /** Scales `gradient` in place to at most `limit` (0: no limit) and returns its norm before that. */

@@ -6,7 +6,7 @@ import type { TrainSpec } from '../subject/train-spec.ts';
 import { saveAdapterFile } from './adapter-output.ts';
 import { trainingBatch } from './batches.ts';
 import { saveState } from './checkpoint.ts';
-import type { StepEngine } from './engine.ts';
+import type { Coefficients, StepEngine } from './engine.ts';
 import type { TrainHooks } from './events.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { clipToNorm } from './optimizer.ts';
@@ -47,14 +47,14 @@ export async function train(
   }
 }
 
-/** Mean loss of a step's passes and their summed gradient in the coefficients, and the engine that ran last. */
+/** Mean loss of a step's passes, their summed gradient in the coefficients, and the engine that ran last. */
 async function passes(
   run: Run,
   step: number,
-): Promise<{ loss: number; sum: Float32Array; engine: StepEngine }> {
+): Promise<{ loss: number; sum: Float32Array; coefficients: Coefficients; engine: StepEngine }> {
   const { training } = run.spec;
   let engine: StepEngine | undefined;
-  let coefficients: Float32Array | undefined;
+  let coefficients: Coefficients | undefined;
   let sum: Float32Array | undefined;
   let loss = 0;
   for (let pass = 0; pass < training.accumulation; pass++) {
@@ -75,7 +75,7 @@ async function passes(
     if (sum) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + made.gradient[i]!;
     else sum = made.gradient;
   }
-  return { loss, sum: sum!, engine: engine! };
+  return { loss, sum: sum!, coefficients: coefficients!, engine: engine! };
 }
 
 async function makeStep(run: Run): Promise<void> {
@@ -83,11 +83,11 @@ async function makeStep(run: Run): Promise<void> {
   const { training } = spec;
   const start = process.hrtime.bigint();
   const step = state.step + 1;
-  const { loss, sum, engine } = await passes(run, step);
+  const { loss, sum, coefficients, engine } = await passes(run, step);
   const count = training.accumulation;
   if (count > 1) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / count;
   lap('gradient sum');
-  const gradient = await engine.pullback(state.parameters, sum);
+  const gradient = await engine.pullback(coefficients, sum);
   lap('pullback');
   const gradientNorm = clipToNorm(gradient, training.clip);
   if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
@@ -121,7 +121,7 @@ async function makeStep(run: Run): Promise<void> {
 
 /** Mean loss over the fixed validation batches. */
 async function validate({ sessions, state, validation }: Run): Promise<number> {
-  let coefficients: Float32Array | undefined;
+  let coefficients: Coefficients | undefined;
   let sum = 0;
   for (const { group, batch } of validation) {
     const engine = await sessions.loss(group);

@@ -46,16 +46,18 @@ async function trainable(name: MethodName, settings: object) {
     /** Summed in f64, so that differences of it are not lost. */
     async evaluate(parameters: Float32Array): Promise<{ loss: number; gradient: Float32Array }> {
       const prepare = method.prepareGraph?.(plan);
-      const coefficients = prepare
-        ? (await runGraph(prepare, { parameters: vector(parameters) })).coefficients!
-        : vector(parameters);
+      const prepared = prepare && (await runGraph(prepare, { parameters: vector(parameters) }));
+      const coefficients = prepared ? prepared.coefficients! : vector(parameters);
       const out = await session.run({ x: picture(), coefficients });
       const total = (out[product]!.data as Float32Array).reduce((sum, x) => sum + x, 0);
       const raw = out[gradient]!;
       const pullback = method.pullbackGraph?.(plan);
       const final = pullback
-        ? (await runGraph(pullback, { parameters: vector(parameters), coefficients_gradient: raw }))
-            .parameters_gradient!
+        ? (
+            await runGraph(pullback, {
+              ...{ parameters: vector(parameters), kept: prepared!.kept!, coefficients_gradient: raw },
+            })
+          ).parameters_gradient!
         : raw;
       return { loss: total, gradient: final.data as Float32Array };
     },

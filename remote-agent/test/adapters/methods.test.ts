@@ -171,8 +171,11 @@ test('the gradient of PaRa is exact: closed form against central differences thr
   const gradient = new Float32Array(plan.coefficientCount);
   const values = Float64Array.from(parameters);
   loss(values, gradient);
+  const given = { parameters: f32([parameters.length], parameters) };
+  const { kept } = await runGraph(para.prepareGraph!(plan), given);
   const out = await runGraph(para.pullbackGraph!(plan), {
-    parameters: f32([parameters.length], parameters),
+    ...given,
+    kept: kept!,
     coefficients_gradient: f32([gradient.length], gradient),
   });
   const found = out.parameters_gradient!.data as Float32Array;

@@ -31,7 +31,7 @@ describe('a step graph', () => {
         timeIds: input('time_ids'),
       });
       expect(Math.abs(loss / tensors.get(`${name}.loss`)!.data[0]! - 1)).toBeLessThan(1e-5);
-      const found = method.tensors(engine.plan, await engine.pullback(parameters, gradient));
+      const found = method.tensors(engine.plan, await engine.pullback(coefficients, gradient));
       const wanted = under(tensors, `${name}.grad.`);
       expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort());
       const errors = [...wanted].map(([key, { data }]) => ({
@@ -75,7 +75,8 @@ describe('fifty training steps', () => {
           const size = noises.length / dims[0]!;
           const noise = noises.slice(step * size, (step + 1) * size);
           const made = noisedExample(row('latents', i), noise, alphas[times[step]!]!, 'epsilon', null);
-          const { loss, gradient } = await engine.run(await engine.coefficients(parameters), {
+          const coefficients = await engine.coefficients(parameters);
+          const { loss, gradient } = await engine.run(coefficients, {
             noisy: made.noisy,
             target: made.target,
             weights: Float32Array.of(1),
@@ -84,7 +85,7 @@ describe('fifty training steps', () => {
             pooled: row('pooled', i),
             timeIds: row('time_ids', i),
           });
-          optimizer.update(parameters, await engine.pullback(parameters, gradient), rate);
+          optimizer.update(parameters, await engine.pullback(coefficients, gradient), rate);
           worst = Math.max(worst, Math.abs(loss / wanted[step]! - 1));
         }
         const graph = loadGraph(tinyBase().unet.path);

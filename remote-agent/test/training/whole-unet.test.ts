@@ -67,7 +67,8 @@ describe.each(names)('the U-Net of %s', (base) => {
       const method = methodByName(name);
       const parameters = method.fromTensors(engine.plan, start);
       const times = [...input('timesteps')];
-      const { loss, gradient } = await engine.run(await engine.coefficients(parameters), {
+      const coefficients = await engine.coefficients(parameters);
+      const { loss, gradient } = await engine.run(coefficients, {
         noisy: input('latents'),
         target: input('target'),
         weights: Float32Array.of(1, 1),
@@ -77,7 +78,7 @@ describe.each(names)('the U-Net of %s', (base) => {
         timeIds: input('time_ids'),
       });
       expect(Math.abs(loss / tensors.get(`${name}.loss`)!.data[0]! - 1)).toBeLessThan(1e-5);
-      const found = method.tensors(engine.plan, await engine.pullback(parameters, gradient));
+      const found = method.tensors(engine.plan, await engine.pullback(coefficients, gradient));
       const wanted = under(tensors, `${name}.grad.`);
       expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort());
       let worst = { key: '', error: 0 };
@@ -135,13 +136,14 @@ describe.each(parityBases)('fifty steps on %s', (base) => {
             metadata.prediction as 'epsilon' | 'v_prediction',
             null,
           );
-          const { loss, gradient } = await engine.run(await engine.coefficients(parameters), {
+          const coefficients = await engine.coefficients(parameters);
+          const { loss, gradient } = await engine.run(coefficients, {
             ...{ noisy: made.noisy, target: made.target, weights: Float32Array.of(1), timesteps: [t] },
             ...{ hidden: hidden!(i), pooled: pooled!(i), timeIds: ids!(i) },
           });
           optimizer.update(
             parameters,
-            await engine.pullback(parameters, gradient),
+            await engine.pullback(coefficients, gradient),
             Number(metadata[`rate.${run}`]),
           );
           worst = Math.max(worst, Math.abs(loss / losses[step]! - 1));
