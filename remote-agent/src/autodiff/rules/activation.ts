@@ -49,12 +49,30 @@ register(['Gelu'], ({ node, emit, outputs: [g] }) => {
   return [emit.mul(g!, emit.add(phi, emit.mul(x, density)))];
 });
 
-register(['Softmax'], ({ node, emit, outputs: [g] }) => {
+// y (g - sum(g y)) along the axis. Of attention probabilities y with c = y v and g = gc v^T, that sum is the one of gc c
+// (Dao et al. 2022, "FlashAttention", appendix B.2), which is as long as a head is wide instead of as the tokens are many.
+register(['Softmax'], ({ node, emit, outputs: [g], consumers }) => {
   const y = node.output[0]!;
-  const rank = emit.shape(y).length;
+  const shape = emit.shape(y);
   const given = node.attribute.find((a) => a.name === 'axis');
   const axis = given ? Number(given.i) : -1;
+  const last = axis === -1 || axis === shape.length - 1;
+  const product = emit.madeBy(g!);
+  const reader = consumers(y).find((one) => one.opType === 'MatMul' && one.input[0] === y);
+  if (last && product?.type === 'MatMul' && reader && consumers(y).length === 1) {
+    const [outer, turned] = product.inputs as [string, string];
+    const c = reader.output[0]!;
+    const isValues = emit.madeBy(turned)?.inputs[0] === reader.input[1];
+    if (
+      isValues &&
+      emit.shape(outer).join() === emit.shape(c).join() &&
+      emit.shape(c).at(-1)! < shape.at(-1)!
+    ) {
+      const sum = emit.reduce('ReduceSum', emit.mul(outer, c), [shape.length - 1], true);
+      return [emit.mul(y, emit.sub(g!, sum))];
+    }
+  }
   const weighted = emit.mul(g!, y);
-  const sum = emit.reduce('ReduceSum', weighted, [axis < 0 ? axis + rank : axis], true);
+  const sum = emit.reduce('ReduceSum', weighted, [axis < 0 ? axis + shape.length : axis], true);
   return [emit.sub(weighted, emit.mul(y, sum))];
 });
