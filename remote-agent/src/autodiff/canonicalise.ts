@@ -10,7 +10,7 @@ import { asRows } from './rows.ts';
  * Rewrites forward patterns of exporters into equal ones whose gradients need fewer operators: an instance
  * normalisation without scale and bias (how exporters write group normalisation) becomes a layer normalisation,
  * which tells its mean and deviation; the error-function form of GELU becomes one Gelu operator; where queries and keys
- * are scaled by half each, queries alone are; and layers work on rows (see `asRows`).
+ * are scaled by half each, queries alone are; and layers work on rows (see `asRows`). Of the operator set of `liftOpset`.
  */
 export function canonicalise(graph: Graph): void {
   const emit = new Emitter(graph);
@@ -130,6 +130,5 @@ function asGelu(
   )
     at = times;
   if (!at || emit.graph.types.get(x)?.type !== DataType.FLOAT) return undefined;
-  if (graph.opset() < 20) graph.setOpset(20);
   return { at, gelu: graph.makeNode('Gelu', [x], { outputs: [at.output[0]!], hint: at.name || 'gelu' }) };
 }

@@ -17,14 +17,13 @@ register(['Relu'], ({ node, emit, outputs: [g] }) => {
   return [emit.mul(g!, emit.op('Sign', [y], emit.shape(y)))];
 });
 
-const gaussian = (emit: Emitter, x: string, halfSquare: number, scale: number) => {
-  const square = emit.mul(emit.mul(x, x), emit.scalar(-halfSquare));
-  return emit.mul(emit.op('Exp', [square], emit.shape(x)), emit.scalar(scale));
-};
+/** scale exp(-u^2). */
+const gaussian = (emit: Emitter, u: string, scale: number) =>
+  emit.op('Exp', [emit.sub(emit.scalar(Math.log(scale)), emit.mul(u, u))], emit.shape(u));
 
 // d erf(x) / dx = 2 / sqrt(pi) exp(-x^2)
 register(['Erf'], ({ node, emit, outputs: [g] }) => [
-  emit.mul(g!, gaussian(emit, node.input[0]!, 1, 1.1283791670955126)),
+  emit.mul(g!, gaussian(emit, node.input[0]!, 1.1283791670955126)),
 ]);
 
 // Hendrycks & Gimpel 2016: exact x Phi(x), or its tanh approximation.
@@ -43,9 +42,10 @@ register(['Gelu'], ({ node, emit, outputs: [g] }) => {
     const sum = emit.add(emit.add(t, emit.scalar(1)), right);
     return [emit.mul(g!, emit.mul(sum, emit.scalar(0.5)))];
   }
-  const erf = emit.op('Erf', [emit.mul(x, emit.scalar(Math.SQRT1_2))], shape);
+  const u = emit.mul(x, emit.scalar(Math.SQRT1_2));
+  const erf = emit.op('Erf', [u], shape);
   const phi = emit.mul(emit.add(erf, emit.scalar(1)), emit.scalar(0.5));
-  const density = gaussian(emit, x, 0.5, 0.3989422804014327);
+  const density = gaussian(emit, u, 0.3989422804014327);
   return [emit.mul(g!, emit.add(phi, emit.mul(x, density)))];
 });
 
