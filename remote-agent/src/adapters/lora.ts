@@ -15,8 +15,8 @@ const partB = 'lora_B.weight';
 /**
  * LoRA: `y = y0 + scale * B A x` (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section
  * 4.1), A Kaiming-uniform and B zero at the start as in PEFT, no dropout. For a convolution A is a convolution of
- * the layer's kernel and B a 1 x 1 one. The flat vector holds per layer the matrices as the graph multiplies by
- * them: linear [dIn, r] then [r, dOut]; convolution [r, dIn, kh, kw] then [dOut, r].
+ * the layer's kernel and B a 1 x 1 one. The flat vector holds per layer A as the graph multiplies by it, linear
+ * [dIn, r] or convolution [r, dIn, kh, kw], then B [dOut, r].
  */
 export const lora: Method = {
   name: 'lora',
@@ -57,30 +57,42 @@ export const lora: Method = {
 
   attach(graph, plan, coefficients) {
     const rewiring = new Rewiring(graph);
-    for (const layer of plan.layers) {
-      const sites = layer.nodes.map((node) => rewiring.open(node));
-      const type = sites[0]!.type?.type ?? DataType.FLOAT;
-      const { path, rank, dIn, dOut, offset, kernel } = layer;
-      const conv = layer.kind === 'conv';
+    const sites = plan.layers.map((layer) => layer.nodes.map((node) => rewiring.open(node)));
+    const types = sites.map(([first]) => first!.type?.type ?? DataType.FLOAT);
+    rewiring.openStart();
+    const parts = rewiring.parts(
+      coefficients,
+      plan.layers.flatMap(({ path, rank, dIn, dOut, kernel, kind }, i) => {
+        const dims = kind === 'conv' ? [rank, dIn, ...kernel] : [dIn, rank];
+        const type = types[i]!;
+        return [
+          { dims, rank, hint: `${path}.lora_a`, type },
+          { dims: [dOut, rank], rank, hint: `${path}.lora_b`, type },
+        ];
+      }),
+    );
+    plan.layers.forEach((layer, i) => {
+      const { path, rank, dOut, kind } = layer;
+      const type = types[i]!;
+      const a = parts[2 * i]!;
+      let b = parts[2 * i + 1]!;
       rewiring.openStart();
-      const dimsA = conv ? [rank, dIn, ...kernel] : [dIn, rank];
-      const dimsB = conv ? [dOut, rank] : [rank, dOut];
-      const a = rewiring.part(coefficients, offset, dimsA, `${path}.lora_a`, type);
-      const raw = rewiring.part(coefficients, offset + inputSize(layer) * rank, dimsB, `${path}.lora_b`);
-      const scaled =
-        plan.scale === 1
-          ? raw
-          : rewiring.emit('Mul', [raw, rewiring.scalar(plan.scale)], {
-              hint: `${path}.lora_b_scaled`,
-              type: DataType.FLOAT,
-              shape: dimsB,
-            });
-      const b = rewiring.converted(scaled, type, dimsB, `${path}.lora_b`);
-      for (const site of sites) {
+      if (plan.scale !== 1)
+        b = rewiring.emit(
+          'Mul',
+          [b, rewiring.converted(rewiring.scalar(plan.scale), type, [], 'lora_scale')],
+          {
+            hint: `${path}.lora_b_scaled`,
+            type,
+            shape: [dOut, rank],
+          },
+        );
+      if (kind === 'linear') b = rewiring.transposed(b, `${path}.lora_bt`);
+      for (const site of sites[i]!) {
         rewiring.resume(site);
         addToOutput(rewiring, site, layer, a, b, site.output);
       }
-    }
+    });
     rewiring.finish();
   },
 
@@ -98,7 +110,7 @@ export const lora: Method = {
       });
       found.set(`${path}.${partB}`, {
         dims: conv ? [dOut, rank, 1, 1] : [dOut, rank],
-        data: conv ? b : transposed(b, rank, dOut),
+        data: b,
       });
     }
     return found;
@@ -112,7 +124,7 @@ export const lora: Method = {
       const a = takeTensor(tensors, `${path}.${partA}`, conv ? [rank, dIn, ...kernel] : [rank, dIn]);
       const b = takeTensor(tensors, `${path}.${partB}`, conv ? [dOut, rank, 1, 1] : [dOut, rank]);
       values.set(conv ? a : transposed(a, rank, dIn), offset);
-      values.set(conv ? b : transposed(b, dOut, rank), offset + inputSize(layer) * rank);
+      values.set(b, offset + inputSize(layer) * rank);
     }
     return values;
   },

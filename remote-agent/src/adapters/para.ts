@@ -61,23 +61,25 @@ export const para: Method = {
 
   attach(graph, plan, coefficients) {
     const rewiring = new Rewiring(graph);
-    for (const layer of plan.layers) {
-      const sites = layer.nodes.map((node) => rewiring.open(node));
-      const type = sites[0]!.type?.type ?? DataType.FLOAT;
-      const { path, dOut, rank, offset } = layer;
+    const sites = plan.layers.map((layer) => layer.nodes.map((node) => rewiring.open(node)));
+    rewiring.openStart();
+    const parts = rewiring.parts(
+      coefficients,
+      plan.layers.map(({ path, dOut, rank }, i) => ({
+        dims: [dOut, rank],
+        rank,
+        hint: `${path}.para_q`,
+        type: sites[i]![0]!.type?.type ?? DataType.FLOAT,
+      })),
+    );
+    plan.layers.forEach((layer, i) => {
       rewiring.openStart();
-      const q = rewiring.part(coefficients, offset, [dOut, rank], `${path}.para_q`, type);
-      const qt = rewiring.emit('Transpose', [q], {
-        hint: `${path}.para_qt`,
-        attributes: { perm: [1n, 0n] },
-        type,
-        shape: [rank, dOut],
-      });
-      for (const site of sites) {
+      const qt = rewiring.transposed(parts[i]!, `${layer.path}.para_qt`);
+      for (const site of sites[i]!) {
         rewiring.resume(site);
-        projectOutput(rewiring, site, layer, q, qt, site.output);
+        projectOutput(rewiring, site, layer, parts[i]!, qt, site.output);
       }
-    }
+    });
     rewiring.finish();
   },
 

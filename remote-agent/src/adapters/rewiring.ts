@@ -21,6 +21,16 @@ export interface Site {
   readonly type: ValueType | undefined;
 }
 
+/** A tensor within a flat vector; its number of elements is a multiple of the rank. */
+export interface FlatPart {
+  readonly dims: readonly number[];
+  readonly rank: number;
+  readonly hint: string;
+  readonly type: DataType;
+}
+
+const elements = ({ dims }: Pick<FlatPart, 'dims'>) => dims.reduce((a, b) => a * b, 1);
+
 /**
  * Inserts nodes right behind the nodes they belong to, in one pass over the graph, and records the types of what
  * they give. Call `finish` at the end.
@@ -105,23 +115,67 @@ export class Rewiring {
     type: DataType = DataType.FLOAT,
   ): string {
     const length = dims.reduce((a, b) => a * b, 1);
-    const flat = this.emit('Slice', [source, this.integers([offset]), this.integers([offset + length])], {
-      hint: `${hint}.flat`,
-      type: DataType.FLOAT,
-      shape: [length],
-    });
-    const value = this.emit('Reshape', [flat, this.integers(dims)], {
-      hint,
-      type: DataType.FLOAT,
-      shape: dims,
-    });
+    const flat = this.#slice(source, offset, [length], `${hint}.flat`);
+    const value = this.#reshape(flat, dims, hint);
     return this.converted(value, type, dims, hint);
+  }
+
+  /**
+   * The tensors that lie in the flat vector `source` (f32) one after another from its start, each converted to `type`.
+   * Those of one rank are cut out as rows of one matrix, and so need no reshaping of their own.
+   */
+  parts(source: string, parts: readonly FlatPart[]): string[] {
+    const found: string[] = [];
+    const total = parts.reduce((sum, part) => sum + elements(part), 0);
+    let offset = 0;
+    for (let at = 0; at < parts.length; at = found.length) {
+      const { rank } = parts[at]!;
+      let end = at;
+      while (parts[end]?.rank === rank) end++;
+      const run = parts.slice(at, end);
+      const length = run.reduce((sum, part) => sum + elements(part), 0);
+      const hint = `${source}.rank_${rank}`;
+      const flat = length === total ? source : this.#slice(source, offset, [length], `${hint}.flat`);
+      const matrix = this.#reshape(flat, [length / rank, rank], hint);
+      let row = 0;
+      for (const { dims, type, hint: name, ...part } of run) {
+        const shape = [elements({ dims }) / part.rank, part.rank];
+        const rows = this.#slice(matrix, row, shape, name);
+        const value = dims.join() === shape.join() ? rows : this.#reshape(rows, dims, name);
+        found.push(this.converted(value, type, dims, name));
+        row += shape[0]!;
+      }
+      offset += length;
+    }
+    return found;
+  }
+
+  /** `shape[0]` elements of the first axis from `start` on. */
+  #slice(value: string, start: number, shape: readonly number[], hint: string): string {
+    const bounds = [start, start + shape[0]!].map((bound) => this.integers([bound]));
+    const axis = this.integers([0]);
+    return this.emit('Slice', [value, ...bounds, axis], { hint, type: DataType.FLOAT, shape });
+  }
+
+  #reshape(value: string, shape: readonly number[], hint: string): string {
+    return this.emit('Reshape', [value, this.integers(shape)], { hint, type: DataType.FLOAT, shape });
   }
 
   /** An f32 value of shape `dims` as `type`. */
   converted(value: string, type: DataType, dims: readonly number[], hint: string): string {
     if (type === DataType.FLOAT) return value;
     return this.emit('Cast', [value], { hint, attributes: { to: BigInt(type) }, type, shape: dims });
+  }
+
+  /** A matrix with rows and columns exchanged. */
+  transposed(value: string, hint: string): string {
+    const known = this.graph.types.get(value)!;
+    return this.emit('Transpose', [value], {
+      hint,
+      attributes: { perm: [1n, 0n] },
+      type: known.type,
+      shape: known.shape.toReversed(),
+    });
   }
 
   /** An int64 constant. */

@@ -1,14 +1,16 @@
 import type { Graph } from '../onnx/graph.ts';
 import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
 import { prune } from '../onnx/prune.ts';
-import { dimsOf, toNumbers } from '../onnx/tensor-data.ts';
+import { countOf, dimsOf, toNumbers } from '../onnx/tensor-data.ts';
 import { DataType, floatTensor } from '../onnx/types.ts';
 import { Emitter } from './emitter.ts';
+import { asRows } from './rows.ts';
 
 /**
  * Rewrites forward patterns of exporters into equal ones whose gradients need fewer operators: an instance
  * normalisation without scale and bias (how exporters write group normalisation) becomes a layer normalisation,
- * which tells its mean and deviation; the error-function form of GELU becomes one Gelu operator.
+ * which tells its mean and deviation; the error-function form of GELU becomes one Gelu operator; where queries and keys
+ * are scaled by half each, queries alone are; and layers work on rows (see `asRows`). Of the operator set of `liftOpset`.
  */
 export function canonicalise(graph: Graph): void {
   const emit = new Emitter(graph);
@@ -30,7 +32,38 @@ export function canonicalise(graph: Graph): void {
     }
   }
   graph.replaceNodes(graph.nodes.map((node) => replaced.get(node) ?? node));
+  for (const node of graph.nodes) if (node.opType === 'MatMul') joinScales(graph, node, producers, only);
   prune(graph);
+  asRows(graph);
+  prune(graph);
+}
+
+/** (a s) (b t) as (a (s t)) b, for lone constants s and t. */
+function joinScales(
+  graph: Graph,
+  product: NodeProto,
+  producers: ReadonlyMap<string, NodeProto>,
+  only: (name: string) => NodeProto | undefined,
+): void {
+  const scaled = product.input.map((name) => {
+    const made = producers.get(name);
+    const at = made?.opType === 'Mul' && only(name) ? made.input.findIndex((i) => loneValue(graph, i)) : -1;
+    return at < 0 ? undefined : { made: made!, at, scale: loneValue(graph, made!.input[at]!)! };
+  });
+  const [a, b] = scaled;
+  if (!a || !b || a.made === b.made) return;
+  const tensor = graph.initializers.get(a.made.input[a.at]!)!;
+  const both = floatTensor(graph.uniqueName(`${tensor.name}.joined`), dimsOf(tensor), [a.scale * b.scale]);
+  graph.types.set(both.name, { type: DataType.FLOAT, shape: dimsOf(tensor) });
+  a.made.input[a.at] = graph.setInitializer(both);
+  product.input[1] = b.made.input[1 - b.at]!;
+}
+
+/** The value of a lone f32 constant, if it is one. */
+function loneValue(graph: Graph, name: string): number | undefined {
+  const tensor = graph.initializers.get(name);
+  if (tensor?.dataType !== DataType.FLOAT || countOf(dimsOf(tensor)) !== 1) return undefined;
+  return toNumbers(graph, tensor)[0];
 }
 
 function asLayerNorm(
@@ -97,6 +130,5 @@ function asGelu(
   )
     at = times;
   if (!at || emit.graph.types.get(x)?.type !== DataType.FLOAT) return undefined;
-  if (graph.opset() < 20) graph.setOpset(20);
   return { at, gelu: graph.makeNode('Gelu', [x], { outputs: [at.output[0]!], hint: at.name || 'gelu' }) };
 }

@@ -4,7 +4,8 @@ import type { Graph } from '../onnx/graph.ts';
 import { countOf, dimsOf, toNumbers } from '../onnx/tensor-data.ts';
 import { DataType, floatTensor, int64Tensor } from '../onnx/types.ts';
 
-interface Made {
+/** A node that an emitter appended. */
+export interface Made {
   readonly type: string;
   readonly inputs: readonly string[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;
@@ -45,6 +46,11 @@ export class Emitter {
     this.graph.types.set(out, { type: elementType, shape });
     this.#made.set(out, { type, inputs, attributes });
     return out;
+  }
+
+  /** The node that this emitter appended to make a value, if it did. */
+  madeBy(name: string): Made | undefined {
+    return this.#made.get(name);
   }
 
   /** A lone f32 constant. */

@@ -17,6 +17,7 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
   const obstacles = findObstacles(graph, path);
   if (obstacles.length > 0) throw obstacleError(obstacles);
   const producers = graph.producers();
+  const consumers = graph.consumers();
   const emit = new Emitter(graph);
   const grads = new Map<string, Exclude<InputGradient, undefined>[]>();
   grads.set(loss, [emit.scalar(1)]);
@@ -30,6 +31,7 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
       outputs,
       needs,
       producer: (name) => producers.get(name),
+      consumers: (name) => consumers.get(name) ?? [],
     });
     node.input.forEach((name, i) => {
       const gradient = found[i];

@@ -26,6 +26,8 @@ export interface RuleContext extends NodeContext {
   readonly outputs: readonly (string | undefined)[];
   /** The node that makes a value, if one does. */
   producer(name: string): NodeProto | undefined;
+  /** The nodes that read a value before any gradient is made. */
+  consumers(name: string): readonly NodeProto[];
 }
 
 /** Gradients of a node's inputs from those of its outputs. */

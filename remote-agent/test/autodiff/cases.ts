@@ -52,6 +52,26 @@ export const cases: readonly Case[] = [
   { name: 'Gelu', inputs: [[2, 5]], opset: 20, build: op('Gelu') },
   { name: 'Gelu by tanh', inputs: [[2, 5]], opset: 20, build: op('Gelu', { approximate: 'tanh' }) },
   { name: 'Softmax over the last axis', inputs: [[2, 3, 4]], build: op('Softmax') },
+  {
+    name: 'attention, more tokens than a head is wide',
+    inputs: [
+      [2, 5, 3],
+      [2, 3, 5],
+      [2, 5, 3],
+    ],
+    build: (g, [q, k, v]) => g.add('MatMul', [g.add('Softmax', [g.add('MatMul', [q!, k!])]), v!]),
+  },
+  {
+    name: 'attention whose probabilities are read twice',
+    inputs: [
+      [2, 5, 5],
+      [2, 5, 3],
+    ],
+    build: (g, [scores, v]) => {
+      const p = g.add('Softmax', [scores!]);
+      return g.add('Concat', [g.add('MatMul', [p, v!]), p], { attributes: { axis: 2n } });
+    },
+  },
   { name: 'Softmax over the first axis', inputs: [[3, 4]], build: op('Softmax', { axis: 0n }) },
   {
     name: 'MatMul of matrices',

@@ -70,19 +70,7 @@ register(['GroupNormalization'], ({ node, emit, outputs: [g], needs }) => {
   const grouped = [shape[0]!, groups, -1];
   grouped[2] = shape.slice(1).reduce((a, b) => a * b, 1) / groups;
   const perChannel = [1, shape[1]!, ...shape.slice(2).map(() => 1)];
-  const perScale = emit.shape(scale);
-  // Opset 18 has one scale a group, opset 21 one a channel.
-  const spread =
-    perScale[0] === shape[1]
-      ? emit.reshape(scale, perChannel)
-      : emit.reshape(
-          emit.op(
-            'Expand',
-            [emit.reshape(scale, [groups, 1]), emit.ints([groups, shape[1]! / groups])],
-            [groups, shape[1]! / groups],
-          ),
-          perChannel,
-        );
+  const spread = emit.reshape(scale, perChannel);
   const { n, inverse } = normalise(
     emit,
     emit.reshape(x, grouped),
