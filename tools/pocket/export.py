@@ -1,6 +1,7 @@
 """Exports the trained parts with the real exporter into the official SDXL ONNX folder layout, weights stored as f16.
 
-python export.py OUT [--random]: `--random` exports the same architecture with random weights.
+python export.py OUT [--random | --part NAME]: `--random` exports the same architecture with random weights, `--part` puts
+one part, such as a decoder refined anew, into a base that is there and touches nothing else.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def pipeline(random):
         unet = UNet2DConditionModel.from_pretrained(folder / "unet")
         first = CLIPTextModel.from_pretrained(folder / "text_encoder")
         second = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2")
-        vae = AutoencoderKL.from_pretrained(folder / "vae")
+        vae = AutoencoderKL.from_pretrained(WORK / "vae-refined").half().float()
         scheduler = DDIMScheduler.from_pretrained(folder / "scheduler")
     return StableDiffusionXLPipeline(
         vae=vae, text_encoder=first, text_encoder_2=second, unet=unet, scheduler=scheduler,
@@ -67,23 +68,28 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--random", action="store_true")
+    parser.add_argument("--part", help="folder name of the only part to replace in OUT")
     args = parser.parse_args()
     torch.manual_seed(5)
     source = WORK / ("torch-random" if args.random else "torch-pipeline")
     pipeline(args.random).save_pretrained(source)
-    shutil.rmtree(args.out, ignore_errors=True)
-    main_export(str(source), output=str(args.out), task="text-to-image", library_name="diffusers", opset=18, do_validation=False)
-    for path in sorted(args.out.glob("*/model.onnx")):
+    out = WORK / "whole" if args.part else args.out
+    shutil.rmtree(out, ignore_errors=True)
+    main_export(str(source), output=str(out), task="text-to-image", library_name="diffusers", opset=18, do_validation=False)
+    for path in sorted(out.glob("*/model.onnx")):
         store_as_half(path)
-    for path in (*args.out.glob("*/config.json"), args.out / "model_index.json"):
+    for path in (*out.glob("*/config.json"), out / "model_index.json"):
         # Exporters write down the folder that they read from.
         config = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("_name_or_path", "name_or_path")}
         path.write_text(json.dumps(config, indent=2) + "\n")
-    for path in args.out.glob("tokenizer*/tokenizer_config.json"):
+    for path in out.glob("tokenizer*/tokenizer_config.json"):
         config = {k: v for k, v in json.loads(path.read_text()).items() if k != "name_or_path"}
         path.write_text(json.dumps(config, indent=2) + "\n")
-    total = sum(p.stat().st_size for p in args.out.rglob("*") if p.is_file())
-    print(f"{args.out}: {total / 2**20:.2f} MiB", *sorted(str(p.relative_to(args.out)) for p in args.out.rglob("*") if p.is_file()))
+    total = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
+    print(f"{out}: {total / 2**20:.2f} MiB", *sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()))
+    if args.part:
+        shutil.copyfile(out / args.part / "model.onnx", args.out / args.part / "model.onnx")
+        shutil.rmtree(out)
 
 
 if __name__ == "__main__":
