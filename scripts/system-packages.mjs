@@ -9,6 +9,10 @@ const wanted = [
   ['openssh-server', ['/usr/sbin/sshd']],
   ['libpam-oath', ['/usr/share/doc/libpam-oath/copyright', '/lib/x86_64-linux-gnu/security/pam_oath.so']],
   ['oathtool', ['/usr/bin/oathtool']],
+  // Login shells that lines for a host have to be right for.
+  ['zsh', ['/usr/bin/zsh', '/bin/zsh']],
+  ['fish', ['/usr/bin/fish']],
+  ['tcsh', ['/usr/bin/tcsh', '/bin/tcsh']],
 ];
 const missing = () =>
   wanted.filter(([, files]) => !files.some((file) => existsSync(file))).map(([name]) => name);
@@ -24,7 +28,7 @@ export function systemPackages() {
     const why = mayInstall ? 'apt-get could not install them' : 'only root may install them, with apt-get';
     console.error(
       `\n!!! Missing on this machine: ${left.join(', ')} (${why}).\n` +
-        `!!! Tests against a real SSH server do not run without them${process.env.CI ? ': that is a failure here' : ''}.\n` +
+        `!!! What is tested against a real SSH server and real shells is not without them${process.env.CI ? ': that is a failure here' : ''}.\n` +
         `!!! To install: apt-get install ${left.join(' ')}\n`,
     );
   }

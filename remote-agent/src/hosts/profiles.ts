@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { runsFolder } from '../jobs/job.ts';
@@ -19,9 +19,27 @@ export interface HostProfile {
 
 const file = () => join(dirname(runsFolder()), 'hosts.json');
 
+/** @throws ParaError `settings` for a file that was damaged */
 export function listHosts(): HostProfile[] {
-  return existsSync(file()) ? (JSON.parse(readFileSync(file(), 'utf8')) as HostProfile[]) : [];
+  if (!existsSync(file())) return [];
+  try {
+    const hosts = JSON.parse(readFileSync(file(), 'utf8')) as HostProfile[];
+    if (Array.isArray(hosts) && hosts.every(isProfile)) return hosts;
+  } catch {
+    // No JSON: told below.
+  }
+  throw new ParaError('settings', 'The list of hosts cannot be read', {
+    where: file(),
+    hint: 'mend or delete this file, then add the hosts again: para host add',
+  });
 }
+
+const isProfile = (host: Partial<HostProfile> | null): boolean =>
+  typeof host?.name === 'string' &&
+  typeof host.root === 'string' &&
+  ['local', 'ssh2', 'openssh'].includes(host.transport ?? '') &&
+  (host.transport === 'local' || typeof host.target === 'string') &&
+  (host.sshArguments ?? []).every((word) => typeof word === 'string');
 
 /** @throws ParaError `host` naming those there are */
 export function findHost(name: string): HostProfile {
@@ -55,32 +73,54 @@ export function removeHost(name: string): void {
   save(listHosts().filter((host) => host.name !== name));
 }
 
+/** Options of `ssh` that providers print, and what to do instead. */
+const refused: Record<string, string> = {
+  o: 'put this setting into ~/.ssh/config, under "Host NAME", and name that host here',
+  L: 'leave it out: nothing is forwarded, everything goes over the login itself',
+  R: 'leave it out: nothing is forwarded, everything goes over the login itself',
+  D: 'leave it out: nothing is forwarded, everything goes over the login itself',
+  W: 'use -J, or ProxyJump in ~/.ssh/config',
+  A: 'leave it out: keys stay on this machine',
+};
+
 /**
- * Reads where a host is: `user@host`, `user@host:port`, a Host of `~/.ssh/config`, or the whole command line that
- * providers print (`ssh -p 4022 -i key user@host`).
- * @throws ParaError `settings` for options that are not understood
+ * Reads where a host is: `user@host`, `user@host:port`, `[address]:port`, `ssh://user@host:port`, a Host of
+ * `~/.ssh/config`, or the whole command line that providers print (`ssh -p 4022 -i key user@host`).
+ * @throws ParaError `settings` for what is not understood, with what to write instead
  */
 export function parseTarget(text: string): { target: string; sshArguments: string[] } {
-  const words = text.trim().split(/\s+/);
-  if (words[0] === 'ssh') words.shift();
+  const bad = (what: string, hint: string) => new ParaError('settings', what, { where: text, hint });
+  const usage = 'user@host[:port], or: ssh [-p port] [-i key] [-l user] [-J jump] [-F config] user@host';
+  const words = text.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)?.map((word) => word.replace(/["']/g, '')) ?? [];
+  if (/^(.*[\\/])?ssh(\.exe)?$/.test(words[0] ?? '')) words.shift();
   const sshArguments: string[] = [];
   let target: string | undefined;
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    const option = /^-([pilJF])(.*)$/.exec(word);
-    if (option) {
-      const value = option[2] || words[++i];
-      if (!value) throw new ParaError('settings', `"${word}" lacks its value`, { where: text });
-      sshArguments.push(`-${option[1]}`, value);
-    } else if (word.startsWith('-') || target !== undefined)
-      throw new ParaError('settings', `"${word}" is not understood`, {
-        where: text,
-        hint: 'user@host[:port], or: ssh [-p port] [-i key] [-l user] [-J jump] [-F config] user@host',
-      });
-    else target = word;
+    const [, letter = '', rest = ''] = /^-([A-Za-z])(.*)$/.exec(word) ?? [];
+    if (/[pilJF]/.test(letter)) {
+      const value = rest || words[++i];
+      if (!value) throw bad(`"${word}" lacks its value`, usage);
+      sshArguments.push(`-${letter}`, /[iF]/.test(letter) ? wholePath(value) : value);
+    } else if (letter) throw bad(`"${word}" is not understood`, refused[letter] ?? usage);
+    else if (target !== undefined)
+      throw bad(`"${word}" is not understood`, `no program is named here; ${usage}`);
+    else if (word !== '--') target = word;
   }
-  if (!target) throw new ParaError('settings', 'No host is given', { where: text });
-  const port = /^([^:]+):(\d+)$/.exec(target);
-  if (!port) return { target, sshArguments };
-  return { target: port[1]!, sshArguments: ['-p', port[2]!, ...sshArguments] };
+  if (!target) throw bad('No host is given', usage);
+  const place =
+    /^(?:ssh:\/\/)?((?:[^@]*@)?)(?:\[([^\]]+)\]|([^:[\]]+|[^@]*:[^@]*:[^@]*))(?::(\d+))?\/?$/.exec(target);
+  const host = place?.[2] ?? place?.[3];
+  if (!host || /^-/.test(host) || /^-|[\s\0]/.test(target)) throw bad('This is no name of a host', usage);
+  const port = place![4];
+  const given = sshArguments[sshArguments.indexOf('-p') + 1];
+  if (sshArguments.includes('-p') && port && port !== given) throw bad('Two ports are given', usage);
+  for (const number of [port, sshArguments.includes('-p') ? given : undefined])
+    if (number !== undefined && !(/^\d+$/.test(number) && Number(number) >= 1 && Number(number) <= 65535))
+      throw bad(`"${number}" is no port`, usage);
+  const first = port && !sshArguments.includes('-p') ? ['-p', port] : [];
+  return { target: `${place![1]}${host}`, sshArguments: [...first, ...sshArguments] };
 }
+
+/** The same file from whatever folder this program is called later. */
+const wholePath = (path: string) => (/^~|^none$/.test(path) ? path : resolve(path));

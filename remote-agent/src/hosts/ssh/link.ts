@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { connect as connectTcp } from 'node:net';
-import { Duplex } from 'node:stream';
+import { Duplex, PassThrough } from 'node:stream';
 import ssh2, { type Client, type ConnectConfig } from 'ssh2';
 import { ParaError } from '../../common/errors.ts';
 import type { Prompter } from '../prompter.ts';
@@ -119,10 +119,13 @@ function commandRoad(command: string): Road {
     said = (said + part.toString()).slice(-1000);
   });
   child.stdin.on('error', () => {});
-  const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  const input = child.stdout.pipe(new PassThrough(), { end: false });
+  const stream = Duplex.from({ readable: input, writable: child.stdin });
   child.on('error', (error) => stream.destroy(error));
-  child.on('exit', (code) => {
+  // Not the end of its output, which comes first: how it ended says more.
+  child.on('close', (code) => {
     if (code) stream.destroy(new Error(`ProxyCommand ended with ${code}: ${said.trim()}`));
+    else input.end();
   });
   return { stream, close: () => child.kill() };
 }

@@ -18,7 +18,7 @@ export interface HostSettings {
   /** Further hosts on the way, from here to there; `user@host:port` each. */
   readonly proxyJump: readonly string[];
   readonly proxyCommand: string | undefined;
-  /** What known_hosts calls it: `host`, `[host]:port`, or HostKeyAlias as it is. */
+  /** What known_hosts calls it: `host`, `[host]:port`, or HostKeyAlias; in small letters. */
   readonly knownName: string;
   /** Whether a key under the name without the port will do too. */
   readonly hasAlias: boolean;
@@ -59,13 +59,19 @@ export async function readSettings(
 ): Promise<HostSettings> {
   if (target.startsWith('-') || /[\s\0]/.test(target))
     throw new ParaError('settings', 'This is no name of a host', { where: target });
+  const key = args[args.indexOf('-i') + 1];
+  if (args.includes('-i') && !existsSync(key!.replace(/^~(?=[/\\])/, homedir())))
+    throw new ParaError('login', 'There is no such key file', {
+      where: key!,
+      hint: 'check the path after -i',
+    });
   try {
     const { stdout } = await run(program, ['-G', ...args, '--', target], { maxBuffer: 1 << 22 });
     return settingsFrom(target, parseDump(stdout));
   } catch (cause) {
     if (cause instanceof ParaError) throw cause;
     const { code, stderr } = cause as { code?: unknown; stderr?: string };
-    if (code === 'ENOENT') return settingsFrom(target, readSettingsFiles(target, args));
+    if (code === 'ENOENT') return settingsFrom(target, readSettingsFiles(splitTarget(target), args));
     throw new ParaError('login', 'The SSH configuration cannot be read', {
       where: stderr?.trim() ?? target,
       cause,
@@ -127,7 +133,7 @@ function settingsFrom(target: string, raw: RawSettings): HostSettings {
       .map(path);
   const own = (...names: string[]) => names.map((name) => join(homedir(), '.ssh', name));
   const agent = one('identityagent') ?? (raw.get('identityagent') ? undefined : 'SSH_AUTH_SOCK');
-  const keyAlias = one('hostkeyalias');
+  const keyAlias = one('hostkeyalias')?.toLowerCase();
   const family = one('addressfamily')?.toLowerCase();
   const command = one('proxycommand');
   return {
@@ -177,7 +183,7 @@ export function splitTarget(target: string): { user?: string; host: string; port
   const place = rest.slice(at + 1);
   const bracket = /^\[([^\]]+)\](?::(\d+))?$/.exec(place);
   if (bracket) return { ...user, host: bracket[1]!, ...(bracket[2] ? { port: bracket[2] } : {}) };
-  const ported = /^([^:]+):(\d+)$/.exec(place);
+  const ported = url && /^([^:]+):(\d+)$/.exec(place);
   return ported ? { ...user, host: ported[1]!, port: ported[2]! } : { ...user, host: place };
 }
 

@@ -115,13 +115,17 @@ function channelOf(stream: ClientChannel, link: Link): Channel {
   });
   stdin.on('error', () => {});
   stream.on('error', () => {});
+  let tellExit: (code: number | null) => void = () => {};
   const exit = new Promise<number | null>((resolve) => {
-    stream.on('exit', (code: number | null) => resolve(code));
-    stream.on('close', () => resolve(null));
-    link.lost.then(() => resolve(null));
+    tellExit = resolve;
   });
-  stream.on('close', () => stdin.destroy());
-  link.lost.then(() => stdin.destroy());
+  const over = () => {
+    tellExit(null);
+    stdin.destroy();
+  };
+  stream.on('exit', tellExit);
+  stream.on('close', over);
+  link.lost.then(over);
   return {
     stdin,
     stdout: stream as Readable,
@@ -130,6 +134,9 @@ function channelOf(stream: ClientChannel, link: Link): Channel {
     kill: () => {
       stream.signal('KILL');
       stream.close();
+      // The host closes its end only once the program is gone, which may not heed the signal.
+      stream.push(null);
+      over();
     },
   };
 }
