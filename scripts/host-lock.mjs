@@ -20,6 +20,7 @@ const cuda12 = {
   'nvidia-cublas-cu12': '12.9.3.13',
   'nvidia-cudnn-cu12': '9.28.0.42',
   'nvidia-cuda-runtime-cu12': '12.9.79',
+  'nvidia-cufft-cu12': '11.4.1.4',
   'nvidia-curand-cu12': '10.3.10.19',
   'nvidia-cuda-nvrtc-cu12': '12.9.86',
 };
