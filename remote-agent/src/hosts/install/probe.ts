@@ -1,3 +1,4 @@
+import { driverVersion } from '../../jobs/gpus.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { HostArch } from './lock.ts';
 import type { Registries } from './request.ts';
@@ -32,7 +33,7 @@ export interface HostProbe {
   readonly agent: string | undefined;
   /** Jobs in the folder, running or not. */
   readonly jobs: number;
-  /** Whether the kernel's part of an NVIDIA driver is there. */
+  /** Whether the kernel's part of an NVIDIA driver is there, be it in reach of this login or not. */
   readonly driverLoaded: boolean;
   readonly gpus: readonly ProbedGpu[];
   /** What `nvidia-smi` said instead of naming GPUs. */
@@ -85,7 +86,8 @@ function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
       const found = /^(\/.*) v([0-9]+\.[0-9]+\.[0-9]+)/.exec(text);
       return found ? [{ path: found[1]!, version: found[2]! }] : [];
     });
-  const gpus = all('gpu').flatMap((line) => readGpu(line) ?? []);
+  const told = all('gpu').flatMap((line) => readGpu(line) ?? []);
+  const gpus = told.length > 0 ? told : gpusOfKernel(one('driver-file') ?? '', all('model'));
   const kills = one('kills');
   return {
     root: one('root') ?? '',
@@ -122,3 +124,12 @@ function readGpu(line: string): ProbedGpu | undefined {
   const mebibytes = (text: string) => (/^[0-9]+$/.test(text) ? Number(text) * 2 ** 20 : undefined);
   return { name: name.join(', '), driver, memoryBytes: mebibytes(total), freeBytes: mebibytes(free) };
 }
+
+/** GPUs where there is no `nvidia-smi`, as in some containers: what the kernel's part of the driver says. */
+const gpusOfKernel = (version: string, models: readonly string[]): ProbedGpu[] =>
+  models.map((line) => ({
+    name: line.replace(/^Model:\s*/, ''),
+    driver: driverVersion(version),
+    memoryBytes: undefined,
+    freeBytes: undefined,
+  }));
