@@ -1,4 +1,4 @@
-// Writes remote-agent/src/hosts/install/host-lock.json: every file that a host needs from the registries, with size
+// Writes remote-agent/host-lock.json: every file that a host needs from the registries, with size
 // and hash. Run it after a change of versions in package-lock.json or below: node scripts/host-lock.mjs
 // Registries: those of the user's npm and pip configuration, else the public ones. None is named in the lock file.
 import { spawnSync } from 'node:child_process';
@@ -119,7 +119,4 @@ for (const arch of ['x64', 'arm64']) {
 
 const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1)));
 const lock = { node: nodeVersion, hosts, files: sorted };
-writeFileSync(
-  join(root, 'remote-agent/src/hosts/install/host-lock.json'),
-  `${JSON.stringify(lock, null, 2)}\n`,
-);
+writeFileSync(join(root, 'remote-agent/host-lock.json'), `${JSON.stringify(lock, null, 2)}\n`);
