@@ -1,4 +1,4 @@
-// Writes remote-agent/src/hosts/install/host-lock.json: every file that a host needs from the registries, with size
+// Writes remote-agent/host-lock.json: every file that a host needs from the registries, with size
 // and hash. Run it after a change of versions in package-lock.json or below: node scripts/host-lock.mjs
 // Registries: those of the user's npm and pip configuration, else the public ones. None is named in the lock file.
 import { spawnSync } from 'node:child_process';
@@ -20,6 +20,7 @@ const cuda12 = {
   'nvidia-cublas-cu12': '12.9.3.13',
   'nvidia-cudnn-cu12': '9.28.0.42',
   'nvidia-cuda-runtime-cu12': '12.9.79',
+  'nvidia-cufft-cu12': '11.4.1.4',
   'nvidia-curand-cu12': '10.3.10.19',
   'nvidia-cuda-nvrtc-cu12': '12.9.86',
 };
@@ -118,7 +119,4 @@ for (const arch of ['x64', 'arm64']) {
 
 const sorted = Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1)));
 const lock = { node: nodeVersion, hosts, files: sorted };
-writeFileSync(
-  join(root, 'remote-agent/src/hosts/install/host-lock.json'),
-  `${JSON.stringify(lock, null, 2)}\n`,
-);
+writeFileSync(join(root, 'remote-agent/host-lock.json'), `${JSON.stringify(lock, null, 2)}\n`);

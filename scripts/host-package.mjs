@@ -67,7 +67,14 @@ export async function packHost(folder) {
     setup: describe(join(folder, setupFile), setupFile),
   };
   writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(parts, null, 2)}\n`);
-  const kept = [...Object.values(parts).map((part) => part.file), 'agent', 'setup.js', 'manifest.json'];
+  copyFileSync(join(root, 'remote-agent/host-lock.json'), join(folder, 'host-lock.json'));
+  const kept = [
+    ...Object.values(parts).map((part) => part.file),
+    'agent',
+    'setup.js',
+    'manifest.json',
+    'host-lock.json',
+  ];
   for (const entry of readdirSync(folder))
     if (!kept.includes(entry)) rmSync(join(folder, entry), { recursive: true });
 }

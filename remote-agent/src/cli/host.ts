@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { ParaError } from '../common/errors.ts';
-import { type CheckRow, checkRows } from '../hosts/install/check.ts';
+import { type CheckRow, checkRows, failureRows } from '../hosts/install/check.ts';
 import { type InstallEvent, installAgent } from '../hosts/install/install.ts';
 import type { RuntimeRow } from '../hosts/install/lock.ts';
 import { openHostPackage } from '../hosts/install/package.ts';
@@ -83,14 +83,7 @@ export async function hostCheckCommand(name: string, options: RegistryOptions): 
     rows = checkRows(probe, own, profile, registries);
   } catch (cause) {
     if (!(cause instanceof ParaError)) throw cause;
-    rows = [
-      {
-        name: 'login',
-        state: 'bad',
-        value: [cause.message, cause.where].filter(Boolean).join('; '),
-        ...(cause.hint ? { remedy: cause.hint } : {}),
-      },
-    ];
+    rows = failureRows(cause);
   }
   say(bold(name));
   rows.forEach(sayRow);

@@ -1,38 +1,6 @@
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { gpus } from './gpus.ts';
 
-/** A GPU as its driver tells of it; memory in bytes. */
-export interface GpuFacts {
-  readonly name: string;
-  readonly memoryBytes: number;
-  readonly freeBytes: number;
-  readonly driver: string;
-}
-
-/** The NVIDIA GPUs of this machine in the order of their bus; none where there is no driver. */
-export async function gpus(): Promise<GpuFacts[]> {
-  if (!existsSync('/proc/driver/nvidia/version')) return [];
-  const fields = 'name,memory.total,memory.free,driver_version';
-  const query = [`--query-gpu=${fields}`, '--format=csv,noheader,nounits'];
-  let stdout: string;
-  try {
-    ({ stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 }));
-  } catch {
-    // A driver that does not answer has no GPU to offer.
-    return [];
-  }
-  return stdout
-    .split('\n')
-    .map((line) => line.split(',').map((cell) => cell.trim()))
-    .filter((cells) => cells.length === 4)
-    .map(([name, total, free, driver]) => ({
-      name: name!,
-      memoryBytes: Number(total) * 2 ** 20,
-      freeBytes: Number(free) * 2 ** 20,
-      driver: driver!,
-    }));
-}
+export { gpus } from './gpus.ts';
 
 /** Whether a string names a slot. */
 export const isSlot = (text: string): boolean => /^(cpu|gpu\d{1,3})$/.test(text);

@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { arch, cpus, freemem, platform, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { gpus } from '../jobs/gpus.ts';
 import { runsFolder } from '../jobs/job.ts';
 import { loginRules } from '../jobs/login.ts';
-import { gpus } from '../jobs/slots.ts';
-
 import type { HostFacts } from '../protocol/contract.ts';
 
 /** What this machine is. */

@@ -1,5 +1,6 @@
+import type { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
-import { hasRuntime, lockedNode, lockedRuntime, rowForDriver, rowName } from './lock.ts';
+import { type HostLock, lockedRuntime, rowForDriver, rowName } from './lock.ts';
 import { versionName } from './names.ts';
 import type { HostPackage } from './package.ts';
 import { chooseNode, chooseRow, oldLibc, planSetup } from './plan.ts';
@@ -22,12 +23,12 @@ const row = (name: string, state: CheckRow['state'], value: string, remedy?: str
   ...(remedy ? { remedy } : {}),
 });
 const gigabytes = (bytes: number | undefined): string =>
-  bytes === undefined ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
+  !bytes ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Room an installation takes, in bytes: what is fetched, and twice that when it is unpacked. */
-export function roomNeeded(probe: HostProbe): number {
+export function roomNeeded(probe: HostProbe, lock: HostLock): number {
   if (!probe.arch) return 0;
-  const { files } = lockedRuntime(probe.arch, chooseRow(probe, probe.arch));
+  const { files } = lockedRuntime(lock, probe.arch, chooseRow(probe, probe.arch, lock));
   return files.reduce((sum, file) => sum + file.size, 0) * 3 + 300e6;
 }
 
@@ -45,15 +46,24 @@ export function checkRows(
     systemRow(probe),
     libraryRow(probe),
     toolsRow(probe),
-    nodeRow(probe),
+    nodeRow(probe, own.lock),
     gpuRow(probe),
-    cudaRow(probe),
-    diskRow(probe),
+    cudaRow(probe, own.lock),
+    diskRow(probe, own.lock),
     row('memory', 'ok', `${gigabytes(probe.memoryFreeBytes)} free of ${gigabytes(probe.memoryBytes)}`),
     registryRow(probe),
     agentRow(probe, own, host.name, registries),
     processesRow(probe),
   ];
+}
+
+/** The same table for a host that was not reached, or let nobody in. */
+export function failureRows({ code, message, where, hint }: ParaError): CheckRow[] {
+  const value = [message, where].filter(Boolean).join('; ');
+  if (code !== 'login') return [row('reachable', 'bad', value, hint)];
+  const reachable = row('reachable', 'ok', 'yes');
+  if (/key of this host|another key/.test(message)) return [reachable, row('host key', 'bad', value, hint)];
+  return [reachable, row('login', 'bad', value, hint)];
 }
 
 function systemRow({ system, machine, arch }: HostProbe): CheckRow {
@@ -98,17 +108,17 @@ function toolsRow({ tools }: HostProbe): CheckRow {
     : row('tools', 'bad', value, `have ${lacking.join(', ')} installed, or a Node 20.9 or newer`);
 }
 
-function nodeRow(probe: HostProbe): CheckRow {
+function nodeRow(probe: HostProbe, lock: HostLock): CheckRow {
   if (!probe.arch) return row('Node', 'note', 'unknown');
-  const { path, bring } = chooseNode(probe, probe.arch);
+  const { path, bring } = chooseNode(probe, probe.arch, lock);
   if (!bring)
     return row(
       'Node',
       'ok',
-      path.startsWith('/') ? `${probe.systemNode!.version}, ${path}` : `${lockedNode}, its own`,
+      path.startsWith('/') ? `${probe.systemNode!.version}, ${path}` : `${lock.node}, its own`,
     );
   const other = probe.systemNode ? `; the system's ${probe.systemNode.version} is too old` : '';
-  return row('Node', 'ok', `none yet: installing brings ${lockedNode}${other}`);
+  return row('Node', 'ok', `none yet: installing brings ${lock.node}${other}`);
 }
 
 function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe): CheckRow {
@@ -138,12 +148,12 @@ function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe): CheckRow {
       );
 }
 
-function cudaRow(probe: HostProbe): CheckRow {
+function cudaRow(probe: HostProbe, lock: HostLock): CheckRow {
   const driver = probe.gpus[0]?.driver;
   if (!probe.arch || !driver) return row('CUDA', 'ok', 'not used');
-  const found = rowForDriver(driver, probe.arch);
+  const found = rowForDriver(lock, probe.arch, driver);
   if (!found) {
-    const wanted = hasRuntime(probe.arch, 'cuda12') ? '525 (better 580)' : '580';
+    const wanted = lock.hosts[probe.arch].runtimes.cuda12 ? '525 (better 580)' : '580';
     return row(
       'CUDA',
       'bad',
@@ -151,16 +161,16 @@ function cudaRow(probe: HostProbe): CheckRow {
       `have the driver updated to ${wanted} or newer`,
     );
   }
-  const { version, files } = lockedRuntime(probe.arch, found);
+  const { version, files } = lockedRuntime(lock, probe.arch, found);
   const size = gigabytes(files.reduce((sum, file) => sum + file.size, 0));
   return row('CUDA', 'ok', `${rowName(found)}, ONNX Runtime ${version}, ${size} to fetch`);
 }
 
-function diskRow(probe: HostProbe): CheckRow {
+function diskRow(probe: HostProbe, lock: HostLock): CheckRow {
   const value = `${gigabytes(probe.diskFreeBytes)} free for ${probe.root}`;
   if (!probe.writable)
     return row('disk', 'bad', `${probe.root} cannot be written`, 'choose another folder with --root');
-  const needed = roomNeeded(probe);
+  const needed = roomNeeded(probe, lock);
   if (!probe.agent && probe.diskFreeBytes !== undefined && probe.diskFreeBytes < needed)
     return row(
       'disk',

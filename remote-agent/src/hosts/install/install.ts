@@ -69,7 +69,7 @@ export async function installAgent(
   const arch = requireInstallable(probe, host.name);
   const root = await prepare(transport, probe.root, host.name);
   const work: Work = { transport, name: host.name, own, choices, root, arch, report };
-  if (chooseNode(probe, arch).bring) await bringNode(work);
+  if (chooseNode(probe, arch, own.lock).bring) await bringNode(work);
   await sendFile(
     transport,
     { ...own.setup, path: join(own.folder, own.setup.file) },
@@ -112,7 +112,7 @@ const fetchHere = ({ choices, report }: Work, file: RegistryFile): Promise<strin
 
 /** Puts a private Node on the host: fetched there with curl or wget, else sent. */
 async function bringNode(work: Work): Promise<void> {
-  const file = nodeFile(work.arch);
+  const file = nodeFile(work.own.lock, work.arch);
   const { npm, proxy } = work.choices.registries;
   // A login in the address would show in the host's list of processes.
   const mayFetch = work.choices.fetch && !new URL(npm).username;
@@ -134,7 +134,7 @@ async function placeNode(
   proxy: string,
 ): Promise<string | undefined> {
   const sum = file.hash.replace('sha512-', '');
-  const args = [work.root, nodeName(work.arch), file.file, `${file.size}`, sum, url, proxy];
+  const args = [work.root, nodeName(work.own.lock, work.arch), file.file, `${file.size}`, sum, url, proxy];
   let last = '';
   const { errors } = await runScript(work.transport, nodeScript, args, (line) => {
     const progress = /^progress\s+([0-9]+)$/.exec(line);

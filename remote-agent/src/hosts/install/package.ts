@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ParaError } from '../../common/errors.ts';
+import type { HostLock } from './lock.ts';
 import type { PlainFile } from './request.ts';
 
 /** What this program sends to hosts: built beside its own bundle. */
@@ -11,6 +12,7 @@ export interface HostPackage {
   readonly agent: PlainFile;
   readonly bases: PlainFile;
   readonly setup: PlainFile;
+  readonly lock: HostLock;
 }
 
 /** Folder of the package beside the bundle of the caller. */
@@ -24,5 +26,6 @@ export function openHostPackage(folder = packageFolder()): HostPackage {
       where: path,
       hint: 'run "npm run build"',
     });
-  return { ...(JSON.parse(readFileSync(path, 'utf8')) as Omit<HostPackage, 'folder'>), folder };
+  const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  return { ...read('manifest.json'), lock: read('host-lock.json'), folder };
 }

@@ -1,5 +1,5 @@
 import { ParaError } from '../../common/errors.ts';
-import { type HostArch, lockedNode, lockedRuntime, type RuntimeRow, rowForDriver } from './lock.ts';
+import { type HostArch, type HostLock, lockedRuntime, type RuntimeRow, rowForDriver } from './lock.ts';
 import { runtimeName } from './names.ts';
 import type { HostPackage } from './package.ts';
 import type { HostProbe } from './probe.ts';
@@ -15,12 +15,16 @@ export function nodeFits(version: string): boolean {
 }
 
 /** Folder name of the private Node. */
-export const nodeName = (arch: HostArch): string => `${lockedNode}-${arch}`;
+export const nodeName = (lock: HostLock, arch: HostArch): string => `${lock.node}-${arch}`;
 
 /** The program that will run the agent, and whether it must be brought. */
-export function chooseNode(probe: HostProbe, arch: HostArch): { path: string; bring: boolean } {
-  const own = `node/${nodeName(arch)}/bin/node`;
-  if (probe.ownNodes.some((node) => node.path.endsWith(`/${own}`) && node.version === lockedNode))
+export function chooseNode(
+  probe: HostProbe,
+  arch: HostArch,
+  lock: HostLock,
+): { path: string; bring: boolean } {
+  const own = `node/${nodeName(lock, arch)}/bin/node`;
+  if (probe.ownNodes.some((node) => node.path.endsWith(`/${own}`) && node.version === lock.node))
     return { path: own, bring: false };
   if (probe.systemNode && nodeFits(probe.systemNode.version))
     return { path: probe.systemNode.path, bring: false };
@@ -28,9 +32,9 @@ export function chooseNode(probe: HostProbe, arch: HostArch): { path: string; br
 }
 
 /** The row for the host's GPU and driver; `cpu` where there is none that can be used. */
-export function chooseRow(probe: HostProbe, arch: HostArch): RuntimeRow {
+export function chooseRow(probe: HostProbe, arch: HostArch, lock: HostLock): RuntimeRow {
   const driver = probe.gpus[0]?.driver;
-  return (driver && rowForDriver(driver, arch)) || 'cpu';
+  return (driver && rowForDriver(lock, arch, driver)) || 'cpu';
 }
 
 /** What the set-up program is asked to do on this host. */
@@ -40,10 +44,11 @@ export function planSetup(
   own: HostPackage,
   choices: { readonly registries: Registries; readonly fetch: boolean; readonly row?: RuntimeRow },
 ): SetupRequest {
-  const { row, version, files } = lockedRuntime(arch, choices.row ?? chooseRow(probe, arch));
+  const row = choices.row ?? chooseRow(probe, arch, own.lock);
+  const { version, files } = lockedRuntime(own.lock, arch, row);
   return {
     root: probe.root,
-    node: chooseNode(probe, arch).path,
+    node: chooseNode(probe, arch, own.lock).path,
     registries: choices.registries,
     fetch: choices.fetch,
     version: own.version,

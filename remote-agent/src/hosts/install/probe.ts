@@ -1,16 +1,9 @@
+import { driverVersion, type GpuFacts, readGpus } from '../../jobs/gpus.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { HostArch } from './lock.ts';
 import type { Registries } from './request.ts';
 import { probeScript } from './scripts.ts';
 import { runScript } from './shell.ts';
-
-/** A GPU as `nvidia-smi` tells of it; memory in bytes, `undefined` where it tells none. */
-export interface ProbedGpu {
-  readonly name: string;
-  readonly driver: string;
-  readonly memoryBytes: number | undefined;
-  readonly freeBytes: number | undefined;
-}
 
 /** What a host is, asked with nothing installed there. Sizes in bytes. */
 export interface HostProbe {
@@ -32,9 +25,9 @@ export interface HostProbe {
   readonly agent: string | undefined;
   /** Jobs in the folder, running or not. */
   readonly jobs: number;
-  /** Whether the kernel's part of an NVIDIA driver is there. */
+  /** Whether the kernel's part of an NVIDIA driver is there, be it in reach of this login or not. */
   readonly driverLoaded: boolean;
-  readonly gpus: readonly ProbedGpu[];
+  readonly gpus: readonly GpuFacts[];
   /** What `nvidia-smi` said instead of naming GPUs. */
   readonly gpuTrouble: string | undefined;
   readonly diskFreeBytes: number | undefined;
@@ -85,7 +78,12 @@ function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
       const found = /^(\/.*) v([0-9]+\.[0-9]+\.[0-9]+)/.exec(text);
       return found ? [{ path: found[1]!, version: found[2]! }] : [];
     });
-  const gpus = all('gpu').flatMap((line) => readGpu(line) ?? []);
+  const [memoryBytes, memoryFreeBytes] = [kibibytes(one('memory')), kibibytes(one('memory-free'))];
+  const told = readGpus(all('gpu').join('\n'), {
+    memoryBytes: memoryBytes ?? 0,
+    freeBytes: memoryFreeBytes ?? 0,
+  });
+  const gpus = told.length > 0 ? told : gpusOfKernel(one('driver-file') ?? '', all('model'));
   const kills = one('kills');
   return {
     root: one('root') ?? '',
@@ -106,8 +104,8 @@ function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
     // The free space is the fourth column, counted from the end: the first may hold blanks.
     diskFreeBytes: kibibytes(/([0-9]+)\s+[0-9]+%\s+\S+$/.exec(one('disk') ?? '')?.[1]),
     writable: one('writable') === 'yes',
-    memoryBytes: kibibytes(one('memory')),
-    memoryFreeBytes: kibibytes(one('memory-free')),
+    memoryBytes,
+    memoryFreeBytes,
     npm: yesNo(one('npm')),
     pypi: yesNo(one('pypi')),
     killsUserProcesses: kills ? kills === 'b true' : undefined,
@@ -115,10 +113,11 @@ function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
   };
 }
 
-/** One line of `nvidia-smi`: driver, memory, free memory, name. Memory is "[N/A]" where CPU and GPU share it. */
-function readGpu(line: string): ProbedGpu | undefined {
-  const [driver = '', total = '', free = '', ...name] = line.split(',').map((cell) => cell.trim());
-  if (!/^[0-9]+\./.test(driver) || name.length === 0) return undefined;
-  const mebibytes = (text: string) => (/^[0-9]+$/.test(text) ? Number(text) * 2 ** 20 : undefined);
-  return { name: name.join(', '), driver, memoryBytes: mebibytes(total), freeBytes: mebibytes(free) };
-}
+/** GPUs where there is no `nvidia-smi`, as in some containers: what the kernel's part of the driver says. */
+const gpusOfKernel = (version: string, models: readonly string[]): GpuFacts[] =>
+  models.map((line) => ({
+    name: line.replace(/^Model:\s*/, ''),
+    driver: driverVersion(version),
+    memoryBytes: 0,
+    freeBytes: 0,
+  }));

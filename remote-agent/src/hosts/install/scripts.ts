@@ -27,6 +27,9 @@ for d in "$root"/node/*/bin/node; do [ -x "$d" ] && say own-node "$d $("$d" --ve
 [ -L "$root/agent/current" ] && say agent "$(readlink "$root/agent/current")"
 [ -d "$root/runs" ] && say jobs "$(ls "$root/runs" | wc -l)"
 if [ -r /proc/driver/nvidia/version ]; then say driver-file "$(head -n 1 /proc/driver/nvidia/version)"; fi
+if [ -e /dev/nvidia0 ]; then
+  for f in /proc/driver/nvidia/gpus/*/information; do [ -r "$f" ] && say model "$(grep '^Model:' "$f")"; done
+fi
 smi=
 for f in nvidia-smi /usr/bin/nvidia-smi /usr/local/nvidia/bin/nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
   has $f && { smi=$f; break; }
@@ -43,9 +46,10 @@ while read -r name value unit; do
   case $name in MemTotal:) say memory "$value" ;; MemAvailable:) say memory-free "$value" ;; esac
 done < /proc/meminfo
 if has busctl; then
-  say kills "$(busctl get-property org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager KillUserProcesses 2>/dev/null)"
+  manager='org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager'
+  say kills "$(busctl get-property $manager KillUserProcesses 2>/dev/null)"
 fi
-[ -e "/var/lib/systemd/linger/$(id -un 2>/dev/null)" ] && say linger yes
+if has loginctl; then say linger "$(loginctl show-user "$(id -un)" -p Linger --value 2>/dev/null)"; fi
 reach() {
   if has curl; then curl -s -o /dev/null -m 10 -I "$1" && echo yes || echo no
   elif has wget; then wget -q -T 10 -t 1 -O /dev/null --spider "$1"; [ $? -eq 0 ] || [ $? -eq 8 ] && echo yes || echo no

@@ -12,7 +12,7 @@ import { cudaTrouble } from '../../runtime/cuda-words.ts';
 import { buildAgent, buildBases, buildRuntime, folders, makeCurrent, removeDrafts } from './assemble.ts';
 import { fetchFile, settle } from './fetch.ts';
 import { Unreachable, wayOut } from './http.ts';
-import { versionName } from './names.ts';
+import { basesName, versionName } from './names.ts';
 import { prune } from './prune.ts';
 import { type RuntimeFile, type SetupMessage, SetupRequest } from './request.ts';
 
@@ -23,9 +23,13 @@ async function gather(request: SetupRequest): Promise<{ file: string; why: strin
   const place = folders(request.root);
   mkdirSync(place.downloads, { recursive: true });
   const missing: { file: string; why: string }[] = [];
-  if (!existsSync(join(place.agent, versionName(request))))
-    for (const part of [request.agent, request.bases])
-      if (!(await settle(place.downloads, part))) missing.push({ file: part.file, why: 'part of the agent' });
+  const parts = [
+    { part: request.agent, target: join(place.agent, versionName(request)) },
+    { part: request.bases, target: join(place.shipped, basesName(request.bases.file)) },
+  ];
+  for (const { part, target } of parts)
+    if (!existsSync(target) && !(await settle(place.downloads, part)))
+      missing.push({ file: part.file, why: 'part of the agent' });
   if (existsSync(join(place.runtime, request.runtime.name))) return missing;
   const closed = new Map<string, string>();
   const dispatcher = wayOut(request.registries.proxy);
