@@ -12,6 +12,7 @@ import { parseRecipe } from '../../src/diffusion/recipe.ts';
 import { putAdapter } from '../../src/hosts/remote-adapters.ts';
 import { generateOnHost, type HostDrawing, type HostPreview } from '../../src/hosts/remote-generation.ts';
 import { HostSession } from '../../src/hosts/session.ts';
+import { takeLock } from '../../src/jobs/lock.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
 import { findLayers } from '../../src/onnx/modules.ts';
 import type { GenerationProgress } from '../../src/protocol/contract/generation.ts';
@@ -187,13 +188,29 @@ it('stops a drawing that is cancelled, and one that a newer request of its lane 
 
 it('draws the same picture though the generator is killed in the middle', async () => {
   const session = await open();
-  const drawing = { ...wish, steps: 60 };
+  const drawing = { ...wish, steps: 30 };
   let killed = 0;
   const [picture] = await generateOnHost(session, drawing, (p) => {
-    if (p.at === 'step' && p.step === 20 && killed++ === 0) process.kill(generators()[0]!, 'SIGKILL');
+    if (p.at === 'step' && p.step === 8 && killed++ === 0) process.kill(generators()[0]!, 'SIGKILL');
   });
   expect(killed).toBe(2);
   expect(picture!.png).toEqual((await generateOnHost(session, drawing))[0]!.png);
+});
+
+it('leaves when training begins in its slot, and its memory with it', async () => {
+  const session = await open();
+  await generateOnHost(session, { ...wish, steps: 1 });
+  const [pid] = generators();
+  mkdirSync(join(root, 'slots'), { recursive: true });
+  const unlock = takeLock(join(root, 'slots/cpu.lock'));
+  try {
+    while (isAlive(pid!)) await new Promise((resume) => setTimeout(resume, 50));
+    await generateOnHost(session, { ...wish, steps: 1 });
+    await new Promise((resume) => setTimeout(resume, 1000));
+    expect(generators()).toHaveLength(1);
+  } finally {
+    unlock();
+  }
 });
 
 it('says by name what cannot be drawn', async () => {

@@ -38,6 +38,8 @@ class Resident {
   #working: Waiting | undefined;
   #idleSeconds = Number(process.env.PARA_GENERATOR_IDLE ?? usualIdle);
   #idleSince = Date.now();
+  /** Whether training worked in the slot when the last picture was drawn. */
+  #besideTraining = false;
   #leave!: () => void;
   /** Resolves when it is time to end. */
   readonly over = new Promise<void>((resolve) => {
@@ -57,10 +59,13 @@ class Resident {
   #lookAtClock(): void {
     if (this.#working) return;
     const idle = (Date.now() - this.#idleSince) / 1000;
-    const limit = isTraining(this.#key.slot)
-      ? Math.min(this.#idleSeconds, idleBesideTraining)
-      : this.#idleSeconds;
+    const limit = isTraining(this.#key.slot) ? Math.min(this.#idleSeconds, this.#grace()) : this.#idleSeconds;
     if (idle >= limit) this.#leave();
+  }
+
+  /** Training that begins finds the memory free; who draws while it works is not made to load anew each time. */
+  #grace(): number {
+    return this.#besideTraining ? idleBesideTraining : 0;
   }
 
   async serve(socket: Socket): Promise<void> {
@@ -122,6 +127,7 @@ class Resident {
     }
     this.#working = undefined;
     this.#idleSince = Date.now();
+    this.#besideTraining = isTraining(this.#key.slot);
   }
 
   async release(): Promise<void> {
