@@ -6,6 +6,7 @@ import { type ErrorCode, ParaError } from '../common/errors.ts';
 import { hashOf } from '../jobs/blob-store.ts';
 import { BlobFailure, type BlobRequest, GetOffer, PutDone, PutOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
+import { allPrintable } from '../protocol/printable.ts';
 import { isValid } from '../protocol/validate.ts';
 import { maxBanner, sentinel } from '../protocol/version.ts';
 import type { Channel } from './transports/transport.ts';
@@ -56,7 +57,7 @@ export class BlobClient {
   async #answer(): Promise<unknown> {
     const line = await this.#bytes.readLine();
     if (line === undefined) throw new Error('the channel ended');
-    const value: unknown = JSON.parse(line);
+    const value = allPrintable(JSON.parse(line));
     if (!isValid(BlobFailure, value)) return value;
     const { code, what, where, hint } = value.error;
     throw new ParaError(code as ErrorCode, what, { ...(where ? { where } : {}), ...(hint ? { hint } : {}) });

@@ -16,6 +16,7 @@ import {
   requests,
 } from './contract.ts';
 import { LineReader, LineWriter } from './framing.ts';
+import { allPrintable, printable } from './printable.ts';
 import { problemOf } from './validate.ts';
 import { sentinel } from './version.ts';
 
@@ -142,7 +143,7 @@ export class RequestError extends Error {
   }
 }
 
-/** The client's end of a connection. */
+/** The client's end of a connection. No text that comes over it steers a terminal: all of it is made printable first. */
 export class ClientEnd {
   readonly #connection: MessageConnection;
   readonly #reader: LineReader;
@@ -165,7 +166,7 @@ export class ClientEnd {
 
   /** What the login shell printed before the agent began. */
   get banner(): string {
-    return this.#reader.banner;
+    return printable(this.#reader.banner);
   }
 
   /** @throws RequestError; `mayHaveHappened` tells whether a lost request can have taken effect */
@@ -186,7 +187,7 @@ export class ClientEnd {
       const answer = this.#connection.sendRequest<unknown>(method, params);
       // The losers of the race may still fail; that is no news then.
       for (const promise of [answer, lost, late]) promise.catch(() => {});
-      result = await Promise.race([answer, lost, late]);
+      result = allPrintable(await Promise.race([answer, lost, late]));
     } catch (cause) {
       throw asRequestError(cause);
     } finally {
@@ -208,7 +209,8 @@ export class ClientEnd {
     handler: (params: NoticeParams<N>) => void,
     onProblem: (problem: string) => void = () => {},
   ): void {
-    this.#connection.onNotification(notice, (params: unknown) => {
+    this.#connection.onNotification(notice, (sent: unknown) => {
+      const params = allPrintable(sent);
       const problem = problemOf(notifications[notice].params, params);
       if (problem) onProblem(problem);
       else handler(params as NoticeParams<N>);
@@ -225,7 +227,7 @@ export class ClientEnd {
 function asRequestError(cause: unknown): RequestError {
   if (cause instanceof RequestError) return cause;
   if (cause instanceof ResponseError) {
-    const { data } = cause as ResponseError<unknown>;
+    const data = allPrintable((cause as ResponseError<unknown>).data);
     if (cause.code === failureCode && problemOf(Failure, data) === undefined)
       return new RequestError(data as Failure);
     if (cause.code === ErrorCodes.MethodNotFound)
@@ -236,7 +238,10 @@ function asRequestError(cause: unknown): RequestError {
       });
     if (cause.code === ErrorCodes.PendingResponseRejected)
       return new RequestError({ code: 'host', what: 'The connection to the host was lost' }, true);
-    return new RequestError({ code: 'protocol', what: `The agent refused a request: ${cause.message}` });
+    return new RequestError({
+      code: 'protocol',
+      what: `The agent refused a request: ${printable(cause.message)}`,
+    });
   }
   return new RequestError(
     {
