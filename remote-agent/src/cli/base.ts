@@ -1,31 +1,117 @@
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { ParaError } from '../common/errors.ts';
 import type { Base } from '../diffusion/base.ts';
 import { checkBase } from '../diffusion/base-check.ts';
-import { importBase, listBases } from '../diffusion/base-import.ts';
+import { importBase } from '../diffusion/base-import.ts';
+import {
+  checkHostBase,
+  deleteHostBase,
+  type HostBaseSource,
+  importBaseOnHost,
+  listHostBases,
+} from '../hosts/remote-bases.ts';
 import { importRemote } from '../hub/import.ts';
 import { parseRemote, type RemoteSource, usualToken } from '../hub/source.ts';
+import type { BaseCheck, BaseInfo } from '../protocol/contract/bases.ts';
+import { deleteBase } from '../server/bases/places.ts';
+import { baseCheck, baseInfos } from '../server/bases/reports.ts';
+import { withHost } from './host-run.ts';
 import { bold, bytes, green, Progress, red, say } from './output.ts';
 
-/** `para base list`. */
-export function baseListCommand(): void {
-  for (const { name, bytes: size, base, problem } of listBases())
+/** `para base list`: the bases here, or those of a host. */
+export async function baseListCommand({ host }: OnHost): Promise<void> {
+  const bases = host === undefined ? baseInfos() : await withHost(host, listHostBases);
+  for (const { name, bytes: size, architecture, width, height, hash, problem } of bases)
     say(
-      base
-        ? `${name.padEnd(24)} ${base.architecture.padEnd(5)} ${`${base.width}x${base.height}`.padEnd(10)} ${bytes(size).padStart(9)}  ${base.hash.slice(0, 12)}`
+      problem === undefined && architecture !== undefined
+        ? `${name.padEnd(24)} ${architecture.padEnd(5)} ${`${width}x${height}`.padEnd(10)} ${bytes(size).padStart(9)}  ${hash.slice(0, 12)}`
         : `${name.padEnd(24)} ${red(problem ?? 'unreadable')}`,
     );
 }
 
-export interface BaseImportOptions {
+/** `para base delete NAME`: takes a base that was imported away again. */
+export async function baseDeleteCommand(name: string, { host }: OnHost): Promise<void> {
+  const known = (bases: readonly BaseInfo[]) => {
+    if (!bases.some((base) => base.name === name))
+      throw new ParaError('base', `There is no base "${name}"`, {
+        where: host ?? 'here',
+        hint: `there are: ${bases.map((base) => base.name).join(', ')}`,
+      });
+  };
+  const here = () => {
+    known(baseInfos());
+    return deleteBase(name);
+  };
+  const freed =
+    host === undefined
+      ? here()
+      : await withHost(host, async (session) => {
+          known(await listHostBases(session));
+          return deleteHostBase(session, name);
+        });
+  say(`deleted ${name}: ${bytes(freed)} are free again`);
+}
+
+/** Where a command works: on a host, or here. */
+export interface OnHost {
+  readonly host?: string;
+}
+
+export interface BaseImportOptions extends OnHost {
   readonly name?: string;
   readonly endpoint?: string;
   readonly revision?: string;
+  /** The place is a folder of the host. */
+  readonly there?: boolean;
 }
 
 /** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
 export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
   const source = baseSource(place, options);
+  if (options.host !== undefined) return importThere(options.host, place, source, options);
   const base = source ? await fetchBase(source, options.name) : importBase(place, options.name);
   say(`${green('imported')} ${base.name}  ${base.directory}`);
+}
+
+/** Imports on a host: what it fetches itself, a folder that it has, or one from here. */
+async function importThere(
+  host: string,
+  place: string,
+  remote: RemoteSource | undefined,
+  { name, there }: BaseImportOptions,
+): Promise<void> {
+  const source: HostBaseSource =
+    remote ??
+    (there || (!existsSync(place) && isAbsolute(place))
+      ? { kind: 'path', path: place }
+      : { kind: 'here', path: place });
+  const control = new AbortController();
+  const stop = () => control.abort();
+  process.on('SIGINT', stop);
+  let bar: Progress | undefined;
+  let phase = '';
+  try {
+    const base = await withHost(host, (session) =>
+      importBaseOnHost(
+        session,
+        source,
+        (progress) => {
+          if (progress.phase !== phase) bar?.stop();
+          if (progress.phase !== phase)
+            bar = new Progress(progress.phase, megabytes(progress.totalBytes ?? 0), 0, 'MB');
+          phase = progress.phase;
+          bar?.update(megabytes(progress.doneBytes), progress.file);
+        },
+        { signal: control.signal, ...(name === undefined ? {} : { name }) },
+      ),
+    );
+    bar?.stop();
+    say(`${green('imported')} ${base.name} on ${host}  ${bytes(base.bytes)}  ${base.hash.slice(0, 12)}`);
+  } finally {
+    process.off('SIGINT', stop);
+    bar?.stop();
+  }
 }
 
 /** What is fetched for a place that is no path, with what the options and the environment say of hub and token. */
@@ -69,12 +155,19 @@ async function fetchBase(source: RemoteSource, name: string | undefined): Promis
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** `para base check NAME|PATH`: what every part is, and what does not work; returns the exit code. */
-export async function baseCheckCommand(nameOrPath: string): Promise<number> {
-  const { base, parts, layers, memory, problems, name, hash } = await checkBase(nameOrPath);
-  say(bold(`${name}  ${base?.architecture ?? 'unknown architecture'}  ${hash?.slice(0, 12) ?? ''}`));
-  if (base)
+export async function baseCheckCommand(nameOrPath: string, { host }: OnHost): Promise<number> {
+  const report =
+    host === undefined
+      ? baseCheck(await checkBase(nameOrPath))
+      : await withHost(host, (session) => checkHostBase(session, nameOrPath));
+  return printCheck(report);
+}
+
+function printCheck({ facts, parts, layers, memory, problems, name, hash }: BaseCheck): number {
+  say(bold(`${name}  ${facts?.architecture ?? 'unknown architecture'}  ${hash?.slice(0, 12) ?? ''}`));
+  if (facts)
     say(
-      `pictures ${base.width}x${base.height} in steps of ${base.sizeStep}; latents ${base.latentChannels} channels, 1/${base.vaeFactor} size, scale ${base.scalingFactor}; ${base.predictionType}; tokens ${base.textEncoders.map((e) => e.tokens).join(', ')}`,
+      `pictures ${facts.width}x${facts.height} in steps of ${facts.sizeStep}; latents ${facts.latentChannels} channels, 1/${facts.vaeFactor} size, scale ${facts.scalingFactor}; ${facts.predictionType}; tokens ${facts.tokens.join(', ')}`,
     );
   for (const part of parts) {
     const ports = (list: typeof part.inputs) =>

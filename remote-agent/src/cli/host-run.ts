@@ -34,6 +34,16 @@ export async function openHost(name: string): Promise<HostSession> {
   return session;
 }
 
+/** Does something on a host and closes the connection, whatever comes of it. */
+export async function withHost<T>(name: string, work: (session: HostSession) => Promise<T>): Promise<T> {
+  const session = await openHost(name);
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
 /** Finds a base of the host by its name. */
 export type FindBase = (name: string) => { name: string; hash: string };
 

@@ -114,10 +114,11 @@ const base = program.command('base').description('base models');
 base
   .command('list')
   .description('list the bases that have a name')
-  .action(async () => (await import('./base.ts')).baseListCommand());
+  .option('--host <name>', 'those of this host')
+  .action(async (options) => (await import('./base.ts')).baseListCommand(options));
 base
   .command('import')
-  .description('take a base into your own folder')
+  .description('take a base into your own folder, or to a host')
   .argument(
     '<place>',
     'folder of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
@@ -125,14 +126,23 @@ base
   .option('--name <name>', "name to give it (default: its folder's)")
   .option('--endpoint <url>', 'hub to ask (default: $PARA_HUB_ENDPOINT, else huggingface.co)')
   .option('--revision <name>', 'branch, tag or commit on the hub')
+  .option('--host <name>', 'take it to this host: a folder from here, or what the host fetches itself')
+  .option('--there', 'with --host: the folder lies on the host')
   .action(async (place, options) => (await import('./base.ts')).baseImportCommand(place, options));
 base
   .command('check')
   .description('load every part of a base and report')
-  .argument('<base>', 'name or path')
-  .action(async (name) => {
-    process.exitCode = await (await import('./base.ts')).baseCheckCommand(name);
+  .argument('<base>', 'name or path; with --host a name there')
+  .option('--host <name>', 'a base of this host')
+  .action(async (name, options) => {
+    process.exitCode = await (await import('./base.ts')).baseCheckCommand(name, options);
   });
+base
+  .command('delete')
+  .description('take an imported base away again')
+  .argument('<name>', 'its name')
+  .option('--host <name>', 'a base of this host')
+  .action(async (name, options) => (await import('./base.ts')).baseDeleteCommand(name, options));
 
 addHostCommands(program);
 
