@@ -1,5 +1,6 @@
-// `npm run bench [-- --only NAME]... [--pytorch]`: measures on this machine and writes bench/results.json and the
-// tables of docs/performance.md. `--pytorch` installs what the comparisons with PyTorch and diffusers need.
+// `npm run bench [-- --only NAME]... [--pytorch] [--tables]`: measures on this machine and writes bench/results.json and the
+// tables of docs/performance.md. `--pytorch` installs what the comparisons with PyTorch and diffusers need;
+// `--tables` measures nothing and writes the tables again.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,6 +12,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [] },
     pytorch: { type: 'boolean', default: false },
+    tables: { type: 'boolean', default: false },
   },
 });
 await build();
@@ -43,7 +45,7 @@ const torch = python && {
 };
 const result = spawnSync(
   process.execPath,
-  [join(dist, 'bench.js'), JSON.stringify({ root, only: values.only, torch })],
+  [join(dist, 'bench.js'), JSON.stringify({ root, only: values.only, tables: values.tables, torch })],
   {
     cwd: root,
     stdio: 'inherit',

@@ -5,6 +5,7 @@ import { median } from './numbers.ts';
 /** What one side needed; milliseconds and bytes. */
 export interface Side {
   readonly medianMs: number;
+  readonly bestMs: number;
   readonly runs: number;
   /** Resident memory of the whole process: with its libraries alone, and at its highest; the latter on a GPU too. */
   readonly emptyBytes: number;
@@ -18,6 +19,8 @@ export interface Outcome {
   /** Their time over ours: the median of the rounds, and the least and the largest of them. */
   readonly ratio: number;
   readonly spread: readonly [number, number];
+  /** Their fastest run over ours. */
+  readonly bestRatio: number;
   readonly library: string;
 }
 
@@ -75,6 +78,7 @@ class Contestant {
     }>();
     return {
       medianMs: median(this.times),
+      bestMs: Math.min(...this.times),
       runs: this.times.length,
       emptyBytes: this.ready.emptyBytes,
       peakBytes,
@@ -122,6 +126,7 @@ export async function contest(
       theirs: b,
       ratio: median(ratios),
       spread: [Math.min(...ratios), Math.max(...ratios)],
+      bestRatio: b.bestMs / a.bestMs,
       library: sides[1]!.ready.library ?? '',
     };
   } finally {

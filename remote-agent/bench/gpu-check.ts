@@ -87,10 +87,11 @@ async function main(): Promise<number> {
     );
     if (options.provider) {
       const said = child('cuda');
-      const line = typeof said === 'string' ? said.split('\n').find((l) => /cuda/i.test(l)) : undefined;
-      console.log(
-        `The CUDA provider of ONNX Runtime ${options.runtime} says: ${(line ?? String(said)).slice(0, 300)}`,
-      );
+      const line =
+        typeof said === 'string'
+          ? (/(?:with error: |CUDA failure)(.*)/.exec(said)?.[0] ?? said.split('\n').at(-1)!)
+          : 'it computed, without a GPU that nvidia-smi knows';
+      console.log(`The CUDA provider of ONNX Runtime ${options.runtime} says: ${line}`);
     }
     console.log('There is no NVIDIA GPU here: CUDA was not compared, nothing was written.');
     return same ? 0 : 1;

@@ -3,24 +3,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Results, writePage } from './page.ts';
-import type { BenchContext, Section } from './section.ts';
-import { basis } from './sections/basis.ts';
-import { generation } from './sections/generation.ts';
-import { host } from './sections/host.ts';
-import { pytorch } from './sections/pytorch.ts';
-import { startup } from './sections/startup.ts';
-import { step } from './sections/step.ts';
-
-const sections = [step, pytorch, generation, host, startup, basis] as Section[];
+import type { BenchContext } from './section.ts';
+import { sections } from './sections/index.ts';
 
 interface Options {
   readonly root: string;
   /** Names of sections; empty: all. */
   readonly only: readonly string[];
+  /** Measure nothing: write the page from the results that are there. */
+  readonly tables: boolean;
   readonly torch?: BenchContext['torch'] & { readonly library: string };
 }
 
-const { root, only, torch } = JSON.parse(process.argv[2]!) as Options;
+const { root, only, tables, torch } = JSON.parse(process.argv[2]!) as Options;
 const unknown = only.filter((name) => !sections.some((section) => section.name === name));
 if (unknown.length > 0) {
   console.error(`There is no section "${unknown[0]}"; there are ${sections.map((s) => s.name).join(', ')}.`);
@@ -31,6 +26,7 @@ const results: Results = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8
 const runtime = JSON.parse(
   readFileSync(join(root, 'node_modules/onnxruntime-node/package.json'), 'utf8'),
 ) as { version: string };
+const page = join(root, 'docs/performance.md');
 const context: BenchContext = {
   root,
   base: join(root, 'remote-agent/bases/pocket-sdxl'),
@@ -38,8 +34,12 @@ const context: BenchContext = {
   threads: cpus().length,
   say: (line) => console.log(line),
 };
+if (!tables && loadavg()[0]! > cpus().length)
+  console.log(
+    `The machine is busy (load ${loadavg()[0]!.toFixed(1)} on ${cpus().length} cores): these figures will be distorted.`,
+  );
 for (const section of sections) {
-  if (only.length > 0 && !only.includes(section.name)) continue;
+  if (tables || (only.length > 0 && !only.includes(section.name))) continue;
   if (section.needsTorch && !torch) {
     console.log(`${section.name}: not measured, PyTorch is not installed; npm run bench -- --pytorch does`);
     continue;
@@ -59,6 +59,7 @@ for (const section of sections) {
   // After each section: what was measured is kept if a later one fails.
   mkdirSync(join(root, 'bench'), { recursive: true });
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-  writePage(join(root, 'docs/performance.md'), sections, results);
+  writePage(page, sections, results);
 }
+if (tables) writePage(page, sections, results);
 console.log('Written: bench/results.json and docs/performance.md');

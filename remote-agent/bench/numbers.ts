@@ -7,3 +7,7 @@ export const megabytes = (bytes: number) => (bytes === 0 ? 'not told' : (bytes /
 /** Values that vary along a tensor, for feeds whose content does not matter. */
 export const wave = (length: number, scale: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(i * 0.37 + 1) * scale);
+
+/** What nine of ten values exceed. */
+export const tenth = (values: readonly number[]) =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 10)]!;

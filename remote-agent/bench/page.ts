@@ -20,17 +20,22 @@ export type Results = Record<string, Circumstances & { readonly rows: readonly u
 const described = (c: Circumstances) =>
   `Measured on ${c.date}: ${c.cores} x ${c.processor}, ${c.memoryGiB} GiB, Node ${c.node}, ONNX Runtime ${c.runtime}${c.torch ? `, ${c.torch}` : ''}; load ${c.load.toFixed(1)} from this and other work.`;
 
-/** Puts the tables of all sections between their marks (`<!-- NAME -->` and `<!-- end NAME -->`) on the page. */
-export function writePage(path: string, sections: readonly Section[], results: Results): void {
-  let text = readFileSync(path, 'utf8');
+/** A page with the tables of all sections between their marks (`<!-- NAME -->` and `<!-- end NAME -->`). */
+export function withTables(page: string, sections: readonly Section[], results: Results): string {
+  let text = page;
   for (const section of sections) {
     const found = results[section.name];
     const table = found ? `${described(found)}\n\n${section.table(found.rows)}` : 'Not measured yet.';
     const [begin, end] = [`<!-- ${section.name} -->`, `<!-- end ${section.name} -->`];
     const from = text.indexOf(begin);
     const to = text.indexOf(end);
-    if (from < 0 || to < from) throw new Error(`${path} has no place for "${section.name}"`);
+    if (from < 0 || to < from) throw new Error(`The page has no place for "${section.name}"`);
     text = `${text.slice(0, from + begin.length)}\n${table}\n${text.slice(to)}`;
   }
-  writeFileSync(path, text);
+  return text;
+}
+
+/** Brings the tables of the page at `path` up to date. */
+export function writePage(path: string, sections: readonly Section[], results: Results): void {
+  writeFileSync(path, withTables(readFileSync(path, 'utf8'), sections, results));
 }

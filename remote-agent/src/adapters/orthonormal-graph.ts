@@ -77,19 +77,17 @@ function shifted(graph: Graph, gram: string, { dOut, rank }: Matrices): string {
  * Q of `B = Q R`, f64[count, dOut, rank], and `R^-T`, f64[count, rank, rank], by three passes of Cholesky QR, the first
  * one shifted (Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa, "Shifted Cholesky QR for computing the QR
  * factorization of ill-conditioned matrices", 2020): orthonormal to machine precision for condition numbers up to
- * about 1e15, and nearly all of it matrix products.
+ * about 1e15, and nearly all of it matrix products. A single column only gets its length.
  */
 export function orthonormal(graph: Graph, b: string, matrices: Matrices): { q: string; inverse: string } {
   let q = b;
   let inverse: string | undefined;
-  for (let pass = 0; pass < 3; pass++) {
+  const { count, rank } = matrices;
+  const passes = rank === 1 ? 1 : 3;
+  for (let pass = 0; pass < passes; pass++) {
     const gram = graph.add('MatMul', [swapped(graph, q), q]);
-    const factor = inverseFactor(
-      graph,
-      pass === 0 ? shifted(graph, gram, matrices) : gram,
-      matrices.count,
-      matrices.rank,
-    );
+    const safe = pass === 0 && passes > 1 ? shifted(graph, gram, matrices) : gram;
+    const factor = inverseFactor(graph, safe, count, rank);
     q = graph.add('MatMul', [q, swapped(graph, factor)]);
     inverse = inverse ? graph.add('MatMul', [factor, inverse]) : factor;
   }
