@@ -97,12 +97,14 @@ export class Denoiser {
     extra: Readonly<Record<string, Tensor>> = {},
   ): Promise<Float32Array> {
     const { batch } = this.shape;
+    const shapes = unetShapes(this.#base, { ...this.shape, batch: this.#rows });
+    const timesteps = new Array<number>(shapes[this.#base.unet.ports.timestep.name]![0] ?? 1).fill(timestep);
     const out = new Float32Array(latents.length);
     const stride = (vector: Float32Array) => vector.length / batch;
     for (let row = 0; row < batch; row += this.#rows) {
       const rows = (vector: Float32Array) =>
         vector.subarray(row * stride(vector), (row + this.#rows) * stride(vector));
-      const feeds = this.#feeds(rows(latents), timestep, {
+      const feeds = unetFeeds(this.#base, shapes, rows(latents), timesteps, {
         hidden: rows(conditioning.hidden),
         pooled: rows(conditioning.pooled),
         timeIds: rows(conditioning.timeIds),
@@ -112,24 +114,6 @@ export class Denoiser {
       out.set(toFloats(result), row * stride(latents));
     }
     return out;
-  }
-
-  #feeds(latents: Float32Array, timestep: number, conditioning: Conditioning): Record<string, Tensor> {
-    const { ports } = this.#base.unet;
-    const shapes = unetShapes(this.#base, { ...this.shape, batch: this.#rows });
-    const feed = (port: GraphPort, values: ArrayLike<number>): [string, Tensor] => [
-      port.name,
-      tensorOf(port.type, shapes[port.name]!, values),
-    ];
-    const time = ports.timestep.type.startsWith('int') ? Math.round(timestep) : timestep;
-    const count = shapes[ports.timestep.name]![0] ?? 1;
-    return Object.fromEntries([
-      feed(ports.sample, latents),
-      feed(ports.timestep, new Array<number>(count).fill(time)),
-      feed(ports.hidden, conditioning.hidden),
-      ...(ports.pooled ? [feed(ports.pooled, conditioning.pooled)] : []),
-      ...(ports.timeIds ? [feed(ports.timeIds, conditioning.timeIds)] : []),
-    ]);
   }
 
   async release(): Promise<void> {
@@ -162,6 +146,29 @@ export function unetShapes(base: Base, shape: DenoiserShape): Record<string, num
           { where: base.unet.path, hint: 'use the size it was exported for, or export it with dynamic axes' },
         );
   return Object.fromEntries(wanted.map(([port, dims]) => [port.name, dims]));
+}
+
+/** Feeds for a U-Net whose inputs have these shapes (see `unetShapes`). */
+export function unetFeeds(
+  base: Base,
+  shapes: Readonly<Record<string, readonly number[]>>,
+  latents: Float32Array,
+  timesteps: readonly number[],
+  { hidden, pooled, timeIds }: Conditioning,
+): Record<string, Tensor> {
+  const { ports } = base.unet;
+  const times = ports.timestep.type.startsWith('int') ? timesteps.map(Math.round) : timesteps;
+  const feed = (port: GraphPort, values: ArrayLike<number>): [string, Tensor] => [
+    port.name,
+    tensorOf(port.type, shapes[port.name]!, values),
+  ];
+  return Object.fromEntries([
+    feed(ports.sample, latents),
+    feed(ports.timestep, times),
+    feed(ports.hidden, hidden),
+    ...(ports.pooled ? [feed(ports.pooled, pooled)] : []),
+    ...(ports.timeIds ? [feed(ports.timeIds, timeIds)] : []),
+  ]);
 }
 
 function rowsPerRun(base: Base, batch: number): number {

@@ -2,26 +2,23 @@ import { type AdapterPlan, type Method, preparationNames as names } from '../ada
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import type { Base } from '../diffusion/base.ts';
+import { type Conditioning, unetFeeds, unetShapes } from '../diffusion/denoiser.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
 import { findLayers, type Layer } from '../onnx/modules.ts';
 import type { DeviceName } from '../runtime/device.ts';
 import { createSession, type Session } from '../runtime/session.ts';
-import { f32, type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
+import { f32, type Tensor, toFloats } from '../runtime/tensor.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
 import { createStepSession } from './step-session.ts';
 
 /** One forward pass worth of examples; vectors hold the whole batch. */
-export interface StepBatch {
+export interface StepBatch extends Conditioning {
   /** Noised latents and what the U-Net should answer, f32[B, C, h, w]. */
   readonly noisy: Float32Array;
   readonly target: Float32Array;
   readonly weights: Float32Array;
   readonly timesteps: readonly number[];
-  /** Text states f32[B, tokens, width], pooled f32[B, width], time ids f32[B, 6]. */
-  readonly hidden: Float32Array;
-  readonly pooled: Float32Array;
-  readonly timeIds: Float32Array;
 }
 
 /** What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. */
@@ -31,22 +28,14 @@ export interface Coefficients {
   readonly kept?: Tensor;
 }
 
-/** The names and shapes under which a base's U-Net is fed for a batch of these sizes. */
+/** The names and shapes under which a base's U-Net is fed for a batch of these sizes: with a timestep for each example. */
 export function unetInputs(base: Base, shapes: StepShapes): UnetInputs {
-  const { ports, hiddenWidth } = base.unet;
-  const { batch, latentChannels, latentHeight, latentWidth, tokens } = shapes;
-  const named: Record<string, readonly number[]> = {
-    [ports.sample.name]: [batch, latentChannels, latentHeight, latentWidth],
-    [ports.timestep.name]: [batch],
-    [ports.hidden.name]: [batch, tokens, hiddenWidth],
-  };
-  if (ports.pooled) named[ports.pooled.name] = [batch, ports.pooled.dims[1]!];
-  if (ports.timeIds) named[ports.timeIds.name] = [batch, ports.timeIds.dims[1] ?? 6];
+  const { sample, timestep, output } = base.unet.ports;
   return {
-    sample: ports.sample.name,
-    timestep: ports.timestep.name,
-    shapes: named,
-    output: ports.output.name,
+    sample: sample.name,
+    timestep: timestep.name,
+    shapes: { ...unetShapes(base, shapes), [timestep.name]: [shapes.batch] },
+    output: output.name,
   };
 }
 
@@ -138,22 +127,15 @@ export class StepEngine {
 
   /** Loss of a batch and its gradient in the coefficients (absent in an engine made with `lossOnly`). */
   async run({ values }: Coefficients, batch: StepBatch): Promise<{ loss: number; gradient: Float32Array }> {
-    const { ports } = this.#base.unet;
     const { batch: n, latentChannels, latentHeight, latentWidth } = this.#shapes;
     const latent = [n, latentChannels, latentHeight, latentWidth];
-    const inputs = unetInputs(this.#base, this.#shapes).shapes;
+    const { shapes } = unetInputs(this.#base, this.#shapes);
     const feeds: Record<string, Tensor> = {
-      [ports.sample.name]: tensorOf(ports.sample.type, latent, batch.noisy),
-      [ports.timestep.name]: tensorOf(ports.timestep.type, [n], batch.timesteps),
-      [ports.hidden.name]: tensorOf(ports.hidden.type, inputs[ports.hidden.name]!, batch.hidden),
+      ...unetFeeds(this.#base, shapes, batch.noisy, batch.timesteps, batch),
       [stepNames.coefficients]: f32([values.length], values),
       [stepNames.target]: f32(latent, batch.target),
       [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
     };
-    if (ports.pooled)
-      feeds[ports.pooled.name] = tensorOf(ports.pooled.type, inputs[ports.pooled.name]!, batch.pooled);
-    if (ports.timeIds)
-      feeds[ports.timeIds.name] = tensorOf(ports.timeIds.type, inputs[ports.timeIds.name]!, batch.timeIds);
     lap('feeds');
     const out = await this.#step.run(feeds);
     lap('session');

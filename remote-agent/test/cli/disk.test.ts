@@ -12,33 +12,26 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { peftFiles } from '../../src/adapters/import.ts';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { goldenPath } from '../training/golden.ts';
 import { paintAll, tinySpec } from '../training/runs.ts';
+import { para, program } from './program.ts';
 
-const para = fileURLToPath(new URL('../../bin/para.js', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'para-disk-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 const home = join(work, 'home');
 
-/** Runs a script of sh with these variables; what it said, streams together. */
-function shell(script: string, variables: Record<string, string>, program: readonly string[] = []): string {
-  const [first, ...rest] = [...program, 'sh', '-c', `exec 2>&1\n${script}`];
-  const env = {
-    ...process.env,
-    NO_COLOR: '1',
-    PARA_HOME: home,
-    NODE: process.execPath,
-    PARA: para,
-    ...variables,
-  };
-  const { stdout, stderr, error } = spawnSync(first!, rest, { env, encoding: 'utf8', cwd: work });
-  if (error) throw error;
-  return `${stdout}${stderr}`;
+/** Runs a script of sh with these variables; what it said. */
+async function shell(
+  script: string,
+  variables: Record<string, string> = {},
+  before: readonly string[] = [],
+): Promise<string> {
+  const own = { cwd: work, home, NODE: process.execPath, PARA: para };
+  return (await program([...before, 'sh', '-c', script], { ...own, ...variables })).said;
 }
 
 // A namespace of its own lets an ordinary user mount a disk in memory, where the system lets it.
@@ -52,7 +45,13 @@ const mounts =
  * Runs two commands, the first of them on a disk that leaves `room` bytes, or where no disk can be mounted with a
  * limit of `limit` bytes a file; the second with room enough. What they leave on the disk is copied to `kept`.
  */
-function onFullDisk(room: number, limit: number, first: string, second: string, kept: string): string {
+function onFullDisk(
+  room: number,
+  limit: number,
+  first: string,
+  second: string,
+  kept: string,
+): Promise<string> {
   const size = room + 2 ** 24;
   const [prepare, before] = mounts
     ? [`mount -t tmpfs -o size=${size} tmpfs "$DISK"; head -c ${2 ** 24} /dev/zero > "$DISK/ballast"`, '']
@@ -89,18 +88,18 @@ beforeAll(async () => {
   const method = { name: 'lora', layers: 'all-linear', rank: 32 };
   const spec = tinySpec(subject, { method, checkpoints: { every: 2 }, training: { steps: 8 } });
   for (const directory of [fresh, reference]) createJob(directory, spec);
-  expect(shell('"$NODE" "$PARA" train --resume reference', {})).toContain('done');
+  expect(await shell('"$NODE" "$PARA" train --resume reference')).toContain('done');
 });
 
 describe('on a full disk', () => {
-  it('training stops with its last state whole, and goes on to the same adapter once there is room', () => {
+  it('training stops with its last state whole, and goes on to the same adapter once there is room', async () => {
     const { state, cache, adapter } = jobFiles(reference);
     const stateSize = statSync(state).size;
     // The first state fits, the one that is to replace it does not.
     const room = sizeOf(cache) + 8 * 4096 + 1.5 * stateSize;
     const train = '"$NODE" "$PARA" train --resume "$DISK/run"';
     const kept = join(work, 'trained');
-    const said = onFullDisk(room, stateSize - 1000, `cp -r fresh "$DISK/run"\n${train}`, train, kept);
+    const said = await onFullDisk(room, stateSize - 1000, `cp -r fresh "$DISK/run"\n${train}`, train, kept);
     expect(said).toMatch(fullDisk);
     expect(said).toContain('train --resume disk/run');
     expect(said).toContain('first ended with 1');
@@ -113,25 +112,25 @@ describe('on a full disk', () => {
     expect(readFileSync(files.adapter).equals(readFileSync(adapter))).toBe(true);
   });
 
-  it('generating leaves nothing, and gives the same picture once there is room', () => {
+  it('generating leaves nothing, and gives the same picture once there is room', async () => {
     const generate = (out: string) =>
       `"$NODE" "$PARA" generate --base ${goldenPath('bases/tiny-optimum')} --prompt "a red apple" --steps 2 --out ${out}`;
     const kept = join(work, 'drawn');
-    const said = onFullDisk(0, 512, generate('"$DISK/a.png"'), generate('"$DISK/a.png"'), kept);
+    const said = await onFullDisk(0, 512, generate('"$DISK/a.png"'), generate('"$DISK/a.png"'), kept);
     expect(said).toMatch(fullDisk);
     expect(said).toContain('first ended with 1');
     expect(said, 'no file on the disk').toContain('left: []');
     expect(said).toContain('second ended with 0');
-    expect(shell(generate('elsewhere.png'), {})).not.toContain('error');
+    expect(await shell(generate('elsewhere.png'))).not.toContain('error');
     expect(readdirSync(kept)).toEqual(['a.png']);
     expect(readFileSync(join(kept, 'a.png')).equals(readFileSync(join(work, 'elsewhere.png')))).toBe(true);
   });
 
-  it('exporting leaves no half of a folder', () => {
+  it('exporting leaves no half of a folder', async () => {
     const exporting = `"$NODE" "$PARA" export reference --base ${goldenPath('bases/tiny-optimum')} --format peft --out "$DISK/peft"`;
     const kept = join(work, 'exported');
     // The settings fit, the tensors do not.
-    const said = onFullDisk(6 * 4096, 8192, exporting, exporting, kept);
+    const said = await onFullDisk(6 * 4096, 8192, exporting, exporting, kept);
     expect(said).toMatch(fullDisk);
     expect(said, 'no file on the disk').toContain('left: []');
     expect(said).toContain('second ended with 0');
@@ -143,7 +142,7 @@ describe('in a folder that may not be written', () => {
   // An administrator may write everywhere, unless the process gives that up.
   const ordinary = process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all'] : [];
 
-  it('training, resuming and generating say so and leave everything as it was', () => {
+  it('training, resuming and generating say so and leave everything as it was', async () => {
     const locked = join(work, 'locked');
     const inside = join(locked, 'run');
     cpSync(fresh, inside, { recursive: true });
@@ -157,7 +156,7 @@ describe('in a folder that may not be written', () => {
       `export reference --base ${base} --format kohya --out locked/b.safetensors`,
       `import reference/adapter.safetensors --base ${base} --out locked/c.safetensors`,
     ]) {
-      const said = shell(`"$NODE" "$PARA" ${command}; echo "ended with $?"`, {}, ordinary);
+      const said = await shell(`"$NODE" "$PARA" ${command}; echo "ended with $?"`, {}, ordinary);
       expect(said, command).toContain('No permission to write here');
       expect(said, command).toContain('ended with 1');
     }
@@ -166,7 +165,7 @@ describe('in a folder that may not be written', () => {
 });
 
 describe('output that exists', () => {
-  it('is not written over unless that is asked for', () => {
+  it('is not written over unless that is asked for', async () => {
     const base = goldenPath('bases/tiny-optimum');
     writeFileSync(join(work, 'p.prompts'), 'a red apple --s 1\n');
     for (const command of [
@@ -178,12 +177,12 @@ describe('output that exists', () => {
     ]) {
       mkdirSync(join(work, 'taken'), { recursive: true });
       writeFileSync(join(work, 'taken/a.png'), 'mine');
-      const said = shell(`"$NODE" "$PARA" ${command}; echo "ended with $?"`, {});
+      const said = await shell(`"$NODE" "$PARA" ${command}; echo "ended with $?"`);
       expect(said, command).toMatch(/exists|there already/);
       expect(said, command).toContain('ended with 1');
       expect(readFileSync(join(work, 'taken/a.png'), 'utf8')).toBe('mine');
       if (command.startsWith('train') || command.startsWith('export')) continue;
-      expect(shell(`"$NODE" "$PARA" ${command} --force; echo "ended with $?"`, {}), command).toContain(
+      expect(await shell(`"$NODE" "$PARA" ${command} --force; echo "ended with $?"`), command).toContain(
         'with 0',
       );
       expect(readFileSync(join(work, 'taken/a.png'), 'utf8')).not.toBe('mine');

@@ -1,19 +1,18 @@
-import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { lockHolder } from '../../src/jobs/lock.ts';
 import { paintAll, tinySpec } from '../training/runs.ts';
+import { para, program, start } from './program.ts';
 
-const para = fileURLToPath(new URL('../../bin/para.js', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'para-stop-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
-const environment = { ...process.env, NO_COLOR: '1', PARA_HOME: join(work, 'home') };
+const home = join(work, 'home');
+const train = (run: string) => [process.execPath, para, 'train', '--resume', run];
 const reference = join(work, 'reference');
 const fresh = join(work, 'fresh');
 
@@ -22,70 +21,44 @@ beforeAll(async () => {
   await paintAll(subject, [[16, 16]]);
   const spec = tinySpec(subject, { training: { steps: 200 }, checkpoints: { every: 200 } });
   for (const directory of [fresh, reference]) createJob(directory, spec);
-  const { status, stdout } = spawnSync(process.execPath, [para, 'train', '--resume', 'reference'], {
-    cwd: work,
-    env: environment,
-    encoding: 'utf8',
-  });
-  expect(status).toBe(0);
+  const { code, said } = await program(train('reference'), { cwd: work, home });
+  expect(code).toBe(0);
   // Without a terminal: plain lines, in which nothing is drawn over.
-  expect(stdout).toMatch(/^subject para 200\/200 {2}loss \d\.\d+ {2}[\d.]+ steps\/s {2}0:00 left$/m);
-  for (const control of ['\u001b', '\r']) expect(stdout).not.toContain(control);
+  expect(said).toMatch(/^subject para 200\/200 {2}loss \d\.\d+ {2}[\d.]+ steps\/s {2}0:00 left$/m);
+  for (const control of ['\u001b', '\r']) expect(said).not.toContain(control);
 });
 
-/** Starts a run and waits until it has made some steps. */
-async function started(name: string, program: readonly string[]) {
+/** Starts a run and waits until it has made a step. */
+async function started(name: string) {
   const directory = join(work, name);
   cpSync(fresh, directory, { recursive: true });
-  const child = spawn(program[0]!, program.slice(1), {
-    cwd: work,
-    env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const { child, ended } = start(train(name), { cwd: work, home });
   while (!readEvents(jobFiles(directory).events).some((e) => e.type === 'step')) await pause(20);
-  return { directory, child, ended, said: () => said };
+  return { directory, child, ended };
 }
 
 describe('a run on the command line', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'saves its state at %s, says how it goes on, and goes on to the same bytes',
     async (signal) => {
-      const name = `stopped by ${signal}`;
-      const { directory, child, ended, said } = await started(name, [
-        process.execPath,
-        para,
-        'train',
-        '--resume',
-        name,
-      ]);
+      const { directory, child, ended } = await started(`stopped by ${signal}`);
       child.kill(signal);
-      expect(await ended).toBe(130);
+      const { code, said } = await ended;
+      expect(code).toBe(130);
       const { state, step } = readStatus(directory);
       expect(state).toBe('stopped');
       expect(step).toBeLessThan(200);
-      const [, command] = /continue with (.*)/.exec(said()) ?? [];
+      const [, command] = /continue with (.*)/.exec(said) ?? [];
       expect(command).toContain('train --resume');
-      const again = spawnSync('sh', ['-c', command!], { cwd: work, env: environment, encoding: 'utf8' });
-      expect(again.status, again.stderr).toBe(0);
+      const again = await program(['sh', '-c', command!], { cwd: work, home });
+      expect(again.code, again.said).toBe(0);
       const adapter = (run: string) => readFileSync(jobFiles(run).adapter);
       expect(adapter(directory).equals(adapter(reference))).toBe(true);
     },
   );
 
   it('saves its state and ends when the program that started it is killed', async () => {
-    const { directory, child, ended } = await started('orphan', [
-      process.execPath,
-      para,
-      'train',
-      '--resume',
-      'orphan',
-    ]);
+    const { directory, child, ended } = await started('orphan');
     child.kill('SIGKILL');
     await ended;
     while (lockHolder(jobFiles(directory).lock)) await pause(20);
@@ -95,20 +68,16 @@ describe('a run on the command line', () => {
   });
 
   it('draws one bar over and over on a terminal, and no colours where they are not wanted', async () => {
-    const command = [process.execPath, para, 'train', '--resume', 'terminal']
+    cpSync(fresh, join(work, 'terminal'), { recursive: true });
+    const command = train('terminal')
       .map((word) => `'${word}'`)
       .join(' ');
-    cpSync(fresh, join(work, 'terminal'), { recursive: true });
-    const { status, stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
-      cwd: work,
-      env: environment,
-      encoding: 'utf8',
-    });
-    expect(status).toBe(0);
-    expect(stdout).toContain('█');
-    expect(stdout).toMatch(/200\/200 loss \d\.\d+ {2}[\d.]+ steps\/s {2}0:00 left/);
-    expect(stdout.split('\n').filter((line) => line.includes('steps/s'))).toHaveLength(1);
+    const { code, said } = await program(['script', '-qec', command, '/dev/null'], { cwd: work, home });
+    expect(code).toBe(0);
+    expect(said).toContain('█');
+    expect(said).toMatch(/200\/200 loss \d\.\d+ {2}[\d.]+ steps\/s {2}0:00 left/);
+    expect(said.split('\n').filter((line) => line.includes('steps/s'))).toHaveLength(1);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are escape sequences
-    expect(stdout).not.toMatch(/\u001b\[\d*m/);
+    expect(said).not.toMatch(/\u001b\[\d*m/);
   });
 });

@@ -139,7 +139,7 @@ describe('an update', () => {
     const mean = new Float32Array(start.length);
     for (const pass of passes) {
       const { gradient } = await engine.run(coefficients, pass);
-      for (const [i, g] of (await engine.pullback(start, gradient)).entries()) mean[i] = mean[i]! + g / 3;
+      for (const [i, g] of (await engine.pullback(coefficients, gradient)).entries()) mean[i] = mean[i]! + g / 3;
     }
     const length = norm(mean);
     expect(length).toBeGreaterThan(clip);
