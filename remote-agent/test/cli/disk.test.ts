@@ -96,7 +96,7 @@ describe('on a full disk', () => {
     const { state, cache, adapter } = jobFiles(reference);
     const stateSize = statSync(state).size;
     // The first state fits, the one that is to replace it does not.
-    const room = sizeOf(cache) + 8 * 4096 + 1.5 * stateSize;
+    const room = sizeOf(cache) + 24 * 4096 + 1.5 * stateSize;
     const train = '"$NODE" "$PARA" train --resume "$DISK/run"';
     const kept = join(work, 'trained');
     const said = await onFullDisk(room, stateSize - 1000, `cp -r fresh "$DISK/run"\n${train}`, train, kept);

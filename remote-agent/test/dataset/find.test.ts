@@ -81,6 +81,41 @@ describe('pictures for validation', () => {
   });
 });
 
+describe('captions', () => {
+  const captions = (list: readonly { file: string; caption: string }[]) =>
+    Object.fromEntries(list.map(({ file, caption }) => [basename(file), caption]));
+
+  it('come from the subject file, a text beside the picture, a table, or trigger and class word', () => {
+    const directory = folder('captions', 5);
+    writeFileSync(join(directory, 'p0.txt'), ' a zwx dog on grass\n');
+    writeFileSync(join(directory, 'p3.txt'), 'not this one');
+    const rows = [
+      { file_name: 'p1.png', text: 'a zwx dog asleep' },
+      { file_name: 'p0.png', text: 'nor this' },
+    ];
+    writeFileSync(
+      join(directory, 'metadata.jsonl'),
+      rows.map((row) => `${JSON.stringify(row)}\n`).join('\n'),
+    );
+    const pictures = ['p[01].png', '.', { file: 'p3.png', caption: 'a zwx dog in water' }];
+    const found = find(directory, { pictures, trigger: 'zwx' });
+    expect(captions(found.pictures)).toEqual({
+      'p0.png': 'a zwx dog on grass',
+      'p1.png': 'a zwx dog asleep',
+      'p2.png': 'a zwx dog',
+      'p3.png': 'a zwx dog in water',
+      'p4.png': 'a zwx dog',
+    });
+  });
+
+  it('in a table with a broken line are refused with that line', () => {
+    const directory = folder('broken-captions', 1);
+    const table = join(directory, 'metadata.jsonl');
+    writeFileSync(table, '{"file_name":"p0.png","text":"x"}\n{"file_name":\n');
+    expect(() => find(directory)).toThrow(expect.objectContaining({ code: 'subject', where: `${table}:2` }));
+  });
+});
+
 describe('pictures that are missing', () => {
   it('are all named in one error', () => {
     const directory = folder('missing', 2);
