@@ -30,6 +30,7 @@ const soleImporters = [
   ['onnxruntime-only-in-runtime', 'runtime', 'onnxruntime-(node|common)'],
   ['image-library-only-in-dataset', 'dataset', 'sharp'],
   ['rpc-library-only-in-protocol', 'protocol', 'vscode-jsonrpc'],
+  ['ssh-library-only-in-hosts', 'hosts', '(ssh2|ssh-config)'],
   ['cli-library-only-in-cli', 'cli', '(commander|cli-progress)'],
 ].map(([name, room, library]) => ({
   name,

@@ -1,8 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
-import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openTransport } from '../../src/hosts/transports/index.ts';
@@ -222,16 +219,6 @@ describe.skipIf(excused(noSshd))('every transport', () => {
       await second.stop();
       client.reset().host('box', sshd);
     });
-  });
-
-  it('leaves no connection master of ssh behind', async () => {
-    const transport = await connect('openssh');
-    await output(transport, ['true']);
-    const folder = join(tmpdir(), `para-ssh-${userInfo().uid}`);
-    const mine = () => (existsSync(folder) ? readdirSync(folder) : []);
-    expect(mine().length).toBeGreaterThan(0);
-    transport.close();
-    await expect.poll(mine, { timeout: 60_000 }).toEqual([]);
   });
 });
 

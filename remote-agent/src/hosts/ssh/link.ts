@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { connect as connectTcp } from 'node:net';
-import { Duplex, PassThrough } from 'node:stream';
+import { Duplex, PassThrough, Writable } from 'node:stream';
 import ssh2, { type Client, type ConnectConfig } from 'ssh2';
 import { ParaError } from '../../common/errors.ts';
 import type { Prompter } from '../prompter.ts';
@@ -120,7 +120,16 @@ function commandRoad(command: string): Road {
   });
   child.stdin.on('error', () => {});
   const input = child.stdout.pipe(new PassThrough(), { end: false });
-  const stream = Duplex.from({ readable: input, writable: child.stdin });
+  // A write to a command that is gone is told by how it ended.
+  const writable = new Writable({
+    write: (part, encoding, done) => {
+      child.stdin.write(part, encoding, () => done());
+    },
+    final: (done) => {
+      child.stdin.end(() => done());
+    },
+  });
+  const stream = Duplex.from({ readable: input, writable });
   child.on('error', (error) => stream.destroy(error));
   // Not the end of its output, which comes first: how it ended says more.
   child.on('close', (code) => {

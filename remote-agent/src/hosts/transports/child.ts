@@ -2,8 +2,12 @@ import { spawn } from 'node:child_process';
 import type { Channel } from './transport.ts';
 
 /** Starts a program of this machine as a channel. */
-export function startChild(program: string, args: readonly string[], cwd?: string): Channel {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], ...(cwd ? { cwd } : {}) });
+export function startChild(
+  program: string,
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Channel {
+  const child = spawn(program, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
   child.stderr.on('data', (part: Buffer) => {
     said = (said + part.toString()).slice(-8000);

@@ -11,7 +11,7 @@ export async function openTransport(profile: HostProfile, prompter: Prompter): P
     case 'local':
       return new LocalTransport();
     case 'openssh':
-      return new OpenSshTransport(profile);
+      return new OpenSshTransport(profile, prompter);
     case 'ssh2':
       return Ssh2Transport.connect(profile, prompter);
   }

@@ -6,7 +6,7 @@ import type { Channel, Transport } from './transport.ts';
 /** This machine as a host: the same agent in child processes. */
 export class LocalTransport implements Transport {
   async run(words: readonly string[]): Promise<Channel> {
-    return startChild(words[0]!, words.slice(1), homedir());
+    return startChild(words[0]!, words.slice(1), { cwd: homedir() });
   }
 
   explain(channel: Channel, code: number | null): ParaError {

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { ParaError } from '../../common/errors.ts';
+import { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
+import { nobody, type Prompter } from '../prompter.ts';
 import { shellLine } from '../quote.ts';
+import { AskPass } from './askpass.ts';
 import { startChild } from './child.ts';
 import { hostError } from './explain.ts';
 import type { Channel, Transport } from './transport.ts';
@@ -13,29 +15,32 @@ import type { Channel, Transport } from './transport.ts';
 /** The system's `ssh`: the user's own configuration, keys, agents and known hosts, one connection for all channels. */
 export class OpenSshTransport implements Transport {
   readonly #profile: HostProfile;
-  readonly #control: string;
   readonly #args: string[];
+  readonly #askPass: AskPass | undefined;
+  readonly #channels = new Set<Channel>();
+  #gaveUp = false;
 
-  constructor(profile: HostProfile) {
+  /** @throws ParaError `disk` where no folder for the connection can be had */
+  constructor(profile: HostProfile, prompter: Prompter) {
     this.#profile = profile;
-    const folder = join(tmpdir(), `para-ssh-${userInfo().uid}`);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    chmodSync(folder, 0o700);
-    const key = `${process.pid} ${profile.name} ${profile.target}`;
-    this.#control = join(folder, createHash('sha256').update(key).digest('hex').slice(0, 16));
+    const isWindows = process.platform === 'win32';
+    // A name of its own: closing this transport ends no other's connection.
+    const stem = join(isWindows ? '' : privateFolder(), `${process.pid}-${randomBytes(4).toString('hex')}`);
+    const canAsk = prompter !== nobody && !isWindows;
+    if (canAsk) this.#askPass = new AskPass(stem, prompter, () => this.#giveUp());
     const options = {
-      ControlMaster: 'auto',
-      ControlPath: this.#control,
-      ControlPersist: '30',
+      ...(isWindows ? {} : { ControlMaster: 'auto', ControlPath: stem, ControlPersist: '30' }),
       ServerAliveInterval: '10',
       ServerAliveCountMax: '3',
       ConnectTimeout: '15',
       // Stronger than a "no" in the user's file: an unknown key is asked about, a changed one refused.
       StrictHostKeyChecking: 'ask',
+      // Servers lock an account out after three wrong passwords and more.
+      NumberOfPasswordPrompts: '2',
       ClearAllForwardings: 'yes',
       RequestTTY: 'no',
-      // Without a terminal nobody could answer: fail instead of waiting.
-      ...(process.stdin.isTTY ? {} : { BatchMode: 'yes' }),
+      // Where nobody can answer: fail instead of waiting.
+      ...(canAsk ? {} : { BatchMode: 'yes' }),
     };
     this.#args = [
       ...Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
@@ -44,17 +49,64 @@ export class OpenSshTransport implements Transport {
   }
 
   async run(words: readonly string[]): Promise<Channel> {
-    return startChild('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)]);
+    const asking = await this.#askPass?.environment();
+    const channel = startChild('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)], {
+      env: { ...process.env, ...asking },
+    });
+    this.#channels.add(channel);
+    channel.exit.then(() => this.#channels.delete(channel));
+    return channel;
+  }
+
+  #giveUp(): void {
+    this.#gaveUp = true;
+    for (const channel of this.#channels) channel.kill();
   }
 
   explain(channel: Channel, code: number | null): ParaError {
+    if (this.#gaveUp)
+      return new ParaError('login', 'The login needs an answer that was not given', {
+        where: this.#profile.name,
+        hint: 'connect once in a terminal, or set up a key: ssh-copy-id',
+      });
     return hostError(this.#profile, channel.errors(), code);
   }
 
   close(): void {
+    this.#askPass?.close();
     spawn('ssh', [...this.#args, '-O', 'exit', '--', this.#profile.target!], { stdio: 'ignore' }).on(
       'error',
       () => {},
     );
+  }
+}
+
+/** A folder for sockets that nobody else can enter; short, for a socket's path is. */
+function privateFolder(): string {
+  const folder = join(tmpdir(), `para-ssh-${userInfo().uid}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = lstatSync(folder);
+  if (uid !== userInfo().uid || (mode & 0o170777) !== 0o040700)
+    throw new ParaError(
+      'disk',
+      'The folder for SSH connections belongs to somebody else, or is open to others',
+      {
+        where: folder,
+        hint: 'delete it',
+      },
+    );
+  // What a process that was killed left; a master it left ends by itself.
+  for (const name of readdirSync(folder)) {
+    const pid = /^(\d+)-\w+\.(sh|ask)$/.exec(name)?.[1];
+    if (pid && !isRunning(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
+  return folder;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
