@@ -121,10 +121,11 @@ export async function hostInstallCommand(name: string, options: InstallOptions):
 
 const ways = { host: 'the host fetches', here: 'fetching here', send: 'sending' } as const;
 
-/** Transfers on a terminal: one line that is redrawn; elsewhere a line at the start and the end of each. */
+/** Transfers on a terminal: one line that is redrawn; elsewhere lines now and then. */
 class TransferLines {
   #file = '';
   #open = false;
+  #said = 0;
 
   show(event: InstallEvent): void {
     if (event.type === 'step') {
@@ -138,7 +139,10 @@ class TransferLines {
       if (this.#file !== file) this.end();
       process.stdout.write(`\r\u001b[K${line.slice(0, (process.stdout.columns || 80) - 1)}`);
       this.#open = true;
-    } else if (this.#file !== file || done === total) say(line);
+    } else if (this.#file !== file || done === total || Date.now() - this.#said > 5000) {
+      say(line);
+      this.#said = Date.now();
+    }
     this.#file = file;
   }
 

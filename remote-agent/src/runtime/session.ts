@@ -1,3 +1,4 @@
+import './no-telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { ParaError } from '../common/errors.ts';
 import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';

@@ -31,7 +31,10 @@ const launcher = `#!/bin/sh
 # Starts this version of the agent with its own Node, runtime and CUDA libraries. Written by "para host install".
 here=$(cd "$(dirname "$0")" && pwd -P) || exit 127
 PARA_HOME=\${here%/agent/*}
-export PARA_HOME
+# Libraries that keep a cache in the home (fonts, code made for the GPU) keep it here.
+XDG_CACHE_HOME=$PARA_HOME/cache
+CUDA_CACHE_PATH=$PARA_HOME/cache/cuda
+export PARA_HOME XDG_CACHE_HOME CUDA_CACHE_PATH
 if [ -d "$here/cuda" ]; then
   LD_LIBRARY_PATH=$here/cuda\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export LD_LIBRARY_PATH

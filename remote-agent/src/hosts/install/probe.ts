@@ -69,7 +69,8 @@ const kibibytes = (text: string | undefined): number | undefined =>
   text && /^[0-9]+$/.test(text) ? Number(text) * 1024 : undefined;
 const yesNo = (text: string | undefined): boolean | undefined => (text ? text === 'yes' : undefined);
 
-function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
+/** What the lines of the probe say. */
+export function readFacts(facts: ReadonlyMap<string, readonly string[]>): HostProbe {
   const all = (name: string) => facts.get(name) ?? [];
   const one = (name: string): string | undefined => all(name)[0] || undefined;
   const machine = one('machine') ?? '';

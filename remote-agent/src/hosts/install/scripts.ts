@@ -77,23 +77,27 @@ done
 part=$root/downloads/$file.part
 bytes() { if [ -f "$part" ]; then wc -c < "$part"; else echo 0; fi; }
 if [ "$(bytes)" -gt "$size" ]; then rm -f "$part"; fi
-if [ "$(bytes)" -lt "$size" ]; then
-  [ -n "$url" ] || { echo "missing not sent yet"; exit 0; }
+load() {
   if command -v curl >/dev/null 2>&1; then
-    curl -fsSL --connect-timeout 10 --retry 3 -C - -o "$part" "$url" &
-  elif command -v wget >/dev/null 2>&1; then
-    wget -q -T 15 -t 3 -c -O "$part" "$url" &
-  else
-    echo "missing the host has neither curl nor wget"; exit 0
+    exec curl -fsSL --connect-timeout 10 --speed-limit 1 --speed-time 60 -C - -o "$part" "$url"
   fi
+  exec wget -q -T 60 -t 1 -c -O "$part" "$url"
+}
+while [ "$(bytes)" -lt "$size" ]; do
+  [ -n "$url" ] || { echo "missing not sent yet"; exit 0; }
+  command -v curl >/dev/null 2>&1 || command -v wget >/dev/null 2>&1 ||
+    { echo "missing the host has neither curl nor wget"; exit 0; }
+  before=$(bytes)
+  load &
   loader=$!
   trap 'kill $loader 2>/dev/null; exit 1' HUP INT TERM PIPE
   while kill -0 $loader 2>/dev/null; do
     echo "progress $(bytes)" || { kill $loader; exit 1; }
     sleep 1
   done
-  wait $loader || { echo "missing the registry does not answer or refuses"; exit 0; }
-fi
+  wait $loader || [ "$(bytes)" -gt "$before" ] ||
+    { echo "missing the registry does not answer or refuses"; exit 0; }
+done
 [ "$(bytes)" -eq "$size" ] || { echo "missing it broke off"; exit 0; }
 got=$(sha512sum < "$part" | cut -d ' ' -f 1)
 if [ "$got" != "$sum" ]; then
