@@ -67,19 +67,23 @@ export function forwardBytes(base: Base, sizes: DenoiserShape): number {
   return weights + peak;
 }
 
-/** Bytes of all that draws a picture of the base's own size: U-Net with guidance, VAE decoder, text encoders. */
-export function samplerBytes(base: Base): number {
+/**
+ * Bytes of all that draws a picture: U-Net, VAE decoder, text encoders.
+ * @param sizes default: the base's own size, with guidance
+ */
+export function samplerBytes(base: Base, sizes = baseSizes(base, 2)): number {
   // Held as f32, whatever they are stored as.
   const text = base.textEncoders.reduce((sum, { path }) => sum + 4 * weightCount(loadGraph(path)), 0);
-  return forwardBytes(base, baseSizes(base, 2)) + decoderBytes(base) + text;
+  return forwardBytes(base, sizes) + decoderBytes(base, sizes) + text;
 }
 
-function decoderBytes({ latentChannels, height, width, vaeFactor, vaeDecoder }: Base): number {
+function decoderBytes(
+  { latentChannels, vaeDecoder }: Base,
+  { latentHeight, latentWidth }: DenoiserShape,
+): number {
   const graph = loadGraph(vaeDecoder.path);
   try {
-    fixDimensions(graph, {
-      [vaeDecoder.input.name]: [1, latentChannels, height / vaeFactor, width / vaeFactor],
-    });
+    fixDimensions(graph, { [vaeDecoder.input.name]: [1, latentChannels, latentHeight, latentWidth] });
     simplify(graph);
     const { weights, peak } = needsOf(graph);
     return weights + peak;

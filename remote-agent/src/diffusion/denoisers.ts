@@ -6,6 +6,13 @@ import { Denoiser, type DenoiserShape } from './denoiser.ts';
 
 type Combination = readonly AppliedAdapter[];
 
+/** How many sessions with exact room stay loaded. */
+export interface ExactSessions {
+  readonly most: number;
+  /** Whether one more of this size finds room beside those that are loaded; where not, the older ones go first. */
+  readonly fits?: (shape: DenoiserShape) => Promise<boolean>;
+}
+
 /**
  * The U-Net sessions of a generator, those used last. Either one session whose room for adapters grows, or a few that
  * each have room for exactly what was asked: the runtime may fuse operators otherwise where there is more room, and a
@@ -14,16 +21,16 @@ type Combination = readonly AppliedAdapter[];
 export class Denoisers {
   readonly #base: Base;
   readonly #options: SessionOptions;
-  readonly #most: number;
+  readonly #exact: ExactSessions;
   readonly #growing: AdapterSlots | undefined;
   /** In the order of their last use. */
   readonly #kept = new Map<string, { slots: AdapterSlots; denoiser: Denoiser }>();
 
-  /** @param exact how many sessions with exact room are kept; left out: one session that grows */
-  constructor(base: Base, options: SessionOptions, exact?: number) {
+  /** @param exact left out: one session that grows */
+  constructor(base: Base, options: SessionOptions, exact?: ExactSessions) {
     this.#base = base;
     this.#options = options;
-    this.#most = exact ?? 1;
+    this.#exact = exact ?? { most: 1 };
     this.#growing = exact === undefined ? new AdapterSlots() : undefined;
   }
 
@@ -46,12 +53,7 @@ export class Denoisers {
     let kept = this.#kept.get(key);
     this.#kept.delete(key);
     if (!kept) {
-      // Room first: the new session may need what an old one holds.
-      for (const [old, { denoiser }] of this.#kept) {
-        if (this.#kept.size < this.#most) break;
-        this.#kept.delete(old);
-        await denoiser.release();
-      }
+      await this.#makeRoom(shape);
       const edit = slots.edit();
       const denoiser = await Denoiser.open(this.#base, shape, {
         ...this.#options,
@@ -61,6 +63,16 @@ export class Denoisers {
     }
     this.#kept.set(key, kept);
     return { denoiser: kept.denoiser, feeds: kept.slots.feeds(combinations[0]) };
+  }
+
+  /** Room first: the new session may need what an old one holds. */
+  async #makeRoom(shape: DenoiserShape): Promise<void> {
+    const { most, fits = async () => true } = this.#exact;
+    for (const [old, { denoiser }] of this.#kept) {
+      if (this.#kept.size < most && (await fits(shape))) return;
+      this.#kept.delete(old);
+      await denoiser.release();
+    }
   }
 
   async release(): Promise<void> {

@@ -3,7 +3,7 @@ import type { SessionOptions } from '../runtime/session.ts';
 import type { AppliedAdapter } from './adapter-slots.ts';
 import type { Base } from './base.ts';
 import { type Conditioning, timeIds } from './denoiser.ts';
-import { Denoisers } from './denoisers.ts';
+import { Denoisers, type ExactSessions } from './denoisers.ts';
 import { noise, SamplingNoise } from './noise.ts';
 import { cleanLatent, smallLatent } from './preview.ts';
 import { makeScheduler } from './schedulers/index.ts';
@@ -76,10 +76,10 @@ export interface GeneratorOptions extends SessionOptions {
   /** Keep text encoders and VAE loaded between calls (default), or free each before the next part is loaded. */
   readonly resident?: boolean;
   /**
-   * Keep this many U-Net sessions, each with room for exactly the adapters of its requests: a picture then has the bits
+   * Keep a few U-Net sessions, each with room for exactly the adapters of its requests: a picture then has the bits
    * that a generator of its own would give it, whatever was drawn before. Default: one session whose room grows.
    */
-  readonly exactSessions?: number;
+  readonly exactSessions?: ExactSessions;
 }
 
 /**

@@ -150,6 +150,9 @@ function keepTag(partial: string, { headers }: Fetched): void {
   else rmSync(tagFile(partial), { force: true });
 }
 
+/** How much of a download is there. */
+export const arrivedBytes = (target: string): number => sizeOf(target) || sizeOf(`${target}.part`);
+
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
 
 async function isRight(path: string, { size, digest }: DownloadOptions): Promise<boolean> {

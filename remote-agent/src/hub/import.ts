@@ -8,7 +8,7 @@ import { paraHome } from '../diffusion/base-places.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { unpackBase } from './archive.ts';
 import { baseFilesIn } from './base-files.ts';
-import { type Digest, download } from './download.ts';
+import { arrivedBytes, type Digest, download } from './download.ts';
 import type { Credential } from './fetch.ts';
 import { listModel } from './listing.ts';
 import { nameOf, type RemoteSource, safeUrl, shown, usualEndpoint } from './source.ts';
@@ -127,7 +127,8 @@ async function downloadAll(
   const known = files.every((file) => file.size !== undefined);
   const total = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
   mkdirSync(folder, { recursive: true });
-  if (known) refuseFullDisk(folder, total);
+  const there = files.reduce((sum, { to }) => sum + arrivedBytes(join(folder, to)), 0);
+  if (known) refuseFullDisk(folder, total - there);
   let before = 0;
   for (const { to, url, size, digest } of files) {
     let bytes = 0;
@@ -145,7 +146,7 @@ async function downloadAll(
   }
 }
 
-/** Refuses a download that the disk cannot hold; what lies there from before is counted as still to come. */
+/** Refuses a download that the disk cannot hold. */
 function refuseFullDisk(folder: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(folder);
   if (bavail * bsize < bytes)

@@ -1,4 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -29,4 +31,31 @@ it('takes a base of a hub by owner and name, with the token of the environment, 
   }
   expect(readdirSync(join(home, 'bases'))).toEqual(['mine']);
   expect(openBase(join(home, 'bases/mine')).hash).toBe(openBase(optimum).hash);
+});
+
+it('goes through the proxy that the environment names', async () => {
+  const hub = await new HubServer(filesOf(optimum)).start();
+  const { origin } = hub;
+  const asked: string[] = [];
+  const proxy = createServer().on('connect', (request, client, head) => {
+    asked.push(request.url!);
+    const [host, port] = request.url!.split(':');
+    const server = connect(Number(port), host, () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      server.write(head);
+      server.pipe(client).pipe(server);
+    });
+    for (const end of [client, server]) end.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  process.env.HTTP_PROXY = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    await Para.run(home, ['base', 'import', 'owner/name', '--name', 'proxied', '--endpoint', origin]);
+  } finally {
+    delete process.env.HTTP_PROXY;
+    hub.stop();
+    proxy.close();
+  }
+  expect(new Set(asked)).toEqual(new Set([new URL(origin).host]));
+  expect(openBase(join(home, 'bases/proxied')).hash).toBe(openBase(optimum).hash);
 });

@@ -22,7 +22,7 @@ function adapter(rank: number): AppliedAdapter {
 }
 
 it('a resident generator gives each request the bits of a generator of its own, whatever it drew before', async () => {
-  const resident = new Generator(base, { exactSessions: 2 });
+  const resident = new Generator(base, { exactSessions: { most: 2 } });
   const [narrow, wide] = [adapter(1), adapter(4)];
   const combinations = [[], [wide], [], [narrow], [wide, narrow], [narrow], []];
   for (const adapters of combinations) {
@@ -30,6 +30,25 @@ it('a resident generator gives each request the bits of a generator of its own, 
     const [alone] = await generate(base, { ...wish, adapters });
     expect(here!.latents).toEqual(alone!.latents);
   }
+  await resident.release();
+});
+
+it('asks for room before a session is made, and lets the older ones go where there is none', async () => {
+  const asked: number[] = [];
+  const fits = async ({ latentWidth }: { latentWidth: number }) => {
+    asked.push(latentWidth);
+    return false;
+  };
+  const anySize = openBase(join(import.meta.dirname, '../golden/bases/tiny-optimum'));
+  const { width, height, vaeFactor } = anySize;
+  const resident = new Generator(anySize, { exactSessions: { most: 3, fits } });
+  const draw = (wide: number) => resident.generate({ ...wish, width: wide, height });
+  await draw(width);
+  expect(asked).toEqual([]);
+  await draw(2 * width);
+  await draw(2 * width);
+  await draw(width);
+  expect(asked).toEqual([(2 * width) / vaeFactor, width / vaeFactor]);
   await resident.release();
 });
 

@@ -72,6 +72,15 @@ it('takes files of other tools that fit a base of the host', async () => {
   });
 });
 
+it('shows nothing of a name that would steer a terminal', async () => {
+  const { sha256 } = await putAdapter(session, own, 'evil\u001b[2J\u009b31mname');
+  expect(
+    (await listAdapters(session)).find((a) => 'sha256' in a.source && a.source.sha256 === sha256),
+  ).toMatchObject({
+    name: 'evil?[2J?31mname',
+  });
+});
+
 it('refuses by name what is no adapter, and lists nothing of it', async () => {
   const before = await listAdapters(session);
   const put = (name: string, bytes: Uint8Array | string) => {

@@ -5,10 +5,12 @@ import type { AppliedAdapter } from '../../diffusion/adapter-slots.ts';
 import { applied, readAdapterFor } from '../../diffusion/applied.ts';
 import type { Base } from '../../diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../diffusion/base-memory.ts';
+import type { DenoiserShape } from '../../diffusion/denoiser.ts';
 import { Generator } from '../../diffusion/generate.ts';
 import type { Recipe } from '../../diffusion/recipe.ts';
 import type { DrawRequest } from '../../protocol/contract/generation.ts';
 import type { DeviceName } from '../../runtime/device.ts';
+import { usableShare } from '../../training/memory-plan.ts';
 import { keepForClient } from '../outbox.ts';
 import { awaitMemory, type Surroundings } from './memory-gate.ts';
 import type { Drawn, Progress } from './messages.ts';
@@ -21,13 +23,14 @@ export class Drawing {
   readonly #base: Base;
   readonly #generator: Generator;
   readonly #around: Surroundings;
-  /** Sizes whose memory was asked for. */
-  readonly #loaded = new Set<string>();
+  /** Bytes that a U-Net session needs, by the sizes that were drawn. */
+  readonly #needs = new Map<string, number>();
 
   constructor(base: Base, device: DeviceName, around: Surroundings) {
     this.#base = base;
     this.#around = around;
-    this.#generator = new Generator(base, { device, exactSessions: sessionsKept });
+    const exactSessions = { most: sessionsKept, fits: (shape: DenoiserShape) => this.#fits(shape) };
+    this.#generator = new Generator(base, { device, exactSessions });
   }
 
   /**
@@ -44,7 +47,13 @@ export class Drawing {
     const { base, width = this.#base.width, height = this.#base.height } = request;
     const { prompt, negative, seed, steps, guidance, scheduler, eta, count, previewEvery } = request;
     const [adapters, ...beside] = this.#applied(request, files);
-    await this.#askForMemory(width, height, guidance > 1, tell, given);
+    const { vaeFactor, sizeStep, textEncoders } = this.#base;
+    // Sizes that do not fit are refused by the generator, in its own words.
+    if (width % sizeStep === 0 && height % sizeStep === 0) {
+      const latents = { latentHeight: height / vaeFactor, latentWidth: width / vaeFactor };
+      const shape = { batch: guidance > 1 ? 2 : 1, ...latents, tokens: textEncoders[0]!.tokens };
+      await this.#askForMemory(shape, `${width} x ${height}`, tell, given);
+    }
     const recipe: Recipe = {
       ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
       ...(eta === undefined ? {} : { eta }),
@@ -86,40 +95,43 @@ export class Drawing {
     );
   }
 
-  /** Memory is asked for once a size: what a session holds stays with it. */
+  /**
+   * Waits for the memory of sessions of a size that is new here. What older sessions hold is counted as free: they go
+   * when there is no room beside them.
+   */
   async #askForMemory(
-    width: number,
-    height: number,
-    guided: boolean,
+    shape: DenoiserShape,
+    size: string,
     tell: (progress: Progress) => void,
     given: () => void,
   ): Promise<void> {
-    const key = `${width} x ${height}${guided ? ', guided' : ''}`;
-    if (this.#loaded.has(key)) return;
-    const { vaeFactor, sizeStep, textEncoders } = this.#base;
-    // Sizes that do not fit are refused by the generator, in its own words.
-    if (width % sizeStep !== 0 || height % sizeStep !== 0) return;
-    const shape = {
-      ...{ batch: guided ? 2 : 1, latentHeight: height / vaeFactor, latentWidth: width / vaeFactor },
-      tokens: textEncoders[0]!.tokens,
-    };
+    const key = sizeKey(shape);
+    if (this.#needs.has(key)) return;
     const unet = forwardBytes(this.#base, shape);
-    const others = this.#loaded.size === 0 ? samplerBytes(this.#base) : 0;
+    const held = Math.max(0, ...this.#needs.values());
     await awaitMemory(
-      Math.max(unet, others),
-      `Drawing ${width} x ${height} with "${this.#base.name}"`,
+      held === 0 ? samplerBytes(this.#base, shape) : Math.max(0, unet - held),
+      `Drawing ${size} with "${this.#base.name}"`,
       this.#around,
       (reason) => tell({ at: 'waiting', reason }),
       given,
     );
+    this.#needs.set(key, unet);
     tell({ at: 'loading' });
-    this.#loaded.add(key);
+  }
+
+  async #fits(shape: DenoiserShape): Promise<boolean> {
+    const free = await this.#around.free();
+    return free === undefined || (this.#needs.get(sizeKey(shape)) ?? 0) <= usableShare * free;
   }
 
   async release(): Promise<void> {
     await this.#generator.release();
   }
 }
+
+const sizeKey = ({ batch, latentHeight, latentWidth }: DenoiserShape) =>
+  `${batch} x ${latentHeight} x ${latentWidth}`;
 
 /** Thrown in a request that nobody waits for any more. */
 export const givenUp = (): ParaError =>
