@@ -149,6 +149,21 @@ describe('a hostile agent', () => {
   });
 });
 
+describe('an agent of another version', () => {
+  it('is worked with where a protocol is common, though it says more than is known here', async () => {
+    const session = await HostSession.open(hostile('an agent that says more'));
+    expect(session.home).toBe('/');
+    session.close();
+  });
+
+  it('is refused where none is, and the user is told what to do', async () => {
+    for (const attack of ['an agent from the future', 'an agent from the past']) {
+      const failure = await failureOf(HostSession.open(hostile(attack)));
+      expect([failure.code, failure.hint]).toEqual(['protocol', expect.stringContaining('para')]);
+    }
+  });
+});
+
 it('printable text is what came, but for what steers a terminal', () => {
   expect(printable('a\tb\nübermäßig 漢字 😀 – “x”')).toBe('a\tb\nübermäßig 漢字 😀 – “x”');
   for (let code = 0; code < 0xa0; code++) {
