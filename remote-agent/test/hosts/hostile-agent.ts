@@ -80,6 +80,12 @@ function serve(): void {
         );
       if (attack === 'questions to the client')
         say({ jsonrpc: '2.0', id: 1, method: 'workspace/run', params: { command: 'x' } });
+      if (attack === 'an agent from the future')
+        return answer({ newest: 9, oldest: 8, agent: '9.0', home: '/', notes: [] });
+      if (attack === 'an agent from the past')
+        return answer({ newest: 0, oldest: 0, agent: '0.0', home: '/', notes: [] });
+      if (attack === 'an agent that says more')
+        return answer({ newest: 9, oldest: 1, agent: '9.0', home: '/', notes: [], more: { x: 1 } });
       return answer({ newest: 1, oldest: 1, agent: steering, home: steering, notes: [steering] });
     }
     if (method === 'events/subscribe') {
