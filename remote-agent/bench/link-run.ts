@@ -29,7 +29,7 @@ export async function linkedHost(settings: LinkSettings): Promise<LinkedHost> {
   const work = mkdtempSync(join(tmpdir(), 'para-link-'));
   const sshd = await Sshd.start();
   const link = await SlowLink.open(sshd.port, settings);
-  const profile = sshHost('far', sshd, join(work, 'home'), 'openssh', link.port);
+  const profile = sshHost('far', sshd, join(work, 'home'), 'ssh2', link.port);
   return {
     ...{ profile, link, sshd, work },
     close: async () => {

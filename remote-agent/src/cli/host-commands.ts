@@ -40,6 +40,11 @@ export function addHostCommands(program: Command): void {
     )
     .action(async (name, options) => (await import('./host.ts')).hostInstallCommand(name, options));
   host
+    .command('diagnose')
+    .description('what helps to find out what is wrong on a host, without secrets')
+    .argument('<name>')
+    .action(async (name) => (await import('./host.ts')).hostDiagnoseCommand(name));
+  host
     .command('uninstall')
     .description("remove the agent's folder on a host")
     .argument('<name>')

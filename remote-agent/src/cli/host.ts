@@ -17,6 +17,7 @@ import {
 } from '../hosts/profiles.ts';
 import { openTransport } from '../hosts/transports/index.ts';
 import type { Transport } from '../hosts/transports/transport.ts';
+import { withHost } from './host-run.ts';
 import { bold, bytes, dim, green, red, say, yellow } from './output.ts';
 import { terminalPrompter } from './terminal-prompter.ts';
 
@@ -88,6 +89,11 @@ export async function hostCheckCommand(name: string, options: RegistryOptions): 
   say(bold(name));
   rows.forEach(sayRow);
   return rows.some((row) => row.state === 'bad') ? 1 : 0;
+}
+
+/** `para host diagnose NAME`: what the agent there says of itself, as JSON. */
+export async function hostDiagnoseCommand(name: string): Promise<void> {
+  say(JSON.stringify(await withHost(name, (session) => session.call('host/diagnostics', {})), null, 2));
 }
 
 /** Options of `para host install`. */

@@ -181,7 +181,22 @@ program
   .description('ask a run to save its state and stop')
   .argument('<run>', 'its folder or name; with --host its id there')
   .option('--host <name>', 'a run of this host, wherever it was started')
-  .action(async (run, options) => (await import('./resume.ts')).cancelCommand(run, options));
+  .action(async (run, options) => (await import('./manage.ts')).cancelCommand(run, options));
+
+program
+  .command('move')
+  .description('give a waiting run another place in the queue of its host')
+  .argument('<run>', 'its folder or name; with --host its id there')
+  .argument('<place>', 'from 1', whole)
+  .option('--host <name>', 'a run of this host, wherever it was started')
+  .action(async (run, place, options) => (await import('./manage.ts')).moveCommand(run, place, options));
+
+program
+  .command('delete')
+  .description('delete a run, here and on its host')
+  .argument('<run>', 'its folder or name; with --host its id there')
+  .option('--host <name>', 'on this host alone')
+  .action(async (run, options) => (await import('./manage.ts')).deleteCommand(run, options));
 
 program
   .command('demo')

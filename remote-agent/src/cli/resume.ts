@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { forgetRemote, readRemote, writeRemote } from '../hosts/remote-ref.ts';
+import type { HostSession } from '../hosts/session.ts';
 import { continueTo } from '../jobs/continue.ts';
 import { findRun, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
-import { cancel } from '../jobs/queue.ts';
 import { basesOf, openHost, remoteId, submit, watchRun } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
-import { say } from './output.ts';
 
 export interface ResumeOptions {
   readonly steps?: number;
@@ -35,18 +34,10 @@ export async function resumeCommand(run: string, options: ResumeOptions): Promis
   }
   const session = await openHost(target);
   try {
-    if (remote?.host === target) {
-      const { steps, continueSchedule: stretch } = options;
-      await session.call('jobs/resume', {
-        id: remote.id,
-        ...(steps === undefined ? {} : { steps }),
-        ...(stretch === undefined ? {} : { stretch }),
-      });
-      raise(directory, options);
-    } else {
+    if (remote?.host !== target || !(await resumeThere(session, remote.id, options))) {
       raise(directory, options);
       await moveTo(session, directory, options);
-    }
+    } else raise(directory, options);
   } catch (cause) {
     session.close();
     throw cause;
@@ -55,16 +46,31 @@ export async function resumeCommand(run: string, options: ResumeOptions): Promis
   return code === 0 && !options.detach ? done(directory, options) : code;
 }
 
+/** Lets a job of the host go on; false where it never got there (its client died before it was sent). */
+async function resumeThere(
+  session: HostSession,
+  id: string,
+  { steps, continueSchedule: stretch }: ResumeOptions,
+): Promise<boolean> {
+  try {
+    await session.call('jobs/resume', {
+      id,
+      ...(steps === undefined ? {} : { steps }),
+      ...(stretch === undefined ? {} : { stretch }),
+    });
+    return true;
+  } catch (cause) {
+    if (cause instanceof ParaError && cause.code === 'run') return false;
+    throw cause;
+  }
+}
+
 function raise(directory: string, { steps, continueSchedule }: ResumeOptions): void {
   if (steps !== undefined) continueTo(directory, steps, continueSchedule ?? false);
 }
 
 /** Makes the run of a folder a job of another host. @throws ParaError `base` where that host has another base */
-async function moveTo(
-  session: Awaited<ReturnType<typeof openHost>>,
-  directory: string,
-  options: ResumeOptions,
-): Promise<void> {
+async function moveTo(session: HostSession, directory: string, options: ResumeOptions): Promise<void> {
   const { base } = readSpec(directory);
   const found = (await basesOf(session))(base.name);
   if (found.hash !== base.hash)
@@ -73,13 +79,11 @@ async function moveTo(
     });
   const old = readRemote(directory);
   const id = old?.id ?? remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
-  await submit(session, directory, id, options);
+  // Before it is sent: whoever repeats this after a cut asks for the same job.
   writeRemote(directory, {
-    host: session.profile.name,
-    id,
-    bring: old?.bring ?? 'best',
-    fetched: old?.fetched ?? {},
+    ...{ host: session.profile.name, id, bring: old?.bring ?? 'best', fetched: old?.fetched ?? {} },
   });
+  await submit(session, directory, id, options);
 }
 
 /** A run of a host becomes one of this machine, from the state that came home. */
@@ -91,26 +95,4 @@ function takeHome(directory: string): void {
   const { step, steps, loss } = readStatus(directory);
   forgetRemote(directory);
   writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
-}
-
-/** `para cancel RUN`: its trainer saves the state and stops, or it leaves the queue. */
-export async function cancelCommand(run: string, { host }: { readonly host?: string }): Promise<void> {
-  if (host !== undefined) return cancelAway(host, run);
-  const directory = findRun(run);
-  const remote = readRemote(directory);
-  if (remote) return cancelAway(remote.host, remote.id);
-  const { state } = readStatus(directory);
-  if (state !== 'queued' && state !== 'running') return say(`${run} does not run: ${state}`);
-  cancel(directory);
-  say(`${run} saves its state and stops`);
-}
-
-async function cancelAway(host: string, id: string): Promise<void> {
-  const session = await openHost(host);
-  try {
-    const { state } = await session.call('jobs/cancel', { id });
-    say(state === 'running' ? `${id} saves its state and stops` : `${id}: ${state}`);
-  } finally {
-    session.close();
-  }
 }

@@ -1,0 +1,64 @@
+import { rmSync } from 'node:fs';
+import { ParaError } from '../common/errors.ts';
+import { readRemote } from '../hosts/remote-ref.ts';
+import { findRun, readStatus } from '../jobs/job.ts';
+import { cancel, isTended } from '../jobs/queue.ts';
+import { withHost } from './host-run.ts';
+import { bytes, say } from './output.ts';
+
+interface OnHost {
+  readonly host?: string;
+}
+
+/** Which job of which host is meant; `undefined` where the run is here alone. */
+function remoteOf(run: string, host: string | undefined): { host: string; id: string } | undefined {
+  return host === undefined ? readRemote(findRun(run)) : { host, id: run };
+}
+
+/** `para cancel RUN`: its trainer saves the state and stops, or it leaves the queue. */
+export async function cancelCommand(run: string, { host }: OnHost): Promise<void> {
+  const remote = remoteOf(run, host);
+  if (remote) {
+    const { state } = await withHost(remote.host, (session) =>
+      session.call('jobs/cancel', { id: remote.id }),
+    );
+    return tell(remote.id, state);
+  }
+  const directory = findRun(run);
+  const { state } = readStatus(directory);
+  if (state === 'queued' || state === 'running') cancel(directory);
+  tell(run, state);
+}
+
+function tell(run: string, state: string): void {
+  say(state === 'running' ? `${run} saves its state and stops` : `${run}: ${state}`);
+}
+
+/** `para move RUN PLACE`: another place among the waiting jobs of its host. */
+export async function moveCommand(run: string, place: number, { host }: OnHost): Promise<void> {
+  const remote = remoteOf(run, host);
+  if (!remote) throw new ParaError('run', 'This run is on no host, and waits in no queue', { where: run });
+  const { state, queuePlace } = await withHost(remote.host, (session) =>
+    session.call('jobs/move', { id: remote.id, place }),
+  );
+  say(queuePlace ? `${remote.id} waits at place ${queuePlace}` : `${remote.id} does not wait: ${state}`);
+}
+
+/** `para delete RUN`: its folder here and, for a run on a host, the job there. */
+export async function deleteCommand(run: string, { host }: OnHost): Promise<void> {
+  const remote = remoteOf(run, host);
+  if (remote) {
+    const { freedBytes } = await withHost(remote.host, (session) =>
+      session.call('jobs/delete', { id: remote.id }),
+    );
+    say(`deleted ${remote.id} on ${remote.host}: ${bytes(freedBytes)} are free again`);
+    if (host !== undefined) return;
+  }
+  const directory = findRun(run);
+  if (isTended(directory))
+    throw new ParaError('locked', `The run "${run}" is running`, {
+      hint: `stop it first: para cancel ${run}`,
+    });
+  rmSync(directory, { recursive: true });
+  say(`deleted ${directory}`);
+}
