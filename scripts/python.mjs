@@ -37,7 +37,9 @@ export function torchPipeline(python, base, name) {
   const wanted = hash.digest('hex');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return folder;
   console.log(`Making a torch pipeline of ${name} ...`);
-  run(python, ['-W', 'ignore', join(root, 'tools/torch_pipeline.py'), base, folder]);
+  run(python, ['-W', 'ignore', join(root, 'tools/torch_pipeline.py'), base, folder], {
+    env: { ...process.env, DIFFUSERS_VERBOSITY: 'error' },
+  });
   writeFileSync(marker, wanted);
   return folder;
 }
@@ -46,7 +48,10 @@ export function torchPipeline(python, base, name) {
 export function libraryVersions(python) {
   const program =
     'import torch, diffusers, peft; print(torch.__version__, diffusers.__version__, peft.__version__)';
-  const said = execFileSync(python, ['-W', 'ignore', '-c', program], { encoding: 'utf8' });
+  const said = execFileSync(python, ['-W', 'ignore', '-c', program], {
+    encoding: 'utf8',
+    env: { ...process.env, DIFFUSERS_VERBOSITY: 'error' },
+  });
   const [torch, diffusers, peft] = said.trim().split('\n').at(-1).split(' ');
   return `PyTorch ${torch}, diffusers ${diffusers}, PEFT ${peft}`;
 }

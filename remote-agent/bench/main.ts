@@ -44,7 +44,15 @@ for (const section of sections) {
     console.log(`${section.name}: not measured, PyTorch is not installed; npm run bench -- --pytorch does`);
     continue;
   }
-  const rows = await section.measure(context);
+  let rows: unknown[];
+  try {
+    rows = await section.measure(context);
+  } catch (cause) {
+    // The other sections do not depend on it.
+    console.error(`${section.name}: failed:`, cause);
+    process.exitCode = 1;
+    continue;
+  }
   results[section.name] = {
     date: new Date().toISOString().slice(0, 10),
     processor: cpus()[0]!.model.trim(),

@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 sys.path.insert(0, str(Path(__file__).parents[1] / "golden"))
 
 import diffusers
@@ -75,6 +76,7 @@ def training(args, device):
 
 
 def generation(args, device):
+    diffusers.utils.logging.disable_progress_bar()
     pipe = StableDiffusionXLPipeline.from_pretrained(args.folder, add_watermarker=False).to(device)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
