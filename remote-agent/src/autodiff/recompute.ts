@@ -191,7 +191,7 @@ function copySegment(uses: Uses, nodes: readonly NodeProto[], start: number, end
   return { nodes: picked.reverse(), firstUse, renamed: new Map(), entries };
 }
 
-/** 0 times one element of every gradient that is alive before node `at`: f32[1]. */
+/** 0 times the sum of one element of every gradient that is alive before node `at`: f32[1]. */
 function gradientToken(
   emit: Emitter,
   uses: Uses,
@@ -200,15 +200,26 @@ function gradientToken(
   at: number,
   earlier: string | undefined,
 ): string | undefined {
-  let token = earlier;
+  let sum: string | undefined;
   for (let i = from; i < at; i++)
     for (const name of nodes[i]!.output) {
       if (!name || (uses.lastUse.get(name) ?? -1) < at || emit.graph.types.get(name)?.type !== 1) continue;
-      const flat = emit.reshape(name, [countOf(emit.shape(name))]);
-      const first = emit.mul(emit.slice(flat, 0, 0, 1), emit.scalar(0));
-      token = token === undefined ? first : emit.add(token, first);
+      const first = firstElement(emit, name);
+      sum = sum === undefined ? first : emit.add(sum, first);
     }
-  return token;
+  if (sum === undefined) return earlier;
+  const token = emit.mul(emit.reshape(sum, [1]), emit.scalar(0));
+  return earlier === undefined ? token : emit.add(earlier, token);
+}
+
+/** The first element of a value, along as many axes of length 1 as the value has. */
+function firstElement(emit: Emitter, name: string): string {
+  const rank = emit.shape(name).length;
+  if (rank === 0) return name;
+  const list = (value: (axis: number) => number) =>
+    emit.ints(Array.from({ length: rank }, (_, i) => value(i)));
+  const bounds = [list(() => 0), list(() => 1), list((axis) => axis)];
+  return emit.op('Slice', [name, ...bounds], new Array<number>(rank).fill(1));
 }
 
 function placeCopy(graph: Graph, emit: Emitter, copy: Copy, token: string): void {

@@ -184,10 +184,14 @@ function printCheck({ facts, parts, layers, memory, problems, name, hash }: Base
     for (const [preset, count] of Object.entries(layers.presets)) say(`  ${preset.padEnd(14)} ${count}`);
     if (layers.unnamed.length > 0) say(`  without a name: ${layers.unnamed.length}`);
   }
-  if (memory)
+  if (memory) {
+    const { generation, training, leanTraining, unetWeights } = memory;
+    const trained =
+      training && leanTraining ? `, training ${bytes(training)} (lean: ${bytes(leanTraining)})` : '';
     say(
-      `\nestimated memory: generation ${bytes(memory.generation)}, training ${bytes(memory.training)} (U-Net weights ${bytes(memory.unetWeights)})`,
+      `\nestimated memory: generation ${bytes(generation)}${trained}; U-Net weights are ${bytes(unetWeights)} of it`,
     );
+  }
   for (const { part, what, hint, prevents } of problems)
     say(
       `\n${red('problem')} in ${part}: ${what} (prevents ${prevents})${hint ? `\n  what to do: ${hint}` : ''}`,

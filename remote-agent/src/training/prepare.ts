@@ -5,8 +5,9 @@ import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
-import { forwardBytes, samplerBytes, trainingBytes } from '../diffusion/base-memory.ts';
+import { forwardBytes, samplerBytes } from '../diffusion/base-memory.ts';
 import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
+import { type Adapting, trainingBytes } from '../diffusion/training-memory.ts';
 import type { Layer } from '../onnx/modules.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
@@ -80,9 +81,9 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
 
   hooks.emit({ type: 'phase', name: 'build step' });
   const method = methodByName(spec.method.name);
-  const memory = memoryPlan(base, spec, set, held);
-  if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
+  const memory = memoryPlan(base, spec, { method, plan }, set, held);
+  if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const sessions = new RunSessions({ base, spec, method, plan, memory });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
@@ -163,7 +164,13 @@ const sizesOf = (groups: readonly ExampleGroup[]) =>
   groups.map(({ width, height, examples }) => `${width} x ${height} (${examples.length})`).join(', ');
 
 /** Which sessions stay loaded together, by the estimates for this run's own sizes. */
-function memoryPlan(base: Base, spec: TrainSpec, set: Examples, held: Examples | undefined): MemoryPlan {
+function memoryPlan(
+  base: Base,
+  spec: TrainSpec,
+  adapting: Adapting,
+  set: Examples,
+  held: Examples | undefined,
+): MemoryPlan {
   const { samples, training, device } = spec;
   const largest = (groups: readonly ExampleGroup[], batch: number) => {
     const values = (g: ExampleGroup) => g.latentHeight * g.latentWidth;
@@ -172,7 +179,7 @@ function memoryPlan(base: Base, spec: TrainSpec, set: Examples, held: Examples |
   if (samples.memory === 'beside')
     return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);
   const needs = {
-    step: trainingBytes(base, largest(set.groups, training.batch)),
+    step: trainingBytes(base, largest(set.groups, training.batch), training.memory, adapting),
     validation: held
       ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
       : 0,

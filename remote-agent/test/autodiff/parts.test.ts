@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { canonicalise } from '../../src/autodiff/canonicalise.ts';
+import { Emitter } from '../../src/autodiff/emitter.ts';
+import { gradients } from '../../src/autodiff/gradients.ts';
 import { findObstacles, gradientPath } from '../../src/autodiff/path.ts';
 import { liftOpset } from '../../src/onnx/lift-opset.ts';
 import { findLayers } from '../../src/onnx/modules.ts';
 import { simplify } from '../../src/onnx/simplify.ts';
+import { DataType } from '../../src/onnx/types.ts';
 import { loadPart, parts } from '../onnx/parts.ts';
 
 describe('a gradient can be made', () => {
@@ -22,5 +25,10 @@ describe('a gradient can be made', () => {
     );
     expect(path.nodes.length).toBeGreaterThan(sources.length / 2);
     expect(findObstacles(graph, path)).toEqual([]);
+    const emit = new Emitter(graph);
+    const loss = graph.add('ReduceSumSquare', [graph.outputs[0]!.name], { attributes: { keepdims: 0n } });
+    graph.types.set(loss, { type: DataType.FLOAT, shape: [] });
+    const found = gradients(graph, loss, sources);
+    for (const name of sources) expect(emit.shape(found.get(name)!), name).toEqual(emit.shape(name));
   });
 });

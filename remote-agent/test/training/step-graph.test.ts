@@ -20,7 +20,13 @@ function folderOf(base: string): string {
 }
 
 /** A finished step graph at the base's smallest useful size. */
-function stepGraph(folder: string, name: 'lora' | 'para', layers: string, side: number): Graph {
+function stepGraph(
+  folder: string,
+  name: 'lora' | 'para',
+  layers: string,
+  memory: 'fast' | 'lean',
+  side: number,
+): Graph {
   const base = openBase(folder);
   const method = methodByName(name);
   const shapes = {
@@ -33,7 +39,7 @@ function stepGraph(folder: string, name: 'lora' | 'para', layers: string, side: 
   const { graph, layers: found, inputs } = loadUnet(base, shapes);
   const chosen = chooseLayers(found, layers);
   const plan = method.plan(chosen, name === 'para' ? { rank: 2, gamma: 1 } : { rank: 2 });
-  buildStepGraph(graph, { shapes, unet: inputs, method, plan });
+  buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory });
   return graph;
 }
 
@@ -41,17 +47,22 @@ function stepGraph(folder: string, name: 'lora' | 'para', layers: string, side: 
 const copying = new Set(['Cast', 'Transpose', 'Expand', 'Slice', 'Split', 'Gather', 'Pad', 'Concat', 'Neg']);
 const formsOfAWeight = new Set([...copying, 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Identity']);
 
+/** With a lone number, these give a weight again. */
+const sums = new Set(['Add', 'Mul']);
+
 const tell = (node: { opType: string; name: string }) => `${node.opType} ${node.name}`;
 
 describe.each(['tiny-optimum', 'tiny-dynamo', 'pocket-sdxl'])('the step graph of %s', (base) => {
   describe.each([
-    ['lora', 'attention'],
-    ['lora', 'all-linear'],
-    ['para', 'attention'],
-  ] as const)('for %s on %s', (method, layers) => {
+    ['lora', 'attention', 'fast'],
+    ['lora', 'attention', 'lean'],
+    ['lora', 'all-linear', 'fast'],
+    ['para', 'attention', 'fast'],
+    ['para', 'attention', 'lean'],
+  ] as const)('for %s on %s, %s', (method, layers, memory) => {
     let graph: Graph;
     beforeAll(() => {
-      graph = stepGraph(folderOf(base), method, layers, 8);
+      graph = stepGraph(folderOf(base), method, layers, memory, 8);
     });
 
     it('holds no node whose result nobody reads', () => {
@@ -91,6 +102,9 @@ describe.each(['tiny-optimum', 'tiny-dynamo', 'pocket-sdxl'])('the step graph of
       const copies: string[] = [];
       for (const node of graph.nodes) {
         const source = holds.get(node.input[0] ?? '');
+        const other = graph.types.get(node.input[1] ?? '')?.shape ?? [];
+        if (source !== undefined && sums.has(node.opType) && countOf(other as number[]) === 1)
+          copies.push(tell(node));
         if (source === undefined || !formsOfAWeight.has(node.opType)) continue;
         holds.set(node.output[0]!, source);
         const half = graph.initializers.get(source)!.dataType === DataType.FLOAT16;
