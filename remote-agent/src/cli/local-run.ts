@@ -16,7 +16,13 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
   rmSync(jobFiles(directory).stop, { force: true });
   const again = `continue with ${paraLine('train', '--resume', shortPath(directory))}`;
   const trainer = startTrainer(directory, display.show);
-  const stop = () => trainer.stop();
+  let asked = false;
+  const stop = () => {
+    if (asked) return trainer.kill();
+    asked = true;
+    display.say('Stopping after what it does now; once more ends it at once');
+    trainer.stop();
+  };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   try {
@@ -29,7 +35,8 @@ export async function runJob(directory: string, json = false): Promise<boolean> 
         hint: hint ? `${hint}\n  the run is kept: ${again}` : again,
       });
     }
-    if (exit.outcome === 'stopped' && !json) say(`\nStopped; its state is saved. ${bold(again)}`);
+    const left = { stopped: 'Stopped; its state is saved.', killed: 'Ended; its last saved state stays.' };
+    if (exit.outcome !== 'finished' && !json) say(`${left[exit.outcome]} ${bold(again)}`);
     return exit.outcome === 'finished';
   } finally {
     process.off('SIGINT', stop);

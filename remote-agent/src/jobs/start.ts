@@ -6,7 +6,7 @@ import type { LoggedEvent } from './event-log.ts';
 
 /** How a trainer ended. */
 export interface TrainerExit {
-  readonly outcome: 'finished' | 'stopped' | 'failed';
+  readonly outcome: 'finished' | 'stopped' | 'killed' | 'failed';
   /** The last error it reported. */
   readonly error?: { readonly message: string; readonly where?: string; readonly hint?: string };
 }
@@ -16,6 +16,8 @@ export interface Trainer {
   readonly pid: number | undefined;
   /** Asks it to save its state and end. */
   stop(): void;
+  /** Ends it at once; its last saved state stays. */
+  kill(): void;
   readonly done: Promise<TrainerExit>;
 }
 
@@ -39,6 +41,7 @@ export function startTrainer(
   const child = fork(bundle, [directory], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
   let error: TrainerExit['error'];
   let stderr = '';
+  let killed = false;
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr = (stderr + chunk.toString()).slice(-4000);
   });
@@ -52,6 +55,7 @@ export function startTrainer(
     child.on('exit', (code, signal) => {
       if (code === 0) resolve({ outcome: 'finished' });
       else if (code === 130) resolve({ outcome: 'stopped' });
+      else if (killed) resolve({ outcome: 'killed' });
       else
         resolve({
           outcome: 'failed',
@@ -62,5 +66,8 @@ export function startTrainer(
         });
     });
   });
-  return { pid: child.pid, stop: () => child.kill('SIGTERM'), done };
+  const kill = () => {
+    killed = child.kill('SIGKILL');
+  };
+  return { pid: child.pid, stop: () => child.kill('SIGTERM'), kill, done };
 }

@@ -55,6 +55,7 @@ async function main(directory: string): Promise<number> {
         status('running');
       }
     } else if (event.type === 'resumed') step = event.fromStep;
+    else if (event.type === 'stopped') step = event.step;
     tell(log!.append(event, event.type !== 'step'));
   };
   try {

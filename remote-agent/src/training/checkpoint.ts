@@ -38,6 +38,10 @@ export function saveState(path: string, state: TrainState): void {
   state.savedStep = state.step;
 }
 
+/** The step of the state in a file; 0 where there is none yet. */
+export const savedStep = (path: string): number =>
+  existsSync(path) ? Number(decodeSafetensors(readFileSync(path), path).metadata.step) : 0;
+
 /**
  * Fills `state` from a file; false where there is none yet.
  * @throws ParaError `checkpoint` when it belongs to other settings, `safetensors` when it is damaged

@@ -45,6 +45,15 @@ export type TrainEvent =
 /** How a run reports and is stopped. */
 export interface TrainHooks {
   emit(event: TrainEvent): void;
-  /** Asked between steps: true ends the run after saving its state. */
+  /** Asked between steps, and between the pictures before them: true ends the run after saving its state. */
   shouldStop(): boolean;
+}
+
+/** Leaves the work before the first step, where there is no state of this start yet to save. */
+export class StopRequested extends Error {}
+
+/** Lets signals and messages have their turn, since the runtime blocks the thread; whether the run is to stop. */
+export async function askedToStop(hooks: TrainHooks): Promise<boolean> {
+  await new Promise((resume) => setImmediate(resume));
+  return hooks.shouldStop();
 }

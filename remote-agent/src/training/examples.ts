@@ -107,8 +107,13 @@ export class ExampleLoader {
   /**
    * Encodes pictures (checked before) and captions.
    * @param use `validation`: each picture once, its middle, whatever the run's cropping does
+   * @param between called before each picture; throw to leave
    */
-  async load(pictures: readonly SpecPicture[], use: 'training' | 'validation'): Promise<Examples> {
+  async load(
+    pictures: readonly SpecPicture[],
+    use: 'training' | 'validation',
+    between: () => Promise<void> = async () => {},
+  ): Promise<Examples> {
     const { training } = this.#spec;
     const settings: CropSettings =
       use === 'training'
@@ -126,6 +131,7 @@ export class ExampleLoader {
     const groups = new Map<string, { size: Size; examples: Example[] }>();
     let index = 0;
     for (const [i, picture] of pictures.entries()) {
+      await between();
       const original = this.#sizes.get(picture.sha256)!;
       const text = textOf(i);
       for (const cut of cutsOf(original, picture.sha256, this.#target, this.#base.sizeStep, settings)) {

@@ -13,7 +13,7 @@ import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
 import { loadState, type TrainState } from './checkpoint.ts';
-import type { TrainHooks } from './events.ts';
+import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { type MemoryPlan, mostEngines, planMemory } from './memory-plan.ts';
 import { Optimizer } from './optimizer.ts';
@@ -129,8 +129,12 @@ async function loadPictures(
   base: Base,
   spec: TrainSpec,
   paths: TrainPaths,
-  { emit }: TrainHooks,
+  hooks: TrainHooks,
 ): Promise<LoadedPictures> {
+  const { emit } = hooks;
+  const between = async () => {
+    if (await askedToStop(hooks)) throw new StopRequested();
+  };
   const { pictures, validationPictures } = spec;
   const loader = new ExampleLoader(base, spec, paths.cache);
   try {
@@ -140,13 +144,13 @@ async function loadPictures(
         type: 'note',
         message: `These pictures have fewer pixels than they are trained at and are made larger: ${namesOf(small)}`,
       });
-    const set = await loader.load(pictures, 'training');
+    const set = await loader.load(pictures, 'training', between);
     if (set.groups.length > 1)
       emit({ type: 'note', message: `The pictures have ${set.groups.length} sizes: ${sizesOf(set.groups)}` });
     let held: Examples | undefined;
     if (spec.validation.every > 0) {
       const own = validationPictures.length > 0;
-      held = await loader.load(own ? validationPictures : pictures, 'validation');
+      held = await loader.load(own ? validationPictures : pictures, 'validation', between);
       if (!own)
         emit({
           type: 'note',

@@ -5,9 +5,9 @@ import { lap } from '../common/lap.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { saveAdapterFile } from './adapter-output.ts';
 import { trainingBatch } from './batches.ts';
-import { saveState } from './checkpoint.ts';
+import { savedStep, saveState } from './checkpoint.ts';
 import type { Coefficients, StepEngine } from './engine.ts';
-import type { TrainHooks } from './events.ts';
+import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { clipToNorm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
@@ -23,14 +23,19 @@ export async function train(
   hooks: TrainHooks,
 ): Promise<'finished' | 'stopped'> {
   for (const folder of [paths.checkpoints, paths.samples, paths.cache]) makeFolder(folder);
-  const run = await prepare(spec, paths, hooks);
+  let run: Run;
+  try {
+    run = await prepare(spec, paths, hooks);
+  } catch (cause) {
+    if (!(cause instanceof StopRequested)) throw cause;
+    hooks.emit({ type: 'stopped', step: savedStep(paths.state) });
+    return 'stopped';
+  }
   const begin = process.hrtime.bigint();
   const { state } = run;
   try {
     while (state.step < spec.training.steps) {
-      // The runtime blocks the thread; signals and messages get their turn here.
-      await new Promise((resume) => setImmediate(resume));
-      if (hooks.shouldStop()) {
+      if (await askedToStop(hooks)) {
         save(run);
         hooks.emit({ type: 'stopped', step: state.step });
         return 'stopped';

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -24,6 +24,10 @@ describe('the package of the agent', () => {
     symlinkSync(join(agent, '../node_modules'), join(work, 'node_modules'));
     const inside = readdirSync(join(work, 'package'), { recursive: true, encoding: 'utf8' });
     expect(inside.filter((name) => /(^|\/)(src|test|bench|fuzz|node_modules)(\/|$)/.test(name))).toEqual([]);
+    const forHosts = join(work, 'package/dist/host');
+    const manifest = JSON.parse(readFileSync(join(forHosts, 'manifest.json'), 'utf8'));
+    for (const part of ['agent', 'bases', 'setup'])
+      expect(existsSync(join(forHosts, manifest[part].file)), part).toBe(true);
 
     const para = join(work, 'package/bin/para.js');
     expect(await run(['node', para, 'base', 'list'])).toMatch(/^pocket-sdxl .* sdxl /m);

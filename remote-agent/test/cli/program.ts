@@ -13,11 +13,11 @@ export interface Ended {
 
 type Setting = { readonly cwd: string; readonly home: string } & Record<string, string>;
 
-/** Starts a program without colours, with its state in `home` and with further variables. */
+/** Starts a program without colours, with its state in `home` and with further variables; `heard` is what it said so far. */
 export function start(
   words: readonly string[],
   { cwd, home, ...variables }: Setting,
-): { child: ChildProcess; ended: Promise<Ended> } {
+): { child: ChildProcess; ended: Promise<Ended>; heard: () => string } {
   const env = { ...process.env, NO_COLOR: '1', PARA_HOME: home, ...variables };
   const child = spawn(words[0]!, words.slice(1), { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -29,7 +29,7 @@ export function start(
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, said }));
   });
-  return { child, ended };
+  return { child, ended, heard: () => said };
 }
 
 /** Runs a program to its end, see `start`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
-import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
+import { createJob, jobFiles, readSpec, readStatus } from '../../src/jobs/job.ts';
 import { lockHolder } from '../../src/jobs/lock.ts';
 import { paintAll, tinySpec } from '../training/runs.ts';
 import { para, program, start } from './program.ts';
@@ -56,6 +56,22 @@ describe('a run on the command line', () => {
       expect(adapter(directory).equals(adapter(reference))).toBe(true);
     },
   );
+
+  it('ends at once at a second signal, with its last saved state', async () => {
+    const directory = join(work, 'twice');
+    // Each of its samples takes longer than anybody waits.
+    const { samples, ...spec } = readSpec(fresh);
+    createJob(directory, { ...spec, samples: { ...samples, every: 1, steps: 900, prompts: ['x'] } });
+    const { child, ended, heard } = start(train('twice'), { cwd: work, home });
+    while (!readEvents(jobFiles(directory).events).some((e) => e.type === 'step')) await pause(20);
+    child.kill('SIGINT');
+    while (!heard().includes('Stopping')) await pause(20);
+    child.kill('SIGINT');
+    const { code, said } = await ended;
+    expect(code).toBe(130);
+    expect(said).toMatch(/^Ended; its last saved state stays. continue with .*train --resume twice$/m);
+    expect(readStatus(directory).state).toBe('interrupted');
+  });
 
   it('saves its state and ends when the program that started it is killed', async () => {
     const { directory, child, ended } = await started('orphan');

@@ -8,13 +8,16 @@ import { decodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { generateCommand } from '../../src/cli/generate.ts';
 import { pngText } from '../../src/dataset/png-text.ts';
 import { alphasCumprod } from '../../src/diffusion/schedulers/noise-levels.ts';
+import { jobFiles } from '../../src/jobs/job.ts';
 import { trainingBatch } from '../../src/training/batches.ts';
 import { StepEngine } from '../../src/training/engine.ts';
+import type { TrainEvent } from '../../src/training/events.ts';
 import { ExampleLoader } from '../../src/training/examples.ts';
 import { learningRateAt } from '../../src/training/learning-rate.ts';
 import { noisedExample } from '../../src/training/objective.ts';
 import { clipToNorm, norm } from '../../src/training/optimizer.ts';
 import { planFor } from '../../src/training/prepare.ts';
+import { train } from '../../src/training/train.ts';
 import { tinyBase } from './golden.ts';
 import { paintAll, run, tinySpec } from './runs.ts';
 
@@ -205,6 +208,27 @@ describe('a run on a base that was changed since it was made', () => {
     const changed = { ...spec, base: { ...spec.base, hash: 'f'.repeat(64) } };
     const where = `now ${spec.base.hash.slice(0, 12)}, then ffffffffffff`;
     await expect(run(directory, 'run', changed)).rejects.toMatchObject({ code: 'base', where });
+  });
+});
+
+describe('a run that is asked to stop while it reads its pictures', () => {
+  it('stops before the first step, and keeps the state it has', async () => {
+    const directory = place();
+    await paintAll(directory, [[16, 16]]);
+    const spec = tinySpec(directory, { training: { steps: 2 } });
+    const files = jobFiles(join(directory, 'run'));
+    const stopped = async () => {
+      const events: TrainEvent[] = [];
+      const hooks = { emit: (event: TrainEvent) => events.push(event), shouldStop: () => true };
+      expect(await train(spec, files, hooks)).toBe('stopped');
+      expect(events.filter((e) => e.type === 'phase').map((e) => e.name)).toEqual(['encode pictures']);
+      return events.at(-1);
+    };
+    expect(await stopped()).toEqual({ type: 'stopped', step: 0 });
+    await run(directory, 'run', spec);
+    const state = readFileSync(files.state);
+    expect(await stopped()).toEqual({ type: 'stopped', step: 2 });
+    expect(readFileSync(files.state)).toEqual(state);
   });
 });
 
