@@ -1,12 +1,14 @@
 """Measures object accuracy: a small classifier, trained here, says which thing a generated picture shows.
 
-python judge.py [BASE] [--count N]: trains the judge, draws N pictures of every class with the ONNX base (seeds counted,
-nothing picked) and prints what the judge makes of them. About a quarter of an hour on one core. State lies in
-$PARA_TOOLS_HOME/pocket/judge (needs data.py's pictures); started again, it goes on where it was.
+python judge.py [BASE] [--count N]: trains the judge, draws pictures with the ONNX base and prints what the judge makes of
+them: N of every class by plain prompts ("a fox in the snow"), and one by each caption of the held-out pictures, which ask
+for sizes, tints, tilts and sides as well. Seeds are counted, nothing is picked. About a quarter of an hour on one core.
+State lies in $PARA_TOOLS_HOME/pocket/judge (needs data.py's pictures); started again, it goes on where it was.
 
 To be fair to pictures that come out of a decoder, half of those that it learns from went through the base's VAE, with a
 little noise on the latents. It never sees the backgrounds of UNSEEN while it learns: its accuracy on them, given beside
 that on new compositions, says whether it looks at the thing or at what lies around it. Pictures are drawn on the others.
+It is trained once, with the VAE of the base given first, and so measures later versions of a base alike.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from data import WORK, article, classes
 BASE = pathlib.Path(__file__).resolve().parents[2] / "remote-agent/bases/pocket-sdxl"
 UNSEEN = ("on a purple background", "on a gray background", "in the city", "in the desert")
 KNOWN = [place for place in [*(f"on a {name} background" for name in scenes.COLOURS), *scenes.SCENES.values()] if place not in UNSEEN]
+TOGETHER = 8  # prompts drawn at once
 WORDS = [word for _, word in classes()]
 BATCH = 64
 
@@ -91,14 +94,14 @@ def varied(x, rng):
     return ((x + 1) * gain - 1).clamp(-1, 1)
 
 
-def train(folder, mark, args):
+def train(folder, args):
     """The trained judge; the state after every epoch is kept."""
     epochs = args.epochs
     torch.manual_seed(43)
     model = make_judge()
     pictures, which, unseen = labelled("train")
     usable = np.flatnonzero(unseen == "")
-    decoded_path, state_path = folder / f"decoded-{mark}.npy", folder / f"judge-{mark}-{epochs}.pt"
+    decoded_path, state_path = folder / "decoded.npy", folder / f"judge-{epochs}.pt"
     if not decoded_path.exists():
         decoded = through_vae(args.base, pictures[usable[::2]], 0.2, args.threads)
         replace(decoded_path, lambda path: np.save(path, decoded))
@@ -143,28 +146,25 @@ def ranks(model, pictures, labels):
     return (scores > right).sum(dim=1).numpy(), scores.argmax(dim=1).numpy()
 
 
-def generate(folder, base, mark, count, threads):
-    """`count` pictures of every class [classes * count, 64, 64, 3], kept class by class."""
+def generate(folder, base, prompts, threads):
+    """One picture a prompt, seeds counted from 1 [n, 64, 64, 3]; kept in `folder` as they come."""
+    folder.mkdir(exist_ok=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    pipe = None
-    found = []
-    for which, word in enumerate(WORDS):
-        path = folder / f"generated-{mark}-{count}" / f"{which}.npy"
+    pipe, found = None, []
+    for at in range(0, len(prompts), TOGETHER):
+        path, some = folder / f"{at}.npy", prompts[at : at + TOGETHER]
         if not path.exists():
-            path.parent.mkdir(exist_ok=True)
             if pipe is None:
                 pipe = ORTStableDiffusionXLPipeline.from_pretrained(base, session_options=options, provider="CPUExecutionProvider")
                 pipe.set_progress_bar_config(disable=True)
-            # Steps prime to the number of backgrounds: a class meets `count` of them, and the next class begins elsewhere.
-            prompts = [f"{article(word)} {word} {KNOWN[(7 * which + 3 * i) % len(KNOWN)]}" for i in range(count)]
-            generators = [torch.Generator().manual_seed(which * count + i + 1) for i in range(count)]
-            made = pipe(prompts, num_inference_steps=30, guidance_scale=5.0, generator=generators, height=64, width=64, output_type="np").images
+            generators = [torch.Generator().manual_seed(at + i + 1) for i in range(len(some))]
+            made = pipe(some, num_inference_steps=30, guidance_scale=5.0, generator=generators, height=64, width=64, output_type="np").images
             pictures = (np.asarray(made) * 255).round().astype(np.uint8)
             replace(path, lambda part: np.save(part, pictures))
         found.append(np.load(path))
-        if which % 12 == 11:
-            print(f"generated: {which + 1}/{len(WORDS)} classes", flush=True)
+        if at // TOGETHER % 20 == 19:
+            print(f"drawn: {at + len(some)} of {len(prompts)}", flush=True)
     return np.concatenate(found)
 
 
@@ -183,7 +183,7 @@ def main():
     torch.set_num_threads(args.threads)
     folder, mark = WORK / "judge", base_mark(args.base)
     folder.mkdir(parents=True, exist_ok=True)
-    model = train(folder, mark, args)
+    model = train(folder, args)
     report = {"base": mark, "judge": {}}
 
     pictures, which, unseen = labelled("held")
@@ -195,17 +195,24 @@ def main():
     for name, some, labels in sets:
         ranked, _ = ranks(model, some, labels)
         report["judge"][name] = dict(pictures=len(ranked), top1=share(ranked, 1), top5=share(ranked, 5))
-        print(f"judge on {name}: {len(ranked)} pictures, top-1 {share(ranked, 1):.1%}, top-5 {share(ranked, 5):.1%}", flush=True)
+        print(f"judge, {name}: {len(ranked)} pictures, top-1 {share(ranked, 1):.1%}, top-5 {share(ranked, 5):.1%}", flush=True)
 
-    made = generate(folder, args.base, mark, args.count, args.threads)
-    ranked, firsts = ranks(model, made, np.repeat(np.arange(len(WORDS)), args.count))
-    right, firsts = (ranked == 0).reshape(-1, args.count).sum(axis=1), firsts.reshape(-1, args.count)
-    report["generated"] = dict(pictures=len(ranked), top1=share(ranked, 1), top5=share(ranked, 5), right={word: int(n) for word, n in zip(WORDS, right)})
-    print(f"generated: {len(ranked)} pictures, top-1 {share(ranked, 1):.1%}, top-5 {share(ranked, 5):.1%}; "
-          f"classes with all {args.count} right: {(right == args.count).sum()} of {len(WORDS)}, with at least half: {(right * 2 >= args.count).sum()}; the worst:")
-    for i in np.argsort(right, kind="stable")[:12]:
-        wrong = [WORDS[j] for j in firsts[i] if j != i]
-        print(f"  {WORDS[i]}: {right[i]} of {args.count} right; taken for", ", ".join(f"{w} {wrong.count(w)}" for w in sorted(set(wrong), key=lambda w: -wrong.count(w))))
+    # Steps prime to the number of backgrounds: a class meets `count` of them, and the next class begins elsewhere.
+    plain = [f"{article(word)} {word} {KNOWN[(7 * which + 3 * i) % len(KNOWN)]}" for which, word in enumerate(WORDS) for i in range(args.count)]
+    captions = [line.split("\t")[0] for line in (WORK / "held.txt").read_text().splitlines()]
+    for name, prompts, labels in (
+        ("plain", plain, np.repeat(np.arange(len(WORDS)), args.count)),
+        ("captions", [caption for caption, usable in zip(captions, known) if usable], which[known]),
+    ):
+        made = generate(folder / f"{name}-{mark}-{len(prompts)}", args.base, prompts, args.threads)
+        ranked, firsts = ranks(model, made, labels)
+        report[name] = dict(pictures=len(ranked), top1=share(ranked, 1), top5=share(ranked, 5))
+        print(f"generated from {name} prompts: {len(ranked)} pictures, top-1 {share(ranked, 1):.1%}, top-5 {share(ranked, 5):.1%}")
+        for prompt, rank, first in zip(prompts, ranked, firsts):
+            if rank:
+                print(f"  {prompt}: taken for {WORDS[first]}")
+        wrong = np.bincount(labels[ranked > 0], minlength=len(WORDS))
+        report[name]["wrong"] = {WORDS[i]: int(wrong[i]) for i in np.argsort(-wrong, kind="stable") if wrong[i]}
     replace(folder / f"report-{mark}.json", lambda path: path.write_text(json.dumps(report, indent=1)))
 
 

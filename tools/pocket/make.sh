@@ -11,8 +11,9 @@ python="$home/venv/bin/python"
 [ -f "$home/pocket/vae_held.npy" ] || "$python" data.py --count 40000
 "$python" vae.py --steps 2400
 [ -f "$home/pocket/latents.npy" ] || "$python" vae.py --whiten
-[ -d "$home/pocket/vae-refined" ] || "$python" vae.py --refine --steps 2000
+[ -d "$home/pocket/vae-refined" ] || "$python" vae.py --refine --steps 7000 --lr 1.5e-3 --saturated 0.625
 "$python" diffusion.py --steps 100000 --minutes "${MINUTES:-140}"
 "$python" diffusion.py --save
 "$python" export.py ../../remote-agent/bases/pocket-sdxl
 "$python" contact.py
+"$python" judge.py

@@ -122,11 +122,9 @@ def refine(rank, args):
     """
     folder, state_path = WORK / "vae-refined", WORK / "refine.pt"
     vae = AutoencoderKL.from_pretrained(folder if folder.exists() else WORK / "vae")
-    vae.encoder.requires_grad_(False)
-    vae.quant_conv.requires_grad_(False)
-    parameters = [p for p in vae.parameters() if p.requires_grad]
+    average = workers.Average([vae.post_quant_conv, vae.decoder], 0.998)
+    parameters = average.parameters
     optimiser = torch.optim.AdamW(parameters, lr=args.lr, betas=(0.9, 0.99), weight_decay=0)
-    average = workers.Average([vae], 0.998)
     pools = [np.load(WORK / "train.npy", mmap_mode="r"), np.load(WORK / "vae.npy", mmap_mode="r")]
     held = [np.load(WORK / "held.npy"), np.load(WORK / "vae_held.npy")]
     batch = BATCH * workers.WORKERS // args.workers
