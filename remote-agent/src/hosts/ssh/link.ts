@@ -167,16 +167,15 @@ function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<
     client.on('ready', () => {
       deadline.end();
       isReady = true;
-      // Any byte is a sign of life: an answer to a ping may wait behind much data on a slow link.
-      let heard = Date.now();
+      // Any byte is a sign of life: an answer to a ping may wait behind much data on a slow link. Turns are counted,
+      // not time: a process that was held up itself has yet to read what came.
+      let silent = 0;
       road.stream.on('data', () => {
-        heard = Date.now();
+        silent = 0;
       });
       watch = setInterval(() => {
-        if (Date.now() - heard > aliveInterval * (aliveCount + 1))
-          end(
-            new Error(`Connection timed out: nothing heard for ${Math.round((Date.now() - heard) / 1000)} s`),
-          );
+        if (++silent > aliveCount)
+          end(new Error(`Connection timed out: nothing heard for ${(silent * aliveInterval) / 1000} s`));
       }, aliveInterval);
       watch.unref();
       resolve({ settings, client, lost, close: () => end() });
