@@ -1,9 +1,10 @@
 // The client's side of a test against a real SSH server: settings, keys and answers of its own.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import type { HostProfile } from '../../src/hosts/profiles.ts';
 import type { HostKeyQuestion, Prompter, SecretQuestion } from '../../src/hosts/prompter.ts';
 import type { Channel, Transport } from '../../src/hosts/transports/transport.ts';
@@ -34,12 +35,30 @@ export class ScriptedPrompter implements Prompter {
 
 /** A folder with an SSH configuration, known hosts and a key. */
 export class Client {
-  readonly folder = mkdtempSync(join(tmpdir(), 'para-ssh-client-'));
-  readonly config = join(this.folder, 'config');
-  readonly known = join(this.folder, 'known_hosts');
-  readonly key = join(this.folder, 'key');
-  readonly publicKey = makeKey(this.key);
+  #folder: string | undefined;
+  #publicKey = '';
   #hosts = '';
+
+  /** Made when it is asked for: a suite that does not run leaves nothing behind. */
+  get folder(): string {
+    if (!this.#folder) {
+      this.#folder = mkdtempSync(join(tmpdir(), 'para-ssh-client-'));
+      this.#publicKey = makeKey(this.key);
+    }
+    return this.#folder;
+  }
+  get config(): string {
+    return join(this.folder, 'config');
+  }
+  get known(): string {
+    return join(this.folder, 'known_hosts');
+  }
+  get key(): string {
+    return join(this.folder, 'key');
+  }
+  get publicKey(): string {
+    return this.folder && this.#publicKey;
+  }
 
   /** Adds a host to the configuration: the server under a name, with further lines. */
   host(name: string, sshd: Sshd, ...lines: string[]): this {
@@ -86,12 +105,11 @@ export class Client {
   }
 
   path(name: string): string {
-    mkdirSync(this.folder, { recursive: true });
     return join(this.folder, name);
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
+    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
@@ -108,9 +126,12 @@ export async function output(
   return { out, code: await channel.exit, channel };
 }
 
-/** Starts a real key agent that holds these keys. */
+/** Starts a real key agent that holds these keys; it ends with the test at the latest. */
 export async function startAgent(socket: string, ...keys: string[]): Promise<() => void> {
   const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: ['ignore', 'pipe', 'ignore'] });
+  onTestFinished(() => {
+    agent.kill();
+  });
   await once(agent.stdout, 'data'); // it says where it listens once it does
   agent.stdout.resume();
   execFileSync('ssh-add', ['-q', ...keys], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'pipe' });

@@ -97,7 +97,7 @@ describe.skipIf(excused(noSshd))('a link that dies without a word', () => {
     const channel = await transport.run(['cat']);
     wire.hold();
     channel.stdin.write('held');
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     wire.release();
     expect(String((await once(channel.stdout, 'data'))[0])).toBe('held');
     channel.stdin.end();

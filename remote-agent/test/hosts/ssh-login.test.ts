@@ -58,6 +58,7 @@ describe.skipIf(excused(noSshd))('logging in by key', () => {
         `That was not right. Passphrase for the key ${path}`,
       ]);
       expect(prompter.secrets.every(({ fields }) => fields.every(({ echo }) => !echo))).toBe(true);
+      await login(withKey(path)); // taken up again: nobody is asked any more
     },
   );
 

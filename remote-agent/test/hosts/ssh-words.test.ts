@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { parseTarget } from '../../src/hosts/profiles.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { addHost, findHost, listHosts, parseTarget, removeHost } from '../../src/hosts/profiles.ts';
 import { shellLine } from '../../src/hosts/quote.ts';
 import { type LinkEvent, type LinkState, nextLink } from '../../src/hosts/reconnect.ts';
 
@@ -207,5 +208,39 @@ describe('taking a lost link up again', () => {
       }),
       { numRuns: 2000, seed: 4 },
     );
+  });
+});
+
+describe('the list of hosts', () => {
+  const home = mkdtempSync(join(tmpdir(), 'para-hosts-'));
+  afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+  it('keeps what was added, and says so when its file was damaged', () => {
+    process.env.PARA_HOME = home;
+    const gpu = {
+      name: 'gpu',
+      transport: 'ssh2',
+      root: '.para-studio',
+      ...parseTarget('me@gpu:22'),
+    } as const;
+    addHost(gpu);
+    expect(listHosts()).toEqual([gpu]);
+    expect(findHost('gpu')).toEqual(gpu);
+    expect(() => addHost(gpu)).toThrow(expect.objectContaining({ code: 'exists' }));
+    expect(() => addHost({ ...gpu, name: '../gpu' })).toThrow(expect.objectContaining({ code: 'settings' }));
+    removeHost('gpu');
+    expect(() => findHost('gpu')).toThrow(expect.objectContaining({ code: 'host' }));
+    for (const text of [
+      '{',
+      '{}',
+      '[1]',
+      '[{"name":"x"}]',
+      '[{"name":"x","root":"y","transport":"telnet"}]',
+    ]) {
+      writeFileSync(join(home, 'hosts.json'), text);
+      expect(() => listHosts()).toThrow(
+        expect.objectContaining({ code: 'settings', where: expect.stringContaining(home) }),
+      );
+    }
   });
 });

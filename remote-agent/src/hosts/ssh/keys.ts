@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import ssh2, { type ParsedKey } from 'ssh2';
 import type { Prompter } from '../prompter.ts';
@@ -31,6 +31,8 @@ export interface Unusable {
 }
 
 const tries = 3;
+/** Keys that were opened once in this process, by the hash of their files: a lost link is taken up without a question. */
+const opened = new Map<string, ParsedKey>();
 
 /** Reads a key file; `undefined` where there is none. A file that holds only the public half, or has none beside it, is no key. */
 export function readKeyFile(path: string): KeyFile | Unusable | undefined {
@@ -119,7 +121,8 @@ function ed25519(key: KeyObject): ParsedKey | Error {
  * @returns `undefined` when the passphrase is not given
  */
 export async function identityOf(file: KeyFile, prompter: Prompter): Promise<Identity | undefined> {
-  let key = file.isEncrypted ? undefined : file.publicKey;
+  const hash = createHash('sha256').update(file.text).digest('hex');
+  let key = file.isEncrypted ? opened.get(hash) : file.publicKey;
   const open = async (): Promise<ParsedKey | undefined> => {
     for (let attempt = 0; !key && attempt < tries; attempt++) {
       const title = `${attempt > 0 ? 'That was not right. ' : ''}Passphrase for the key ${file.name}`;
@@ -127,7 +130,9 @@ export async function identityOf(file: KeyFile, prompter: Prompter): Promise<Ide
         (await prompter.ask({ title, fields: [{ label: 'Passphrase', echo: false }] })) ?? [];
       if (!passphrase) return undefined;
       const parsed = parse(file.text, passphrase);
-      if (!(parsed instanceof Error)) key = parsed;
+      if (parsed instanceof Error) continue;
+      key = parsed;
+      opened.set(hash, key);
     }
     return key;
   };
@@ -136,10 +141,10 @@ export async function identityOf(file: KeyFile, prompter: Prompter): Promise<Ide
   return {
     name: file.name,
     key: publicKey,
-    sign: async (data, hash) => {
+    sign: async (data, algorithm) => {
       const ready = await open();
       if (!ready) throw new Error('the passphrase was not given');
-      const signature = ready.sign(data, hash) as Buffer | Error;
+      const signature = ready.sign(data, algorithm) as Buffer | Error;
       if (signature instanceof Error) throw signature;
       return signature;
     },

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { connect as connectTcp } from 'node:net';
-import { Duplex, PassThrough, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ConnectConfig } from 'ssh2';
 import { ParaError } from '../../common/errors.ts';
 import type { Prompter } from '../prompter.ts';
 import { Deadline } from './deadline.ts';
 import { checkHostKey, hostKeyAlgorithms } from './host-key.ts';
 import { Login } from './login.ts';
+import { commandRoad, dial, type Road } from './road.ts';
 import { type HostSettings, readSettings } from './settings.ts';
 
 /** Names of ssh2's own lists, strongest first; what SHA-1 alone protects is left out. */
@@ -97,53 +96,33 @@ export async function openLink(
   }
 }
 
-/** The bytes to and from a host. */
-interface Road {
-  readonly stream: Duplex;
-  close(): void;
+/** What the user's settings leave of what this client can do. @throws ParaError `login` where that is nothing */
+function algorithmsFor(settings: HostSettings): ConnectConfig['algorithms'] & {} {
+  const { kex, ciphers, macs } = settings.algorithms;
+  const pick = (own: readonly string[], allowed: readonly string[] | undefined) =>
+    own.filter((name) => allowed?.includes(name) ?? true);
+  const left = {
+    serverHostKey: hostKeyAlgorithms(settings, supported.hostKeys),
+    kex: pick(supported.kex, kex),
+    cipher: pick(supported.ciphers, ciphers),
+    hmac: pick(supported.macs, macs),
+  };
+  for (const [name, list] of Object.entries(left))
+    if (list.length === 0)
+      // ssh2 would take its own list for an empty one
+      throw new ParaError(
+        'login',
+        'The SSH configuration of this host allows no algorithm that is known here',
+        {
+          where: `${settings.alias}: ${name}`,
+          hint: 'choose the transport "openssh" for this host',
+        },
+      );
+  return left as ConnectConfig['algorithms'] & {};
 }
-
-function dial({ hostName, port, family }: HostSettings): Road {
-  const stream = connectTcp({ host: hostName, port, family, autoSelectFamily: true, noDelay: true });
-  return { stream, close: () => stream.destroy() };
-}
-
-/** The user's own ProxyCommand, by the user's own shell. */
-function commandRoad(command: string): Road {
-  const shell = process.platform === 'win32' ? undefined : (process.env.SHELL ?? '/bin/sh');
-  const child = shell
-    ? spawn(shell, ['-c', `exec ${command}`], { stdio: ['pipe', 'pipe', 'pipe'] })
-    : spawn(command, { stdio: ['pipe', 'pipe', 'pipe'], shell: true });
-  let said = '';
-  child.stderr.on('data', (part: Buffer) => {
-    said = (said + part.toString()).slice(-1000);
-  });
-  child.stdin.on('error', () => {});
-  const input = child.stdout.pipe(new PassThrough(), { end: false });
-  // A write to a command that is gone is told by how it ended.
-  const writable = new Writable({
-    write: (part, encoding, done) => {
-      child.stdin.write(part, encoding, () => done());
-    },
-    final: (done) => {
-      child.stdin.end(() => done());
-    },
-  });
-  const stream = Duplex.from({ readable: input, writable });
-  child.on('error', (error) => stream.destroy(error));
-  // Not the end of its output, which comes first: how it ended says more.
-  child.on('close', (code) => {
-    if (code) stream.destroy(new Error(`ProxyCommand ended with ${code}: ${said.trim()}`));
-    else input.end();
-  });
-  return { stream, close: () => child.kill() };
-}
-
-const pick = (own: readonly string[], allowed: readonly string[] | undefined) =>
-  allowed ? own.filter((name) => allowed.includes(name)) : [...own];
 
 function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<Link> {
-  const { aliveInterval, aliveCount, algorithms } = settings;
+  const { aliveInterval, aliveCount } = settings;
   const client = new ssh2.Client();
   return new Promise<Link>((resolve, reject) => {
     let reason: Error | undefined;
@@ -188,61 +167,54 @@ function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<
     client.on('ready', () => {
       deadline.end();
       isReady = true;
-      // Any byte is a sign of life: an answer to a ping may wait behind much data on a slow link.
-      let heard = Date.now();
+      // Any byte is a sign of life: an answer to a ping may wait behind much data on a slow link. Turns are counted,
+      // not time: a process that was held up itself has yet to read what came.
+      let silent = 0;
       road.stream.on('data', () => {
-        heard = Date.now();
+        silent = 0;
       });
       watch = setInterval(() => {
-        if (Date.now() - heard > aliveInterval * (aliveCount + 1))
-          end(
-            new Error(`Connection timed out: nothing heard for ${Math.round((Date.now() - heard) / 1000)} s`),
-          );
+        if (++silent > aliveCount)
+          end(new Error(`Connection timed out: nothing heard for ${(silent * aliveInterval) / 1000} s`));
       }, aliveInterval);
       watch.unref();
       resolve({ settings, client, lost, close: () => end() });
     });
 
-    const config: ConnectConfig = {
-      sock: road.stream as ConnectConfig['sock'] & Duplex,
-      username: settings.user,
-      readyTimeout: 0,
-      keepaliveInterval: aliveInterval,
-      keepaliveCountMax: Number.MAX_SAFE_INTEGER, // we judge ourselves, above
-      algorithms: {
-        serverHostKey: hostKeyAlgorithms(settings, supported.hostKeys),
-        kex: pick(supported.kex, algorithms.kex),
-        cipher: pick(supported.ciphers, algorithms.ciphers),
-        hmac: pick(supported.macs, algorithms.macs),
-      } as ConnectConfig['algorithms'] & {},
-      hostVerifier: (key: Buffer, verify: (isRight: boolean) => void) => {
-        if (accepted?.equals(key)) return verify(true); // keys of the session are renewed now and then
-        checkHostKey(settings, key, asking).then(
-          () => {
-            deadline.restart();
-            accepted = Buffer.from(key);
-            verify(true);
-          },
-          (refused: Error) => {
-            reason = refused;
-            verify(false);
-            end(refused);
-          },
-        );
-      },
-      authHandler: (left: string[] | null, _partial: unknown, next: (method: unknown) => void) => {
-        deadline.restart();
-        login.next(left).then(
-          async (method) => {
-            if (!method) reason = await login.refusal();
-            next(method);
-          },
-          (cause: Error) => end(cause),
-        );
-      },
-    } as ConnectConfig;
     try {
-      client.connect(config);
+      client.connect({
+        sock: road.stream as ConnectConfig['sock'] & Duplex,
+        username: settings.user,
+        readyTimeout: 0,
+        keepaliveInterval: aliveInterval,
+        keepaliveCountMax: Number.MAX_SAFE_INTEGER, // we judge ourselves, above
+        algorithms: algorithmsFor(settings),
+        hostVerifier: (key: Buffer, verify: (isRight: boolean) => void) => {
+          if (accepted?.equals(key)) return verify(true); // keys of the session are renewed now and then
+          checkHostKey(settings, key, asking).then(
+            () => {
+              deadline.restart();
+              accepted = Buffer.from(key);
+              verify(true);
+            },
+            (refused: Error) => {
+              reason = refused;
+              verify(false);
+              end(refused);
+            },
+          );
+        },
+        authHandler: (left: string[] | null, _partial: unknown, next: (method: unknown) => void) => {
+          deadline.restart();
+          login.next(left).then(
+            async (method) => {
+              if (!method) reason = await login.refusal();
+              next(method);
+            },
+            (cause: Error) => end(cause),
+          );
+        },
+      } as ConnectConfig);
     } catch (cause) {
       end(cause as Error);
     }

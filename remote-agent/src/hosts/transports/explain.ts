@@ -56,7 +56,7 @@ const table: readonly Known[] = [
     hint: 'mend the named file; "ssh %t" says the same',
   },
   {
-    said: /no matching (host key|key exchange|cipher|mac|kex)|[Uu]nable to negotiate|no common/,
+    said: /no matching |[Uu]nable to negotiate/,
     code: 'login',
     what: 'The host and this client have no way of encryption in common',
     hint: 'choose the transport "openssh" for this host, and allow the old algorithms in ~/.ssh/config if you must',
