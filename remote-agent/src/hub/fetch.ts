@@ -5,6 +5,12 @@ import { safeUrl, shown } from './source.ts';
 /** Time without a byte after which a connection counts as cut, in ms. */
 const silence = 60_000;
 const mostRedirects = 8;
+/**
+ * Bytes of an answer that wait unread at most. A body that is made to wait while its server closes the connection ends
+ * this release of the library with an assertion that nobody can catch (nodejs/undici#5360): readers take bytes as they
+ * come, and this is never reached.
+ */
+const unread = 64 << 20;
 
 /** Loaded when something is fetched: most commands of a bundle never do. */
 const library = () => import('undici');
@@ -55,6 +61,7 @@ export async function get(
     const known = credential && url.origin === credential.origin;
     const response = await request(url, {
       dispatcher,
+      highWaterMark: unread,
       headers: {
         'user-agent': 'para-studio',
         ...headers,

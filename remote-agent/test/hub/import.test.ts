@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -97,6 +97,30 @@ describe('a base of a hub', () => {
     hub.cuts = [50_000, 60_000];
     await download(url, target, { pause: 1 });
     expect(readFileSync(target).equals(bytes)).toBe(true);
+  });
+
+  it('arrives from a server that closes every connection', async () => {
+    hub.closing = true;
+    const bytes = randomBytes(20 << 20);
+    hub.files.set('large', bytes);
+    for (let i = 0; i < 10; i++) {
+      const target = join(work, `large-${i}`);
+      await download(new URL(`${hub.origin}/stored/large`), target, { size: bytes.length });
+      expect(readFileSync(target).equals(bytes)).toBe(true);
+    }
+    await fromHub();
+  });
+
+  it('is refused a file that does not end where the hub said', async () => {
+    const storage = await new HubServer(new Map(hub.files)).start();
+    hub.storage = storage;
+    const right = hub.files.get('unet/model.onnx')!;
+    storage.files.set('unet/model.onnx', Buffer.concat([right, Buffer.alloc(1 << 20)]));
+    await expect(fromHub()).rejects.toMatchObject({
+      code: 'download',
+      message: expect.stringContaining('more than'),
+    });
+    storage.stop();
   });
 
   it('is refused where a file has other bytes than the hub announced', async () => {
