@@ -15,7 +15,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
 import { download } from '../../src/hub/download.ts';
 import { type ImportProgress, importRemote } from '../../src/hub/import.ts';
-import { parseRemote } from '../../src/hub/source.ts';
+import { parseRemote, tokenFor } from '../../src/hub/source.ts';
 import { deleteBase } from '../../src/server/bases/places.ts';
 import { filesOf, HubServer } from './server.ts';
 import { zipOf } from './zip.ts';
@@ -246,5 +246,24 @@ it('tells addresses, models of a hub and paths apart, and refuses what is not sa
     } catch (cause) {
       expect(String((cause as { describe(): string }).describe())).not.toContain('secret');
     }
+  }
+});
+
+it('gives a token of the environment to the hub it is for, never to one that only an address names', () => {
+  const before = { ...process.env };
+  const [usual, other] = ['https://huggingface.co', 'https://elsewhere.example'];
+  try {
+    delete process.env.HF_ENDPOINT;
+    delete process.env.PARA_HUB_ENDPOINT;
+    process.env.HF_TOKEN = 'theirs';
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['theirs', undefined]);
+    expect(tokenFor(other, true)).toBeUndefined();
+    process.env.PARA_HUB_TOKEN = 'own';
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['own', undefined]);
+    expect(tokenFor(other, true)).toBe('own');
+    process.env.PARA_HUB_ENDPOINT = other;
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['theirs', 'own']);
+  } finally {
+    process.env = before;
   }
 });
