@@ -12,7 +12,7 @@ import {
   listHostBases,
 } from '../hosts/remote-bases.ts';
 import { importRemote } from '../hub/import.ts';
-import { parseRemote, type RemoteSource, usualToken } from '../hub/source.ts';
+import { parseRemote, type RemoteSource, tokenFor, usualEndpoint } from '../hub/source.ts';
 import type { BaseCheck, BaseInfo } from '../protocol/contract/bases.ts';
 import { deleteBase } from '../server/bases/places.ts';
 import { baseCheck, baseInfos } from '../server/bases/reports.ts';
@@ -121,15 +121,14 @@ export function baseSource(
 ): RemoteSource | undefined {
   const source = parseRemote(place);
   if (!source) return undefined;
-  const token = usualToken();
-  return source.kind === 'url'
-    ? source
-    : {
-        ...source,
-        ...(endpoint ? { endpoint } : {}),
-        ...(revision ? { revision } : {}),
-        ...(token ? { token } : {}),
-      };
+  if (source.kind === 'url') return source;
+  const hub = endpoint ?? source.endpoint ?? usualEndpoint();
+  const token = tokenFor(hub, endpoint !== undefined);
+  return {
+    ...{ ...source, endpoint: hub },
+    ...(revision ? { revision } : {}),
+    ...(token ? { token } : {}),
+  };
 }
 
 async function fetchBase(source: RemoteSource, name: string | undefined): Promise<Base> {

@@ -1,9 +1,8 @@
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
-import { list } from 'tar';
-import yauzl from 'yauzl';
+import { finished, pipeline } from 'node:stream/promises';
+import type { Entry, ZipFile } from 'yauzl';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { baseFilesIn } from './base-files.ts';
@@ -49,6 +48,7 @@ function writer(path: string): WriteStream {
 
 function tarWalk(archive: string): Walk {
   return async (want, onPath) => {
+    const { list } = await import('tar');
     const writing: Promise<void>[] = [];
     await list({
       file: archive,
@@ -68,32 +68,31 @@ function tarWalk(archive: string): Walk {
 }
 
 function zipWalk(archive: string): Walk {
-  return (want, onPath) =>
-    new Promise((resolve, reject) => {
-      yauzl.open(archive, { lazyEntries: true }, (failure, zip) => {
-        if (failure) return reject(failure);
-        const read = (entry: yauzl.Entry) =>
-          new Promise<Readable>((give, fail) => {
-            zip.openReadStream(entry, (error, stream) => (error ? fail(error) : give(stream)));
-          });
-        const one = async (entry: yauzl.Entry) => {
-          const path = plain(entry.fileName);
-          if (path.endsWith('/')) return;
-          onPath(path);
-          const target = want(path);
-          if (target === undefined) return;
-          const stream = await read(entry);
-          const out = writer(target);
-          stream.on('error', (error) => out.destroy(error));
-          stream.pipe(out);
-          await finished(out);
-        };
-        zip.on('entry', (entry: yauzl.Entry) => {
-          one(entry).then(() => zip.readEntry(), reject);
-        });
-        zip.on('end', resolve);
-        zip.on('error', reject);
-        zip.readEntry();
-      });
+  return async (want, onPath) => {
+    const { open } = await import('yauzl');
+    const zip = await new Promise<ZipFile>((resolve, reject) => {
+      open(archive, { lazyEntries: true }, (failure, opened) =>
+        failure ? reject(failure) : resolve(opened),
+      );
     });
+    const read = (entry: Entry) =>
+      new Promise<Readable>((resolve, reject) => {
+        zip.openReadStream(entry, (failure, stream) => (failure ? reject(failure) : resolve(stream)));
+      });
+    const visit = async (entry: Entry) => {
+      const path = plain(entry.fileName);
+      if (path.endsWith('/')) return;
+      onPath(path);
+      const target = want(path);
+      if (target !== undefined) await pipeline(await read(entry), writer(target));
+    };
+    await new Promise<void>((resolve, reject) => {
+      zip.on('entry', (entry: Entry) => {
+        visit(entry).then(() => zip.readEntry(), reject);
+      });
+      zip.on('end', resolve);
+      zip.on('error', reject);
+      zip.readEntry();
+    });
+  };
 }

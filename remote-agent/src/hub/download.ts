@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError, writeFileAtomic } from '../common/files.ts';
@@ -102,19 +113,10 @@ async function fetchRest(address: URL, partial: string, options: DownloadOptions
   }
   keepTag(partial, answer);
   const total = from + Number(answer.headers['content-length'] ?? Number.NaN);
-  const file = await open(partial, from === 0 ? 'w' : 'a', 0o600);
-  let at = from;
-  try {
-    for await (const part of answer.body) {
-      await file.write(part as Buffer);
-      at += (part as Buffer).length;
-      if (size !== undefined && at > size) break;
-      onBytes?.(at, size ?? (Number.isFinite(total) ? total : undefined));
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  const at = await append(answer, partial, from, (bytes) => {
+    onBytes?.(bytes, size ?? (Number.isFinite(total) ? total : undefined));
+    return size === undefined || bytes <= size;
+  });
   if (size !== undefined && at > size) {
     rmSync(partial, { force: true });
     throw new ParaError('download', `The server sends more than the ${size} bytes that were announced`, {
@@ -122,6 +124,40 @@ async function fetchRest(address: URL, partial: string, options: DownloadOptions
     });
   }
   if (at < (size ?? total)) throw new Error('the connection ended early');
+}
+
+/**
+ * Writes the bytes of an answer at the end of a file as they come: a body that waits for a slow disk is what `get`
+ * cannot bear, so this thread waits instead.
+ * @param go called with the file's size after each part; `false` to stop
+ * @returns the file's size
+ */
+function append(
+  { body }: Fetched,
+  path: string,
+  from: number,
+  go: (bytes: number) => boolean,
+): Promise<number> {
+  const fd = openSync(path, from === 0 ? 'w' : 'a', 0o600);
+  let at = from;
+  return new Promise<number>((resolve, reject) => {
+    body.on('data', (part: Buffer) => {
+      try {
+        for (let written = 0; written < part.length; ) written += writeSync(fd, part, written);
+        at += part.length;
+        if (go(at)) return;
+        resolve(at);
+      } catch (cause) {
+        reject(cause);
+      }
+      body.destroy();
+    });
+    body.on('error', reject);
+    body.on('close', () => resolve(at));
+  }).finally(() => {
+    fsyncSync(fd);
+    closeSync(fd);
+  });
 }
 
 /** Where the bytes of an answer begin; `undefined` where it carries none of the file. */

@@ -1,15 +1,25 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { ParaError } from '../common/errors.ts';
 import { safeUrl, shown } from './source.ts';
 
 /** Time without a byte after which a connection counts as cut, in ms. */
 const silence = 60_000;
 const mostRedirects = 8;
+/**
+ * Bytes of an answer that wait unread at most. A body that is made to wait while its server closes the connection ends
+ * this release of the library with an assertion that nobody can catch (nodejs/undici#5360): readers take bytes as they
+ * come, and this is never reached.
+ */
+const unread = 64 << 20;
+
+/** Loaded when something is fetched: most commands of a bundle never do. */
+const library = () => import('undici');
 
 let dispatcher: Dispatcher | undefined;
 
 /** Proxies as the environment sets them (HTTPS_PROXY, NO_PROXY and the like). */
-function usualDispatcher(): Dispatcher {
+async function usualDispatcher(): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await library();
   const limits = { headersTimeout: silence, bodyTimeout: silence, connect: { timeout: 30_000 } };
   const proxied = ['http_proxy', 'https_proxy'].some((n) => process.env[n] || process.env[n.toUpperCase()]);
   dispatcher ??= proxied ? new EnvHttpProxyAgent(limits) : new Agent(limits);
@@ -44,11 +54,14 @@ export async function get(
   } = {},
 ): Promise<Fetched> {
   const { headers = {}, credential, signal } = options;
+  const { request } = await library();
+  const dispatcher = await usualDispatcher();
   let url = address;
   for (let hop = 0; hop <= mostRedirects; hop++) {
     const known = credential && url.origin === credential.origin;
     const response = await request(url, {
-      dispatcher: usualDispatcher(),
+      dispatcher,
+      highWaterMark: unread,
       headers: {
         'user-agent': 'para-studio',
         ...headers,

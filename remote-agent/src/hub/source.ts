@@ -16,13 +16,23 @@ export type RemoteSource =
 const repository = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
 const archive = /\.(zip|tar|tar\.gz|tgz)$/i;
 
+const publicHub = 'https://huggingface.co';
+
 /** Where models are looked for by `owner/name`. */
 export const usualEndpoint = (): string =>
-  process.env.PARA_HUB_ENDPOINT || process.env.HF_ENDPOINT || 'https://huggingface.co';
+  process.env.PARA_HUB_ENDPOINT || process.env.HF_ENDPOINT || publicHub;
 
-/** What a person may have set for the hub in the environment. */
-export const usualToken = (): string | undefined =>
-  process.env.PARA_HUB_TOKEN || process.env.HF_TOKEN || undefined;
+/**
+ * The token of the environment for a hub. `PARA_HUB_TOKEN` is for the usual hub, or one that was chosen by name;
+ * `HF_TOKEN` for the hub it was made for. A hub that only an address names gets none.
+ * @param chosen whether the person chose this hub
+ */
+export function tokenFor(endpoint: string, chosen: boolean): string | undefined {
+  const { PARA_HUB_TOKEN: own, HF_TOKEN: theirs, HF_ENDPOINT: theirHub } = process.env;
+  const { origin } = safeUrl(endpoint);
+  if (own && (chosen || origin === safeUrl(usualEndpoint()).origin)) return own;
+  return theirs && origin === safeUrl(theirHub || publicHub).origin ? theirs : undefined;
+}
 
 /**
  * Reads what was typed as the place of a base: the address of an archive, the page of a model, or `owner/name` where

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +15,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
 import { download } from '../../src/hub/download.ts';
 import { type ImportProgress, importRemote } from '../../src/hub/import.ts';
-import { parseRemote } from '../../src/hub/source.ts';
+import { parseRemote, tokenFor } from '../../src/hub/source.ts';
 import { deleteBase } from '../../src/server/bases/places.ts';
 import { filesOf, HubServer } from './server.ts';
 import { zipOf } from './zip.ts';
@@ -97,6 +97,30 @@ describe('a base of a hub', () => {
     hub.cuts = [50_000, 60_000];
     await download(url, target, { pause: 1 });
     expect(readFileSync(target).equals(bytes)).toBe(true);
+  });
+
+  it('arrives from a server that closes every connection', async () => {
+    hub.closing = true;
+    const bytes = randomBytes(20 << 20);
+    hub.files.set('large', bytes);
+    for (let i = 0; i < 10; i++) {
+      const target = join(work, `large-${i}`);
+      await download(new URL(`${hub.origin}/stored/large`), target, { size: bytes.length });
+      expect(readFileSync(target).equals(bytes)).toBe(true);
+    }
+    await fromHub();
+  });
+
+  it('is refused a file that does not end where the hub said', async () => {
+    const storage = await new HubServer(new Map(hub.files)).start();
+    hub.storage = storage;
+    const right = hub.files.get('unet/model.onnx')!;
+    storage.files.set('unet/model.onnx', Buffer.concat([right, Buffer.alloc(1 << 20)]));
+    await expect(fromHub()).rejects.toMatchObject({
+      code: 'download',
+      message: expect.stringContaining('more than'),
+    });
+    storage.stop();
   });
 
   it('is refused where a file has other bytes than the hub announced', async () => {
@@ -222,5 +246,24 @@ it('tells addresses, models of a hub and paths apart, and refuses what is not sa
     } catch (cause) {
       expect(String((cause as { describe(): string }).describe())).not.toContain('secret');
     }
+  }
+});
+
+it('gives a token of the environment to the hub it is for, never to one that only an address names', () => {
+  const before = { ...process.env };
+  const [usual, other] = ['https://huggingface.co', 'https://elsewhere.example'];
+  try {
+    delete process.env.HF_ENDPOINT;
+    delete process.env.PARA_HUB_ENDPOINT;
+    process.env.HF_TOKEN = 'theirs';
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['theirs', undefined]);
+    expect(tokenFor(other, true)).toBeUndefined();
+    process.env.PARA_HUB_TOKEN = 'own';
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['own', undefined]);
+    expect(tokenFor(other, true)).toBe('own');
+    process.env.PARA_HUB_ENDPOINT = other;
+    expect([usual, other].map((hub) => tokenFor(hub, false))).toEqual(['theirs', 'own']);
+  } finally {
+    process.env = before;
   }
 });

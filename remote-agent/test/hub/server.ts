@@ -35,6 +35,8 @@ export class HubServer {
   storage: HubServer | undefined;
   /** Answers ranges with the whole file. */
   withoutRanges = false;
+  /** Closes the connection after each answer, as old servers and proxies do. */
+  closing = false;
   /** Status codes that come before any answer to a file. */
   stumbles: number[] = [];
   /** Part of the tag of every file: another value stands for another file under the same name. */
@@ -117,6 +119,7 @@ export class HubServer {
     response.writeHead(partial ? 206 : 200, {
       etag,
       'content-length': body.length,
+      ...(this.closing ? { connection: 'close' } : {}),
       ...(partial ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {}),
     });
     const cut = body.length > (this.cuts[0] ?? Number.POSITIVE_INFINITY) ? this.cuts.shift() : undefined;
