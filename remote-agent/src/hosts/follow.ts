@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import type { LoggedEvent } from '../jobs/event-log.ts';
-import type { JobInfo } from '../protocol/contract.ts';
+import type { JobInfo, NoticeParams } from '../protocol/contract.ts';
 import { RunMirror, type WantedFile } from './mirror.ts';
 import type { HostProfile } from './profiles.ts';
 import { nobody, type Prompter } from './prompter.ts';
@@ -86,9 +86,10 @@ async function watch(
       hooks.signal?.addEventListener('abort', stop);
       session.closed.then(() => reject(session.lost()));
       let over = false;
-      const take = ({ events, job }: { events: Parameters<RunMirror['accept']>[0]; job?: JobInfo }) => {
+      const take = ({ events, job, ended }: NoticeParams<'events'>) => {
         if (over) return;
         try {
+          if (ended) throw new ParaError('run', 'The job was deleted on its host', { where: id });
           const taken = mirror.accept(events);
           if (taken.length > 0) hooks.onEvents?.(taken);
           if (job) {
