@@ -85,9 +85,10 @@ async function watch(
       stop = () => resolve(undefined);
       hooks.signal?.addEventListener('abort', stop);
       session.closed.then(() => reject(session.lost()));
-      let over = false;
+      /** The job at its end, once it is told: files may still be on their way then. */
+      let end: JobInfo | undefined;
       const take = ({ events, job, ended }: NoticeParams<'events'>) => {
-        if (over) return;
+        if (end) return;
         try {
           if (ended) throw new ParaError('run', 'The job was deleted on its host', { where: id });
           const taken = mirror.accept(events);
@@ -95,13 +96,13 @@ async function watch(
           if (job) {
             mirror.tell(job);
             hooks.onJob?.(job);
-            over = hooks.once || isOver(job);
+            if (hooks.once || isOver(job)) end = job;
             // The host was restarted: whoever watches the run wants it to go on.
-            if (job.state === 'interrupted' && !over) session.call('jobs/resume', { id }).catch(reject);
+            if (job.state === 'interrupted' && !end) session.call('jobs/resume', { id }).catch(reject);
           }
           const fetched = files.fetch();
           fetched.then(() => {
-            if (over && job) resolve(job);
+            if (end) resolve(end);
           }, reject);
         } catch (cause) {
           reject(cause);
