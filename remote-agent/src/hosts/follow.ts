@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import type { LoggedEvent } from '../jobs/event-log.ts';
-import type { JobInfo } from '../protocol/contract.ts';
+import type { JobInfo, NoticeParams } from '../protocol/contract.ts';
 import { RunMirror, type WantedFile } from './mirror.ts';
 import type { HostProfile } from './profiles.ts';
 import { nobody, type Prompter } from './prompter.ts';
@@ -85,22 +85,24 @@ async function watch(
       stop = () => resolve(undefined);
       hooks.signal?.addEventListener('abort', stop);
       session.closed.then(() => reject(session.lost()));
-      let over = false;
-      const take = ({ events, job }: { events: Parameters<RunMirror['accept']>[0]; job?: JobInfo }) => {
-        if (over) return;
+      /** The job at its end, once it is told: files may still be on their way then. */
+      let end: JobInfo | undefined;
+      const take = ({ events, job, ended }: NoticeParams<'events'>) => {
+        if (end) return;
         try {
+          if (ended) throw new ParaError('run', 'The job was deleted on its host', { where: id });
           const taken = mirror.accept(events);
           if (taken.length > 0) hooks.onEvents?.(taken);
           if (job) {
             mirror.tell(job);
             hooks.onJob?.(job);
-            over = hooks.once || isOver(job);
+            if (hooks.once || isOver(job)) end = job;
             // The host was restarted: whoever watches the run wants it to go on.
-            if (job.state === 'interrupted' && !over) session.call('jobs/resume', { id }).catch(reject);
+            if (job.state === 'interrupted' && !end) session.call('jobs/resume', { id }).catch(reject);
           }
           const fetched = files.fetch();
           fetched.then(() => {
-            if (over && job) resolve(job);
+            if (end) resolve(end);
           }, reject);
         } catch (cause) {
           reject(cause);

@@ -95,8 +95,9 @@ export function readStatus(directory: string): JobStatus {
       cause,
     });
   }
+  if (status.state !== 'running') return status;
   const alive = existsSync(files.remote) || lockHolder(files.lock) || lockHolder(files.claim);
-  return status.state === 'running' && !alive ? { ...status, state: 'interrupted' } : status;
+  return alive ? status : { ...status, state: 'interrupted' };
 }
 
 /** A run as lists show it. */

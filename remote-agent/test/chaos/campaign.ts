@@ -8,7 +8,7 @@ import { findHost } from '../../src/hosts/profiles.ts';
 import { writeRemote } from '../../src/hosts/remote-ref.ts';
 import { HostSession } from '../../src/hosts/session.ts';
 import { readEvents } from '../../src/jobs/event-log.ts';
-import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
+import { createJob, jobFiles } from '../../src/jobs/job.ts';
 import { startTrainer } from '../../src/jobs/start.ts';
 import { toWire } from '../../src/jobs/wire.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
@@ -16,7 +16,7 @@ import { seeded } from '../fuzz/mutate.ts';
 import { checkout } from '../hosts/agent-host.ts';
 import { ClientProcess } from './client-process.ts';
 import { type FaultName, faults, type Scene } from './faults.ts';
-import { ChaosHost } from './host.ts';
+import { ChaosHost, stateIn } from './host.ts';
 import { processesIn } from './processes.ts';
 
 export interface DisturbedJob {
@@ -102,12 +102,14 @@ async function untilStep(job: string, step: number, isOver: () => boolean): Prom
 /**
  * Disturbs jobs until so many faults have hit.
  * @param program bundle of the client
+ * @param only the one kind of fault to do; all in turns where it is left out
  */
 export async function campaign(
   program: string,
   wanted: number,
   seed: number,
   say: (line: string) => void,
+  only?: string,
 ): Promise<Report> {
   const random = seeded(seed);
   const host = await ChaosHost.start();
@@ -115,7 +117,7 @@ export async function campaign(
     const spec = makeSpec(host);
     const adapter = await undisturbed(host, spec);
     const kinds = (Object.keys(faults) as FaultName[]).filter(
-      (name) => host.ownDisk || name !== 'fill the disk',
+      (name) => (host.ownDisk || name !== 'fill the disk') && (only ?? name) === name,
     );
     const next = deck(kinds, random);
     const jobs: DisturbedJob[] = [];
@@ -169,7 +171,7 @@ async function disturb(
   const begin = performance.now();
   const scene: Scene = { host, client, job: join(host.home, 'runs', id), random };
   const isLate = () => performance.now() - begin > longest * 1000;
-  const isOver = () => (existsSync(scene.job) && readStatus(scene.job).state === 'finished') || isLate();
+  const isOver = () => stateIn(scene.job) === 'finished' || isLate();
   const done: FaultName[] = [];
   client.start();
   for (let step = 1; done.length < wanted; step = stepsIn(scene.job) + 1 + Math.floor(random() * 20)) {
@@ -200,8 +202,8 @@ async function disturb(
 
 /** Waits until the client has heard of the failure, if there was one, and resumes the run. */
 async function afterFullDisk({ client, job }: Scene): Promise<void> {
-  if (readStatus(job).state === 'running') return;
-  while (client.exit === undefined && readStatus(job).state === 'failed') await sleep(50);
+  if (stateIn(job) !== 'failed') return;
+  while (client.exit === undefined && stateIn(job) === 'failed') await sleep(50);
   if (client.exit !== undefined && client.exit !== 0) client.start(true);
 }
 

@@ -1,8 +1,7 @@
 // What can go wrong, each as one function that does it to a running job.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readStatus } from '../../src/jobs/job.ts';
 import type { ClientProcess } from './client-process.ts';
-import type { ChaosHost } from './host.ts';
+import { type ChaosHost, stateIn } from './host.ts';
 import { killRoles } from './processes.ts';
 
 export interface Scene {
@@ -46,10 +45,10 @@ export const faults = {
   },
   'fill the disk': async ({ host, job, random }) => {
     const free = host.fillDisk();
-    const until = Date.now() + 3000 + random() * 3000;
-    while (Date.now() < until && readStatus(job).state === 'running') await sleep(50);
+    const until = Date.now() + 8000 + random() * 3000;
+    while (Date.now() < until && stateIn(job) === 'running') await sleep(50);
     free();
-    return true;
+    return stateIn(job) === 'failed';
   },
   'reboot the host': async ({ host }) => (await host.reboot()) > 0,
 } as const satisfies Record<string, Fault>;

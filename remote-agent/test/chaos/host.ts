@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBase } from '../../src/diffusion/base.ts';
+import { jobFiles } from '../../src/jobs/job.ts';
 import { checkout, sshHost } from '../hosts/agent-host.ts';
 import { descendantsOf, killHard } from '../hosts/processes.ts';
 import { Sshd } from '../hosts/sshd.ts';
@@ -112,5 +113,14 @@ export class ChaosHost {
     if (this.ownDisk) spawnSync('umount', ['-l', this.home]);
     await this.sshd.stop();
     rmSync(this.clientHome, { recursive: true, force: true });
+  }
+}
+
+/** State of a job as its host last wrote it; who lives there can only be told on the host, in its own boot. */
+export function stateIn(job: string): string {
+  try {
+    return (JSON.parse(readFileSync(jobFiles(job).status, 'utf8')) as { state: string }).state;
+  } catch {
+    return 'none'; // not yet made
   }
 }

@@ -66,8 +66,8 @@ export const BaseCheck = Type.Object({
     Type.Object({
       unetWeights: Type.Number(),
       generation: Type.Number(),
-      training: Type.Number(),
-      leanTraining: Type.Number(),
+      training: Type.Optional(Type.Number()),
+      leanTraining: Type.Optional(Type.Number()),
     }),
   ),
   problems: Type.Array(Type.Object({ part: Text, what: Text, hint: Type.Optional(Text), prevents: Text })),

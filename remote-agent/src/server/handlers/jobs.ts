@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { ParaError } from '../../common/errors.ts';
 import { continueTo } from '../../jobs/continue.ts';
 import { jobFiles, readSpec, readStatus } from '../../jobs/job.ts';
 import { kick } from '../../jobs/kick.ts';
@@ -15,7 +16,12 @@ import type { HandlersOf, ServerContext } from './context.ts';
 function resume(id: string, steps: number | undefined, stretch: boolean, client: string): void {
   const directory = findJob(id);
   const { state, step } = readStatus(directory);
-  if (state === 'running' && isTended(directory)) return;
+  if (state === 'running' && isTended(directory)) {
+    if (steps === undefined || steps === readSpec(directory).training.steps) return;
+    throw new ParaError('locked', `The job "${id}" is running`, {
+      hint: 'continue it to more steps when it has ended, or cancel it first',
+    });
+  }
   if (steps !== undefined) continueTo(directory, steps, stretch);
   if (state === 'finished' && step >= readSpec(directory).training.steps) return;
   enqueue(directory, client);
