@@ -18,6 +18,9 @@ export interface TrainState {
   readonly optimizer: Optimizer;
 }
 
+/** Changes whenever the meaning of the numbers does: a state is only gone on from by the program that means the same. */
+const format = 'para-studio.state/2';
+
 /** Writes the state in one step: a crash while writing leaves the state before it. */
 export function saveState(path: string, state: TrainState): void {
   const { parameters, optimizer } = state;
@@ -28,7 +31,7 @@ export function saveState(path: string, state: TrainState): void {
     ['parameters', tensor(parameters)],
   ]);
   const metadata = {
-    format: 'para-studio.state/1',
+    format,
     step: String(state.step),
     updates: String(optimizer.updates),
     smoothed_loss: String(state.smoothedLoss),
@@ -49,6 +52,11 @@ export const savedStep = (path: string): number =>
 export function loadState(path: string, state: TrainState): boolean {
   if (!existsSync(path)) return false;
   const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  if (metadata.format !== format)
+    throw new ParaError('checkpoint', 'The state was saved by another version of this program', {
+      where: `${path}: ${metadata.format ?? 'no format'}, wanted ${format}`,
+      hint: 'finish the run with that version, or start a new run',
+    });
   const take = (name: string): Float32Array => {
     const found = tensors.get(name);
     if (!found || found.data.length !== state.parameters.length)
