@@ -77,42 +77,47 @@ const allPids = () =>
 const killHost = (root: string) =>
   killAmong(allPids(), (command) => /(agent|trainer)\.js/.test(command) && command.includes(root));
 
-describe.skipIf(excused(noSshd))('a run on a host over SSH', () => {
-  let sshd: Sshd;
-  beforeAll(async () => {
-    sshd = await Sshd.start({
-      banner: 'Property of nobody\n',
-      bashrc: 'echo "Welcome! {"; printf "no line end"\n',
+describe.skipIf(excused(noSshd)).each(['ssh2', 'openssh'] as const)(
+  'a run on a host over SSH (%s)',
+  (transport) => {
+    let sshd: Sshd;
+    beforeAll(async () => {
+      sshd = await Sshd.start({
+        banner: 'Property of nobody\n',
+        bashrc: 'echo "Welcome! {"; printf "no line end"\n',
+      });
     });
-  });
-  afterAll(() => sshd?.stop());
+    afterAll(() => sshd?.stop());
 
-  it('ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event', async () => {
-    const home = join(work, 'laptop');
-    sshHost('gpu', sshd, home);
-    const first = new Para(home, ['train', subject, '--host', 'gpu', '--json']);
-    await first.untilStep(10);
-    first.child.kill('SIGKILL');
-    await first.done;
-    const directory = onlyRun(home);
-    const second = new Para(home, ['show', basename(directory), '--follow', '--json']);
-    await second.untilStep(40);
-    expect(cutLinks(sshd)).toBeGreaterThan(0);
-    await second.untilStep(75);
-    expect(killAmong(allPids(), (c) => /agent\.js serve/.test(c) && c.includes(checkout))).toBeGreaterThan(0);
-    await second.untilStep(110);
-    expect(cutLinks(sshd)).toBeGreaterThan(0);
-    expect(await second.done, second.stderr).toBe(0);
-    expectWhole(second.events);
-    expectWhole(readEvents(jobFiles(directory).events));
-    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
-    expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
-      'step-000080-0.png',
-      'step-000160-0.png',
-    ]);
-    expect(readdirSync(directory).filter((name) => /\.(tmp|part|lock)$/.test(name))).toEqual([]);
-  });
-});
+    it('ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event', async () => {
+      const home = join(work, `laptop-${transport}`);
+      sshHost('gpu', sshd, home, transport);
+      const first = new Para(home, ['train', subject, '--host', 'gpu', '--json']);
+      await first.untilStep(10);
+      first.child.kill('SIGKILL');
+      await first.done;
+      const directory = onlyRun(home);
+      const second = new Para(home, ['show', basename(directory), '--follow', '--json']);
+      await second.untilStep(40);
+      expect(cutLinks(sshd)).toBeGreaterThan(0);
+      await second.untilStep(75);
+      expect(killAmong(allPids(), (c) => /agent\.js serve/.test(c) && c.includes(checkout))).toBeGreaterThan(
+        0,
+      );
+      await second.untilStep(110);
+      expect(cutLinks(sshd)).toBeGreaterThan(0);
+      expect(await second.done, second.stderr).toBe(0);
+      expectWhole(second.events);
+      expectWhole(readEvents(jobFiles(directory).events));
+      expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+      expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
+        'step-000080-0.png',
+        'step-000160-0.png',
+      ]);
+      expect(readdirSync(directory).filter((name) => /\.(tmp|part|lock)$/.test(name))).toEqual([]);
+    });
+  },
+);
 
 describe('a run on a host', () => {
   it('goes on exactly on another host from the state that came home when the first vanishes', async () => {
