@@ -138,8 +138,14 @@ function unquoted(value: string): string {
   }
 }
 
-/** The recipe as text for a PNG chunk of our own. */
-export const recipeText = (recipe: Recipe): string => JSON.stringify(recipe);
+/** The recipe as text for a PNG chunk of our own: the same text for the same recipe, whoever put it together. */
+export function recipeText(recipe: Recipe): string {
+  const { base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, width, height } = recipe;
+  return JSON.stringify({
+    ...{ base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, width, height },
+    adapters: recipe.adapters.map(({ name, file, strength, hash }) => ({ name, file, strength, hash })),
+  });
+}
 
 /**
  * Reads `recipeText`.

@@ -53,11 +53,19 @@ class Resident {
       throw new ParaError('base', `The base "${key.base}" was replaced just now`, { hint: 'try again' });
     const around = surroundings(key.slot, key.device, () => askOthersToLeave(key));
     this.#drawing = new Drawing(base, key.device, around);
-    setInterval(() => this.#lookAtClock(), 250).unref();
   }
 
-  #lookAtClock(): void {
+  /** Ends when it was idle for long enough, or when the folder it serves was removed: nobody finds it any more. */
+  watch(socket: string): void {
+    setInterval(() => this.#lookAtClock(socket), 250).unref();
+  }
+
+  #lookAtClock(socket: string): void {
     if (this.#working) return;
+    if (!existsSync(socket)) {
+      this.#leave();
+      return;
+    }
     const idle = (Date.now() - this.#idleSince) / 1000;
     const limit = isTraining(this.#key.slot) ? Math.min(this.#idleSeconds, this.#grace()) : this.#idleSeconds;
     if (idle >= limit) this.#leave();
@@ -165,6 +173,7 @@ export async function runResident(key: GeneratorKey): Promise<void> {
       });
     });
     await listen(server, socket);
+    resident.watch(socket);
     await resident.over;
     rmSync(socket, { force: true });
     server.close();
