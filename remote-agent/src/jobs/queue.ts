@@ -186,7 +186,10 @@ export function tidyQueue(): QueueState {
       const state = stateOf(item);
       if (state === undefined || isOver(state)) {
         // Its supervisor takes it off itself when it is done with it.
-        return item.taken && lockHolder(jobFiles(jobFolder(item.id)).claim) ? [item] : [];
+        const { claim } = jobFiles(jobFolder(item.id));
+        if (item.taken && lockHolder(claim)) return [item];
+        if (existsSync(claim)) releaseDead(claim);
+        return [];
       }
       if (!item.taken || item.taken.boot === bootId()) return [item];
       if (state === 'interrupted') {

@@ -108,7 +108,7 @@ export async function campaign(
   program: string,
   wanted: number,
   seed: number,
-  say: (line: string) => void,
+  say: (line: string, report: Report) => void,
   only?: string,
 ): Promise<Report> {
   const random = seeded(seed);
@@ -121,6 +121,7 @@ export async function campaign(
     );
     const next = deck(kinds, random);
     const jobs: DisturbedJob[] = [];
+    const leftOut = host.ownDisk ? [] : ['fill the disk: no file system can be mounted here'];
     let count = 0;
     while (count < wanted) {
       const client = new ClientProcess(
@@ -140,17 +141,15 @@ export async function campaign(
       );
       jobs.push(job);
       count += job.faults.length;
+      const report = { seed, jobs, leftOut };
       say(
         `job ${jobs.length} (${job.transport}): ${job.faults.join(', ')}; ${job.events} events, ${job.seconds.toFixed(0)} s${job.problems.map((p) => `\n  !!! ${p}`).join('')}`,
+        report,
       );
-      if (job.problems.length > 0) say(readFileSync(`${client.directory}.log`, 'utf8').slice(-3000));
+      if (job.problems.length > 0) say(readFileSync(`${client.directory}.log`, 'utf8').slice(-3000), report);
       if (job.faults.length === 0) throw new Error('no fault hit a running job');
     }
-    return {
-      seed,
-      jobs,
-      leftOut: host.ownDisk ? [] : ['fill the disk: no file system can be mounted here'],
-    };
+    return { seed, jobs, leftOut };
   } finally {
     await host.stop();
   }

@@ -14,7 +14,7 @@ afterAll(() => rmSync(work, { recursive: true, force: true }));
 describe.skipIf(excused(noSshd))('jobs on a host that is disturbed', () => {
   it('lose no event, end, leave nothing behind, and give the bytes of an undisturbed run', async () => {
     const program = bundleProgram(new URL('./client.ts', import.meta.url), work);
-    const { jobs } = await campaign(program, 6, 11, console.log);
+    const { jobs } = await campaign(program, 6, 11, (line) => console.log(line));
     expect(jobs.flatMap((job) => job.problems)).toEqual([]);
     expect(jobs.flatMap((job) => job.faults).length).toBe(6);
     // Longer than the campaign's own limit for a job: it is the campaign that says what hung.

@@ -48,9 +48,11 @@ const report = await campaign(
   fileURLToPath(new URL('./client.mjs', import.meta.url)),
   Number(values.faults),
   Number(values.seed),
-  console.log,
+  (line, soFar) => {
+    console.log(line);
+    // A campaign of one kind is for looking into that kind. One that is cut off leaves what it has found.
+    if (!values.only) writeFileSync(join(checkout, 'docs/chaos.md'), page(soFar));
+  },
   values.only,
 );
-// A campaign of one kind is for looking into that kind.
-if (!values.only) writeFileSync(join(checkout, 'docs/chaos.md'), page(report));
 process.exitCode = report.jobs.some((job) => job.problems.length > 0) ? 1 : 0;
