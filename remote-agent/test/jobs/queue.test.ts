@@ -14,6 +14,7 @@ import {
   jobFolder,
   leave,
   moveTo,
+  slotLock,
   tidyQueue,
   waitingJobs,
 } from '../../src/jobs/queue.ts';
@@ -228,6 +229,18 @@ describe('a supervisor that was killed', () => {
     await supervisor;
     expect(launcher.started).toEqual([]);
     expect(readQueue()).toEqual([]);
+  });
+
+  it('before its job ended by itself leaves nothing behind once somebody looks', () => {
+    const directory = addJob('a');
+    claimNext('cpu', nobody)!.release();
+    leaveLock(jobFiles(directory).claim);
+    leaveLock(slotLock('cpu'));
+    finish(directory);
+    expect(tidyQueue()).toEqual({ interrupted: [], waiting: [], orphaned: [] });
+    expect(readQueue()).toEqual([]);
+    expect(existsSync(jobFiles(directory).claim)).toBe(false);
+    expect(readdirSync(join(home.path, 'slots'))).toEqual([]);
   });
 
   it('with its trainer leaves a job that the next goes on with, before those that wait', async () => {
