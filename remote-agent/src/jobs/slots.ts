@@ -1,7 +1,5 @@
 import { gpus } from './gpus.ts';
 
-export { gpus } from './gpus.ts';
-
 /** Whether a string names a slot. */
 export const isSlot = (text: string): boolean => /^(cpu|gpu\d{1,3})$/.test(text);
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { rootCertificates } from 'node:tls';
 import { type Dispatcher, EnvHttpProxyAgent, fetch } from 'undici';
 
 /** A registry that cannot be reached from this machine, as opposed to one that refuses a file. */
@@ -7,19 +9,45 @@ export class Unreachable extends Error {
 
 /** The way out: proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY), or the one given. */
 export function wayOut(proxy?: string): Dispatcher {
+  const tls = { ca: authorities() };
+  const options = {
+    ...(proxy ? { httpProxy: proxy, httpsProxy: proxy } : {}),
+    connect: { timeout: 10_000, ...tls },
+    // The same for what goes through a proxy: to it, and through it.
+    proxyTls: tls,
+    requestTls: tls,
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+  };
   const { emitWarning } = process;
   // The library warns once that this class is new to it: nothing a user could do about.
   process.emitWarning = () => {};
   try {
-    return new EnvHttpProxyAgent({
-      ...(proxy ? { httpProxy: proxy, httpsProxy: proxy } : {}),
-      connect: { timeout: 10_000 },
-      headersTimeout: 60_000,
-      bodyTimeout: 60_000,
-    });
+    return new EnvHttpProxyAgent(options);
   } finally {
     process.emitWarning = emitWarning;
   }
+}
+
+/** Where systems keep the certificate authorities that their administrator trusts: Debian, RHEL, SUSE. */
+const systemAuthorities = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+];
+
+/** Node's own authorities and the system's: networks that look into TLS have one of their own there. */
+function authorities(): string[] {
+  const { SSL_CERT_FILE, NODE_EXTRA_CA_CERTS } = process.env;
+  const files = [SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, ...systemAuthorities];
+  const found = files.flatMap((file) => {
+    try {
+      return file ? [readFileSync(file, 'utf8')] : [];
+    } catch {
+      return []; // another system's, or one that may not be read
+    }
+  });
+  return [...rootCertificates, ...found];
 }
 
 /** Asks for a URL; a name and password in it go into a header, as `fetch` wants it. */

@@ -161,12 +161,16 @@ async function setUp(work: Work, asked: SetupRequest): Promise<Installed> {
   let request = asked;
   const sources = new Map<string, string>();
   const again = new Set<string>();
+  const reasons = new Set<string>();
   for (;;) {
     const answer = await askSetup(work, request);
     if (answer.type === 'installed') return answer;
     for (const { file, why } of answer.files) {
       const source = sources.get(file);
-      if (source === undefined) request = await supply(work, request, file, why, sources);
+      if (!partOf(request, file) && !reasons.has(why))
+        work.report({ type: 'step', what: `files are sent from here: ${printable(why)}` });
+      reasons.add(why);
+      if (source === undefined) request = await supply(work, request, file, sources);
       else if (again.has(file))
         throw new ParaError('host', 'A file arrives damaged on the host', {
           where: `${work.name}: ${file}`,
@@ -192,7 +196,6 @@ async function supply(
   work: Work,
   request: SetupRequest,
   name: string,
-  why: string,
   sources: Map<string, string>,
 ): Promise<SetupRequest> {
   const part = partOf(request, name);
@@ -207,7 +210,6 @@ async function supply(
     throw new ParaError('protocol', 'The host asks for a file that is not part of the installation', {
       where: `${work.name}: ${name}`,
     });
-  work.report({ type: 'step', what: `${name} is sent from here: ${printable(why)}` });
   const slim = await slimFor(file, await fetchHere(work, file), work.arch);
   sources.set(slim.file.file, slim.path);
   await send(work, slim.path, slim.file);

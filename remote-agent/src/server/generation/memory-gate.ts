@@ -1,7 +1,7 @@
 import { ParaError } from '../../common/errors.ts';
+import { gpus } from '../../jobs/gpus.ts';
 import { lockHolder } from '../../jobs/lock.ts';
 import { slotLock } from '../../jobs/queue.ts';
-import { gpus } from '../../jobs/slots.ts';
 import type { DeviceName } from '../../runtime/device.ts';
 import { memoryAtHand } from '../../runtime/memory.ts';
 import { sizeText, usableShare } from '../../training/memory-plan.ts';
@@ -26,7 +26,9 @@ export const isTraining = (slot: string): boolean => lockHolder(slotLock(slot)) 
 
 export const surroundings = (slot: string, device: DeviceName, makeRoom: () => void): Surroundings => ({
   free: async () =>
-    slot.startsWith('gpu') ? (await gpus())[Number(slot.slice(3))]?.freeBytes : memoryAtHand(device),
+    slot.startsWith('gpu')
+      ? (await gpus())[Number(slot.slice(3))]?.freeBytes || undefined
+      : memoryAtHand(device),
   training: () => isTraining(slot),
   makeRoom,
   grace,

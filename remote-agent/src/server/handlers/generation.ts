@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { ParaError } from '../../common/errors.ts';
+import { gpus } from '../../jobs/gpus.ts';
 import { lockHolder } from '../../jobs/lock.ts';
 import { slotLock } from '../../jobs/queue.ts';
-import { gpus, slotsFor } from '../../jobs/slots.ts';
+import { slotsFor } from '../../jobs/slots.ts';
 import type { DrawRequest, generationRequests } from '../../protocol/contract/generation.ts';
 import { findAdapter } from '../adapter-store.ts';
 import { baseHash } from '../bases/hashes.ts';
