@@ -1,7 +1,7 @@
 // A registry for tests: packages of this checkout over HTTP, with ranges, and with everything that goes wrong on a way.
 import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { basename } from 'node:path';
 
@@ -84,9 +84,9 @@ export class PassingProxy {
 
   static async start(): Promise<PassingProxy> {
     const proxy = new PassingProxy();
-    proxy.#server.on('connect', (request, socket, head) => {
-      proxy.targets.push(request.url ?? '');
-      const [host, port] = (request.url ?? '').split(':');
+    proxy.#server.on('connect', (asked, socket, head) => {
+      proxy.targets.push(asked.url ?? '');
+      const [host, port] = (asked.url ?? '').split(':');
       const onward = connect(Number(port), host, () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n');
         onward.write(head);
@@ -99,6 +99,18 @@ export class PassingProxy {
           socket.destroy();
         });
       }
+    });
+    // Plain HTTP is not tunnelled by every client: the whole address then stands in the request.
+    proxy.#server.on('request', (asked, response) => {
+      proxy.targets.push(new URL(asked.url ?? '').host);
+      const { method, headers } = asked;
+      const onward = request(asked.url ?? '', { method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.on('error', () => response.destroy());
+        answer.pipe(response);
+      });
+      onward.on('error', () => response.destroy());
+      onward.end();
     });
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
