@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
 import { type CheckRow, checkRows, failureRows } from '../../src/hosts/install/check.ts';
@@ -7,7 +8,12 @@ import type { HostLock } from '../../src/hosts/install/lock.ts';
 import { versionName } from '../../src/hosts/install/names.ts';
 import type { HostPackage } from '../../src/hosts/install/package.ts';
 import { planSetup, requireInstallable } from '../../src/hosts/install/plan.ts';
-import { type HostProbe, readFacts } from '../../src/hosts/install/probe.ts';
+import { type HostProbe, probeHost, readFacts } from '../../src/hosts/install/probe.ts';
+import { SetupMessage } from '../../src/hosts/install/request.ts';
+import { uninstallAgent } from '../../src/hosts/install/uninstall.ts';
+import type { Transport } from '../../src/hosts/transports/transport.ts';
+import { isValid } from '../../src/protocol/validate.ts';
+import { sentinel } from '../../src/protocol/version.ts';
 import { deviceByName, deviceError } from '../../src/runtime/device.ts';
 import { checkout } from './install/program.ts';
 
@@ -188,5 +194,42 @@ describe('why CUDA does not start', () => {
     const error = deviceError(deviceByName('cuda'), new Error(said));
     expect(error.where).toContain(words);
     expect(error.hint).toMatch(/driver|install|nvidia-smi/);
+  });
+});
+
+/** A host whose shell answers with these lines, whatever it is asked. */
+function answering(...lines: string[]): Transport {
+  return {
+    async run() {
+      return {
+        stdin: new PassThrough().resume(),
+        stdout: Readable.from([Buffer.from(['noise', sentinel, ...lines, ''].join('\n'))]),
+        errors: () => '',
+        exit: Promise.resolve(0),
+        kill: () => {},
+      };
+    },
+    explain: () => new ParaError('host', 'ended'),
+    close: () => {},
+  };
+}
+
+describe('a hostile host', () => {
+  it('cannot steer the terminal through what check prints', async () => {
+    const probe = await probeHost(
+      answering('root\t/r', 'libc\t\u001b[2Jglibc 2.31\u0007', 'agent\tx\u009b31m'),
+      '.r',
+    );
+    expect(probe).toMatchObject({ libc: '?[2Jglibc 2.31?', agent: 'x?31m' });
+  });
+
+  it('cannot pass for one that removed the agent, or ask for a file of this machine', async () => {
+    const strange = answering('gone');
+    await expect(uninstallAgent(strange, { name: 'far', root: 'r' }, true)).rejects.toMatchObject({
+      code: 'host',
+    });
+    const evil = { type: 'missing', files: [{ file: '../../.ssh/id_ed25519', why: '' }] };
+    expect(isValid(SetupMessage, evil)).toBe(false);
+    expect(isValid(SetupMessage, { ...evil, files: [{ file: 'agent.tgz', why: '' }] })).toBe(true);
   });
 });

@@ -164,7 +164,7 @@ async function setUp(work: Work, asked: SetupRequest): Promise<Installed> {
   const reasons = new Set<string>();
   for (;;) {
     const answer = await askSetup(work, request);
-    if (answer.type === 'installed') return answer;
+    if (answer.type === 'installed') return { ...answer, device: printable(answer.device) };
     for (const { file, why } of answer.files) {
       const source = sources.get(file);
       if (!partOf(request, file) && !reasons.has(why))

@@ -1,4 +1,5 @@
 import { driverVersion, type GpuFacts, readGpus } from '../../jobs/gpus.ts';
+import { printable } from '../printable.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { HostArch } from './lock.ts';
 import type { Registries } from './request.ts';
@@ -60,7 +61,7 @@ export async function probeHost(
   const urls = registries ? [withoutLogin(registries.npm), withoutLogin(registries.pypi)] : ['', ''];
   await runScript(transport, probeScript, [root, ...urls], (line) => {
     const [name, ...value] = line.split('\t');
-    if (value.length > 0) facts.set(name!, [...(facts.get(name!) ?? []), value.join(' ').trim()]);
+    if (value.length > 0) facts.set(name!, [...(facts.get(name!) ?? []), printable(value.join(' ').trim())]);
   });
   return readFacts(facts);
 }

@@ -50,7 +50,8 @@ export function prune(root: string): Pruned {
       const folder = join(parent, name);
       if ([...needed].some((path) => path === folder || path.startsWith(`${folder}/`))) continue;
       rmSync(folder, { recursive: true });
-      pruned.push(name);
+      // What a cut-off set-up left begins with a dot, and was never of use.
+      if (!name.startsWith('.')) pruned.push(name);
     }
   }
   rmSync(place.downloads, { recursive: true, force: true });

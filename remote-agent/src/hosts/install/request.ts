@@ -66,9 +66,9 @@ export const SetupMessage = Type.Union([
   Type.Object({
     type: Type.Literal('installed'),
     version: Name,
-    pruned: Type.Array(Type.String()),
+    pruned: Type.Array(Name),
     /** Versions that running jobs still use. */
-    kept: Type.Array(Type.String()),
+    kept: Type.Array(Name),
     /** What the device said when the runtime tried it; empty where it works. */
     device: Type.String(),
   }),
