@@ -204,6 +204,6 @@ describe('the source', () => {
         return wrong.some(Boolean) ? [name] : [];
       });
     // Fixed words whose values are arguments; and the ProxyCommand of the user's own settings, as ssh itself runs it.
-    expect(found).toEqual(['hosts/install/shell.ts', 'hosts/ssh/link.ts']);
+    expect(found).toEqual(['hosts/install/shell.ts', 'hosts/ssh/road.ts']);
   });
 });
