@@ -61,7 +61,7 @@ export async function eventTimes(
       samples: { every: 0 },
       validation: { every: 0 },
       // Files share the link: events behind one wait for it.
-      checkpoints: { every: 0 },
+      checkpoints: { every: 10_000 },
     }),
   );
   const id = `run-${Date.now()}`;

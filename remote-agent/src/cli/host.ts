@@ -164,7 +164,7 @@ export async function hostUninstallCommand(name: string, options: { yes?: boolea
   return withTransport(profile, async (transport) => {
     let answer = await uninstallAgent(transport, profile, options.yes ?? false);
     if (answer.outcome === 'ask') {
-      const what = `${answer.jobs} jobs with their results are on ${name}${answer.running > 0 ? `, and ${answer.running} processes run` : ''}`;
+      const what = `${answer.jobs} jobs with their results are on ${name}${answer.running > 0 ? `, and programs of it run (${answer.running})` : ''}`;
       if (!process.stdin.isTTY)
         throw new ParaError('host', `${what}: nothing was removed`, {
           hint: `to remove all of it: para host uninstall ${name} --yes`,

@@ -16,6 +16,7 @@ const Method = Type.Object(
     gamma: Type.Optional(Type.Number()),
     init: oneOf('normal', 'kaiming'),
     alpha: Type.Optional(Type.Number()),
+    scale: Type.Optional(Type.Union([Type.Number(), Type.Literal('paper')])),
   },
   closed,
 );

@@ -79,10 +79,16 @@ export function parseSubject(text: string, path: string): Subject {
       where: `${path}, method.gamma`,
       hint: 'use rank',
     });
-  if (file.method?.name !== 'lora' && file.method?.alpha !== undefined)
-    throw new ParaError('settings', 'alpha is a setting of LoRA, but the method is PaRa', {
-      where: `${path}, method.alpha`,
-      hint: 'leave it out, or set method.name to lora',
+  for (const key of ['alpha', 'scale'] as const)
+    if (file.method?.name !== 'lora' && file.method?.[key] !== undefined)
+      throw new ParaError('settings', `${key} is a setting of LoRA, but the method is PaRa`, {
+        where: `${path}, method.${key}`,
+        hint: 'leave it out, or set method.name to lora',
+      });
+  if (file.method?.alpha !== undefined && file.method.scale !== undefined)
+    throw new ParaError('settings', 'alpha and scale both say how strongly LoRA applies', {
+      where: `${path}, method`,
+      hint: 'leave one out: scale is alpha / rank',
     });
   if (file.training?.crops !== undefined && file.training.crop !== 'random')
     throw new ParaError('settings', 'crops is a setting of random cropping, but crop is not "random"', {

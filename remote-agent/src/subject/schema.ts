@@ -49,6 +49,12 @@ const Method = Type.Object(
         default: 'normal',
       }),
     ),
+    scale: Type.Optional(
+      Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Literal('paper')], {
+        description:
+          'LoRA: the update is multiplied by this, instead of alpha / rank. "paper" is 2.2, the LoRA baseline of the PaRa paper.',
+      }),
+    ),
     alpha: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,

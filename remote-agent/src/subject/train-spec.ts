@@ -29,6 +29,7 @@ export interface TrainSpec {
     readonly gamma?: number;
     readonly init: 'normal' | 'kaiming';
     readonly alpha?: number;
+    readonly scale?: number | 'paper';
   };
   readonly training: {
     readonly steps: number;
@@ -109,7 +110,7 @@ export function makeTrainSpec(
   const own: NonNullable<typeof file.method> = switched
     ? { ...(file.method?.layers === undefined ? {} : { layers: file.method.layers }) }
     : (file.method ?? {});
-  const { rank, gamma, alpha, init } = own;
+  const { rank, gamma, alpha, scale, init } = own;
   const defaults = methodDefaults[name];
   const trigger = file.trigger ?? 'zwx';
   const every = validation.every ?? 50;
@@ -130,6 +131,7 @@ export function makeTrainSpec(
       ...(rank === undefined ? {} : { rank }),
       ...(gamma === undefined ? {} : { gamma }),
       ...(alpha === undefined ? {} : { alpha }),
+      ...(scale === undefined ? {} : { scale }),
     },
     training: {
       steps: overrides.steps ?? (switched ? defaults.steps : (training.steps ?? defaults.steps)),

@@ -46,9 +46,13 @@ export interface Run {
 
 /** Settings of the method as the adapters room takes them. */
 export function methodSettings({ method }: TrainSpec) {
-  const { name, rank, gamma, alpha, init } = method;
+  const { name, rank, gamma, alpha, scale, init } = method;
   if (name === 'lora')
-    return { ...(rank === undefined ? {} : { rank }), ...(alpha === undefined ? {} : { alpha }) };
+    return {
+      ...(rank === undefined ? {} : { rank }),
+      ...(alpha === undefined ? {} : { alpha }),
+      ...(scale === undefined ? {} : { scale }),
+    };
   // A rank that was asked for is not cut down by gamma.
   return {
     init,

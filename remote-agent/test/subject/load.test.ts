@@ -96,6 +96,12 @@ describe('a subject file', () => {
       'alpha',
       'lora',
     ],
+    [
+      'refuses a scale beside an alpha',
+      '{"pictures": ["a"], "class": "d", "method": {"name": "lora", "alpha": 4, "scale": "paper"}}',
+      'alpha and scale',
+      'alpha / rank',
+    ],
   ] as const)
     it(what, () => {
       const error = refused(text);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
+import { baseWeights } from '../../src/adapters/base-weights.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { decodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { generateCommand } from '../../src/cli/generate.ts';
@@ -43,6 +44,21 @@ describe('the learning rate', () => {
   });
   it('falls along half a cosine', () => {
     expect(rates('cosine', 3, 0)).toEqual([0.853553, 0.5, 0.146447]);
+  });
+});
+
+describe('a LoRA run', () => {
+  it("applies with the scale its subject file names: a number, or the PaRa paper's", async () => {
+    const directory = place();
+    await paintAll(directory, [[16, 16]]);
+    const spec = tinySpec(directory, { method: { name: 'lora', layers: 'up_blocks.**.attn{1,2}.to_*' } });
+    const { layers } = baseWeights(tinyBase().unet.path);
+    const scaleOf = (method: Partial<(typeof spec)['method']>) =>
+      planFor({ ...spec, method: { ...spec.method, ...method } }, methodByName('lora'), layers).scale;
+    expect(scaleOf({})).toBe(1);
+    expect(scaleOf({ scale: 0.5 })).toBe(0.5);
+    expect(scaleOf({ scale: 'paper' })).toBe(2.2);
+    expect(scaleOf({ rank: 8, alpha: 4 })).toBe(0.5);
   });
 });
 
