@@ -114,6 +114,9 @@ def main():
         ),
         "text_encoder": check(file("text_encoder"), lambda f: first(f["input_ids"])[0], {"input_ids": ids}),
         "text_encoder_2": check(file("text_encoder_2"), lambda f: second(f["input_ids"])[0], {"input_ids": ids}),
+        "vae_encoder": check(
+            file("vae_encoder"), lambda f: vae.encode(f["sample"]).latent_dist.parameters, {"sample": normal(1, 3, pixels, pixels).clip(-1, 1)}
+        ),
         "vae_decoder": check(
             file("vae_decoder"), lambda f: vae.decode(f["latent_sample"]).sample, {"latent_sample": normal(1, c.in_channels, side, side)}
         ),

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Makes pocket-sdxl from scratch: about four and a half hours on two cores. Every step resumes where it was.
+# Without its state: ../torch_pipeline.py BASE "$home/pocket/torch" reads the weights back from the shipped files; the vae/
+# in there, copied to "$home/pocket/vae-refined", is what vae.py --refine goes on from.
 set -euo pipefail
 cd "$(dirname "$0")"
 home="${PARA_TOOLS_HOME:-$HOME/.cache/para-studio-tools}"
