@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { authorities } from '../common/authorities.ts';
 import { ParaError } from '../common/errors.ts';
 import { safeUrl, shown } from './source.ts';
 
@@ -19,10 +20,14 @@ let dispatcher: Dispatcher | undefined;
 
 /** Proxies as the environment sets them (HTTPS_PROXY, NO_PROXY and the like). */
 async function usualDispatcher(): Promise<Dispatcher> {
+  if (dispatcher) return dispatcher;
   const { Agent, EnvHttpProxyAgent } = await library();
-  const limits = { headersTimeout: silence, bodyTimeout: silence, connect: { timeout: 30_000 } };
+  const tls = { ca: authorities() };
+  const limits = { headersTimeout: silence, bodyTimeout: silence, connect: { timeout: 30_000, ...tls } };
+  // To a proxy, and through it.
+  const proxy = { ...limits, proxyTls: tls, requestTls: tls };
   const proxied = ['http_proxy', 'https_proxy'].some((n) => process.env[n] || process.env[n.toUpperCase()]);
-  dispatcher ??= proxied ? new EnvHttpProxyAgent(limits) : new Agent(limits);
+  dispatcher = proxied ? new EnvHttpProxyAgent(proxy) : new Agent(limits);
   return dispatcher;
 }
 
