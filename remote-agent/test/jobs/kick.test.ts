@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { addJob, useHome } from './host.ts';
@@ -30,11 +30,10 @@ function agent(): { bundle: string; said: () => Promise<string> } {
   );
   const said = async () => {
     for (;;) {
-      try {
-        return readFileSync(out, 'utf8');
-      } catch {
-        await new Promise((resume) => setTimeout(resume, 10));
-      }
+      // The file is there before its words are.
+      const text = existsSync(out) ? readFileSync(out, 'utf8') : '';
+      if (text) return text;
+      await new Promise((resume) => setTimeout(resume, 10));
     }
   };
   return { bundle, said };
