@@ -16,7 +16,7 @@ import { openBase } from '../diffusion/base.ts';
 import { exportOnHost, putAdapter } from '../hosts/remote-adapters.ts';
 import { findAdapter } from './find-adapter.ts';
 import { refuseExisting } from './generate.ts';
-import { openHost } from './host-run.ts';
+import { withHost } from './host-run.ts';
 import { bold, bytes, dim, say } from './output.ts';
 
 export interface ExportCommandOptions {
@@ -66,16 +66,13 @@ async function exportThere(
   path: string,
   how: ExportHow & { base: string },
 ): Promise<{ method: string; files: ExportedFiles }> {
-  const session = await openHost(host);
-  try {
+  return withHost(host, async (session) => {
     const { jobs } = await session.call('jobs/list', {});
     const source = jobs.some((job) => job.id === path)
       ? { job: path }
       : await putAdapter(session, findAdapter(path, process.cwd()));
-    return await exportOnHost(session, source, how);
-  } finally {
-    session.close();
-  }
+    return exportOnHost(session, source, how);
+  });
 }
 
 function oneOf<const T extends string>(known: readonly T[], where: string, given: string): T {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
-import { readEvents } from '../jobs/event-log.ts';
 import { jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import { lockHolder } from '../jobs/lock.ts';
+import { Tail } from '../jobs/tail.ts';
 import { ring, watchRun } from './host-run.ts';
+import { interruptible } from './interrupt.ts';
 import { bold, say } from './output.ts';
 import { RunDisplay } from './run-display.ts';
 
@@ -22,34 +23,33 @@ export async function followRun(directory: string, { json }: { readonly json?: b
       if (!(cause instanceof ParaError && cause.code === 'locked')) throw cause;
     }
   }
-  return followFolder(directory, json ?? false);
+  return interruptible((signal) => followFolder(directory, json ?? false, signal));
 }
 
-async function followFolder(directory: string, json: boolean): Promise<number> {
+async function followFolder(directory: string, json: boolean, signal: AbortSignal): Promise<number> {
   const display = new RunDisplay(readSpec(directory), json);
-  const control = new AbortController();
-  const leave = () => control.abort();
-  process.on('SIGINT', leave);
-  process.on('SIGTERM', leave);
+  const tail = new Tail(jobFiles(directory).events);
   try {
-    for (let seq = 0; !control.signal.aborted; ) {
+    for (let seq = 0; !signal.aborted; ) {
       const { state } = readStatus(directory);
-      for (const event of readEvents(jobFiles(directory).events, seq + 1)) {
-        display.show(event);
-        seq = event.seq;
-      }
+      for (let events = tail.next(); events.length > 0; events = tail.next())
+        for (const event of events) {
+          // Told again where the log began anew.
+          if (event.seq <= seq) continue;
+          display.show(event);
+          seq = event.seq;
+        }
       if (state !== 'running' && state !== 'queued') {
         display.stop();
         ring();
         if (!json) say(`${state}  ${bold(directory)}`);
         return state === 'finished' ? 0 : state === 'failed' ? 1 : 130;
       }
-      await sleep(250, undefined, { signal: control.signal }).catch(() => {});
+      await sleep(250, undefined, { signal }).catch(() => {});
     }
     return 130;
   } finally {
+    tail.close();
     display.stop();
-    process.off('SIGINT', leave);
-    process.off('SIGTERM', leave);
   }
 }

@@ -12,6 +12,7 @@ import { createJob, jobFiles, listRuns, readSpec, runsFolder } from '../jobs/job
 import { fromWireSpec } from '../jobs/wire.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
+import { interruptible } from './interrupt.ts';
 import { bold, dim, Progress, say } from './output.ts';
 import { RunDisplay } from './run-display.ts';
 import { terminalPrompter } from './terminal-prompter.ts';
@@ -42,23 +43,6 @@ export async function withHost<T>(name: string, work: (session: HostSession) => 
   } finally {
     session.close();
   }
-}
-
-/** Finds a base of the host by its name. */
-export type FindBase = (name: string) => { name: string; hash: string };
-
-/** The bases of a host. The function it gives throws ParaError `base` where there is none of a name. */
-export async function basesOf(session: HostSession): Promise<FindBase> {
-  const { bases } = await session.call('bases/list', {});
-  const { name: host } = session.profile;
-  return (name) => {
-    const found = bases.find((base) => base.name === name);
-    if (found) return { name, hash: found.hash };
-    throw new ParaError('base', `The host has no base "${name}"`, {
-      where: host,
-      hint: `it has: ${bases.map((base) => base.name).join(', ') || 'none'}; bring one: para base import PATH --host ${host}`,
-    });
-  };
 }
 
 /** An id no other client's run has. */
@@ -118,17 +102,10 @@ export async function watchRun(
   }
   const profile = findHost(host);
   const display = new RunDisplay(readSpec(directory), options.json);
-  const control = new AbortController();
-  const leave = () => control.abort();
-  process.on('SIGINT', leave);
-  process.on('SIGTERM', leave);
   try {
     if (options.json) for (const event of readEvents(jobFiles(directory).events)) display.show(event);
-    const job = await followJob(
-      profile,
-      directory,
-      { ...linkWords(profile, display), signal: control.signal },
-      session,
+    const job = await interruptible((signal) =>
+      followJob(profile, directory, { ...linkWords(profile, display), signal }, session),
     );
     display.stop();
     if (!job) {
@@ -142,8 +119,6 @@ export async function watchRun(
     return outcome(job, directory, display, options);
   } finally {
     display.stop();
-    process.off('SIGINT', leave);
-    process.off('SIGTERM', leave);
   }
 }
 
@@ -204,16 +179,11 @@ export async function bringHome(host: string, id: string): Promise<string> {
     const remote = readRemote(directory);
     if (remote?.host === host && remote.id === id) return directory;
   }
-  const session = await openHost(host);
-  try {
-    const { spec } = await session.call('jobs/spec', { id });
-    const directory = join(runsFolder(), existsSync(join(runsFolder(), id)) ? `${id}-${host}` : id);
-    createJob(directory, fromWireSpec(spec));
-    writeRemote(directory, { host, id, bring: 'best', fetched: {} });
-    return directory;
-  } finally {
-    session.close();
-  }
+  const { spec } = await withHost(host, (session) => session.call('jobs/spec', { id }));
+  const directory = join(runsFolder(), existsSync(join(runsFolder(), id)) ? `${id}-${host}` : id);
+  createJob(directory, fromWireSpec(spec));
+  writeRemote(directory, { host, id, bring: 'best', fetched: {} });
+  return directory;
 }
 
 /** Brings home what a run on a host has done up to now. */

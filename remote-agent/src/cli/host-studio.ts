@@ -3,6 +3,7 @@ import { ParaError } from '../common/errors.ts';
 import { decodePng } from '../dataset/pictures.ts';
 import type { Recipe } from '../diffusion/recipe.ts';
 import { putAdapter } from '../hosts/remote-adapters.ts';
+import { hostBases } from '../hosts/remote-bases.ts';
 import { generateOnHost } from '../hosts/remote-generation.ts';
 import type { HostSession } from '../hosts/session.ts';
 import type { DrawRequest, GenerationProgress } from '../protocol/contract/generation.ts';
@@ -25,15 +26,8 @@ export class HostStudio implements Studio {
 
   /** @throws ParaError `base` where the host has none of this name, or cannot open it */
   static async open(session: HostSession, name: string): Promise<HostStudio> {
-    const { bases } = await session.call('bases/list', {});
-    const found = bases.find((base) => base.name === name);
+    const { hash, width, height, problem } = (await hostBases(session))(name);
     const { name: host } = session.profile;
-    if (!found)
-      throw new ParaError('base', `The host has no base "${name}"`, {
-        where: host,
-        hint: `it has: ${bases.map((base) => base.name).join(', ') || 'none'}; bring one: para base import PATH --host ${host}`,
-      });
-    const { hash, width, height, problem } = found;
     if (width === undefined || height === undefined)
       throw new ParaError('base', `The host cannot open its base "${name}"`, {
         where: `${host}: ${problem ?? 'no size'}`,

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
+import { hostBases } from '../hosts/remote-bases.ts';
 import { forgetRemote, readRemote, writeRemote } from '../hosts/remote-ref.ts';
 import type { HostSession } from '../hosts/session.ts';
 import { continueTo } from '../jobs/continue.ts';
 import { findRun, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
-import { basesOf, openHost, remoteId, submit, watchRun } from './host-run.ts';
+import { openHost, remoteId, submit, watchRun } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
 
 export interface ResumeOptions {
@@ -72,7 +73,7 @@ function raise(directory: string, { steps, continueSchedule }: ResumeOptions): v
 /** Makes the run of a folder a job of another host. @throws ParaError `base` where that host has another base */
 async function moveTo(session: HostSession, directory: string, options: ResumeOptions): Promise<void> {
   const { base } = readSpec(directory);
-  const found = (await basesOf(session))(base.name);
+  const found = (await hostBases(session))(base.name);
   if (found.hash !== base.hash)
     throw new ParaError('base', `The base "${base.name}" of this host is not the one the run began with`, {
       where: `${session.profile.name}: ${found.hash.slice(0, 12)}, the run: ${base.hash.slice(0, 12)}`,

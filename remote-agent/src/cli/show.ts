@@ -3,7 +3,7 @@ import { readRemote } from '../hosts/remote-ref.ts';
 import { effectiveEvents, readEvents } from '../jobs/event-log.ts';
 import { findRun, jobFiles, listRuns, readSpec, readStatus } from '../jobs/job.ts';
 import { followRun } from './follow-run.ts';
-import { bringHome, catchUp, openHost } from './host-run.ts';
+import { bringHome, catchUp, withHost } from './host-run.ts';
 import { bold, chart, dim, say } from './output.ts';
 
 const line = (id: string, state: string, step: number, steps: number, method: string, loss?: number | null) =>
@@ -22,16 +22,11 @@ export async function runsCommand({ host }: { readonly host?: string }): Promise
 }
 
 async function runsOf(host: string): Promise<void> {
-  const session = await openHost(host);
-  try {
-    const { jobs } = await session.call('jobs/list', {});
-    if (jobs.length === 0)
-      say(`No runs on ${host} yet: train one with para train NAME.para.json --host ${host}`);
-    for (const { id, state, step, steps, method, loss, queuePlace } of jobs)
-      say(`${line(id, state, step, steps, method, loss)}${queuePlace ? `  place ${queuePlace}` : ''}`);
-  } finally {
-    session.close();
-  }
+  const { jobs } = await withHost(host, (session) => session.call('jobs/list', {}));
+  if (jobs.length === 0)
+    say(`No runs on ${host} yet: train one with para train NAME.para.json --host ${host}`);
+  for (const { id, state, step, steps, method, loss, queuePlace } of jobs)
+    say(`${line(id, state, step, steps, method, loss)}${queuePlace ? `  place ${queuePlace}` : ''}`);
 }
 
 export interface ShowOptions {

@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { findPictures } from '../dataset/find.ts';
 import { openBase } from '../diffusion/base.ts';
+import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
 import { createJob, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import { makeTrainSpec, type SpecOverrides, type TrainSpec } from '../subject/train-spec.ts';
-import { basesOf, openHost, remoteId, submitNew, watchRun } from './host-run.ts';
+import { remoteId, submitNew, watchRun, withHost } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
 import { resumeCommand } from './resume.ts';
 
@@ -73,11 +74,11 @@ async function trainAway(
 ): Promise<number> {
   const { steps, device, memory, bring = 'best' } = options;
   const directories: string[] = [];
-  const session = await openHost(host);
-  try {
-    const bases = await basesOf(session);
+  await withHost(host, async (session) => {
+    const bases = await hostBases(session);
+    const baseOf = (name: string) => ({ name, hash: bases(name).hash });
     for (const method of methods) {
-      const spec = specFor(file, { method, steps, device, memory }, new Date().toISOString(), bases);
+      const spec = specFor(file, { method, steps, device, memory }, new Date().toISOString(), baseOf);
       const id = remoteId(runName(spec));
       const directory = options.out
         ? outFolder(spec, options.out, methods.length > 1)
@@ -85,9 +86,7 @@ async function trainAway(
       await submitNew(session, spec, directory, id, bring, options);
       directories.push(directory);
     }
-  } finally {
-    session.close();
-  }
+  });
   for (const directory of directories) {
     const code = await watchRun(directory, options);
     if (code !== 0) return code;

@@ -29,6 +29,23 @@ export interface HostImportOptions {
 export const listHostBases = async (session: HostSession): Promise<BaseInfo[]> =>
   (await callLong(session, 'bases/list', {})).bases;
 
+/** Finds a base of a host by its name. */
+export type FindHostBase = (name: string) => BaseInfo;
+
+/** The bases of a host. The function it gives throws ParaError `base` where there is none of a name. */
+export async function hostBases(session: HostSession): Promise<FindHostBase> {
+  const bases = await listHostBases(session);
+  const { name: host } = session.profile;
+  return (name) => {
+    const found = bases.find((base) => base.name === name);
+    if (found) return found;
+    throw new ParaError('base', `The host has no base "${name}"`, {
+      where: host,
+      hint: `it has: ${bases.map((base) => base.name).join(', ') || 'none'}; bring one: para base import PATH --host ${host}`,
+    });
+  };
+}
+
 /** @throws ParaError `base`, `host` */
 export const checkHostBase = (session: HostSession, name: string): Promise<BaseCheck> =>
   callLong(session, 'bases/check', { name });

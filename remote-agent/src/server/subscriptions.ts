@@ -1,7 +1,10 @@
 import { ParaError } from '../common/errors.ts';
+import type { LoggedEvent } from '../jobs/event-log.ts';
+import { jobFiles } from '../jobs/job.ts';
+import { Tail } from '../jobs/tail.ts';
+import { toWire } from '../jobs/wire.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import type { WireEvent } from '../protocol/events.ts';
-import { Tail } from './tail.ts';
 
 /**
  * How often a log is looked at, in ms: while its job runs, and else. Not by change notification: that fails silently
@@ -42,7 +45,7 @@ export class Subscriptions {
       throw new ParaError('protocol', `There are ${most} subscriptions already`, {
         hint: 'end those that are not needed any more',
       });
-    const tail = new Tail(directory);
+    const tail = new Tail(jobFiles(directory).events);
     let restarted = false;
     if (fromSeq > 1) {
       const before = tail.seek(fromSeq - 1);
@@ -81,12 +84,14 @@ export class Subscriptions {
     tail: Tail,
     fromSeq: number,
   ): Promise<void> {
+    const wanted = (found: readonly LoggedEvent[]) =>
+      found.filter((event) => event.seq >= fromSeq).map((event) => toWire(event, directory));
     let told = '';
     let looked = 0;
     let running = false;
     while (!control.stopped) {
       const found = tail.next();
-      const events = found.filter((e) => e.seq >= fromSeq);
+      const events = wanted(found);
       const idle = found.length === 0;
       let job: JobInfo | undefined;
       if (idle && Date.now() - looked > stateEvery) {
@@ -95,7 +100,7 @@ export class Subscriptions {
         if (!info) return this.send({ subscription, events: [], ended: true });
         running = info.state === 'running';
         // Events that were written between the two looks go first: a state is never told before what led to it.
-        events.push(...tail.next().filter((e) => e.seq >= fromSeq));
+        events.push(...wanted(tail.next()));
         if (events.length === 0 && JSON.stringify(info) !== told) {
           job = info;
           told = JSON.stringify(info);

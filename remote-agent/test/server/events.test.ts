@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { EventLog } from '../../src/jobs/event-log.ts';
 import { createJob, jobFiles, writeStatus } from '../../src/jobs/job.ts';
 import { jobFolder } from '../../src/jobs/queue.ts';
-import { Tail } from '../../src/server/tail.ts';
+import { Tail } from '../../src/jobs/tail.ts';
 import { emptySpec, useHome } from '../jobs/host.ts';
 import { type Answer, RawAgent } from './raw-agent.ts';
 
@@ -218,7 +218,7 @@ describe('seeking in a log', () => {
             ? `${JSON.stringify({ seq, time: timeOf(seq), type: 'note', message: 'x'.repeat(90_000) })}\n`
             : stepLine(seq);
       writeFileSync(jobFiles(directory).events, text);
-      const tail = new Tail(directory);
+      const tail = new Tail(jobFiles(directory).events);
       for (let seq = 1; seq <= count + 1; seq += seq < 200 || seq > count - 100 ? 1 : 37) {
         expect(tail.seek(seq)?.seq).toBe(seq > count ? undefined : seq);
         expect(tail.next()[0]?.seq).toBe(seq > count ? undefined : seq);

@@ -1,10 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { LoggedEvent } from '../jobs/event-log.ts';
-import { jobFiles } from '../jobs/job.ts';
-import { toWire } from '../jobs/wire.ts';
-import type { WireEvent } from '../protocol/events.ts';
+import type { LoggedEvent } from './event-log.ts';
 
-/** Events a notification carries at most. */
+/** Events given at once. */
 const batchSize = 500;
 
 /** Bytes read at once, and at most for one line. */
@@ -14,14 +11,13 @@ const mostBytes = 4 << 20;
 /** Reads an event log as it grows, whole lines only. The log on the disk is the only memory: nothing is buffered. */
 export class Tail {
   readonly #path: string;
-  readonly #directory: string;
   #chunk = Buffer.alloc(chunkBytes);
   #fd: number | undefined;
   #offset = 0;
 
-  constructor(directory: string) {
-    this.#directory = directory;
-    this.#path = jobFiles(directory).events;
+  /** @param path of an `events.jsonl` that may come to be later */
+  constructor(path: string) {
+    this.#path = path;
   }
 
   #open(): number | undefined {
@@ -41,16 +37,18 @@ export class Tail {
   }
 
   /** The next events, at most a batch; empty where nothing new is there. */
-  next(): WireEvent[] {
+  next(): LoggedEvent[] {
     const fd = this.#open();
     if (fd === undefined) return [];
+    // Shorter than what was read of it: it was begun anew.
+    if (fstatSync(fd).size < this.#offset) this.#offset = 0;
     const { bytes, end } = this.#lines(fd, this.#offset);
-    const events: WireEvent[] = [];
+    const events: LoggedEvent[] = [];
     let at = 0;
     while (at < end && events.length < batchSize) {
       const lineEnd = bytes.indexOf(10, at);
       try {
-        events.push(toWire(JSON.parse(bytes.toString('utf8', at, lineEnd)) as LoggedEvent, this.#directory));
+        events.push(JSON.parse(bytes.toString('utf8', at, lineEnd)) as LoggedEvent);
       } catch {
         // The torn end of a power cut: the trainer cuts it off when it resumes.
         break;
@@ -65,7 +63,7 @@ export class Tail {
    * Goes to the event with this number without reading those before it; numbers grow along the log.
    * @returns that event, or the first after it; `undefined` where the log ends before
    */
-  seek(seq: number): WireEvent | undefined {
+  seek(seq: number): LoggedEvent | undefined {
     const fd = this.#open();
     if (fd === undefined) return undefined;
     // The event sought begins at or after `low`, and before or at `high`.
