@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { bundle } from './bundle.mjs';
 import { root } from './install.mjs';
 import { libraryVersions, pythonTools, torchPipeline } from './python.mjs';
 
@@ -16,11 +17,9 @@ const { values } = parseArgs({
   },
 });
 await build();
-const { build: bundle } = await import('esbuild');
 const dist = join(root, 'remote-agent/dist');
 // Beside the trainer's bundle, whose places they share.
 await bundle({
-  absWorkingDir: root,
   entryPoints: {
     bench: 'remote-agent/bench/main.ts',
     'bench-step': 'remote-agent/bench/step-ratio.ts',
@@ -28,12 +27,6 @@ await bundle({
     'bench-laps': 'remote-agent/bench/laps.ts',
   },
   outdir: dist,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
-  packages: 'external',
 });
 const base = join(root, 'remote-agent/bases/pocket-sdxl');
 const python = pythonTools({ install: values.pytorch });

@@ -2,6 +2,7 @@
 // the package that `para host install` sends to other machines.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundle } from './bundle.mjs';
 import { packHost } from './host-package.mjs';
 import { install, root } from './install.mjs';
 
@@ -16,28 +17,17 @@ const native = ['onnxruntime-node', 'onnxruntime-common', 'sharp', '@img/*'];
 
 export async function build() {
   install();
-  const { build: bundle } = await import('esbuild');
-  const common = {
-    absWorkingDir: root,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    logLevel: 'warning',
-  };
   const dist = join(root, 'remote-agent/dist');
   await bundle({
-    ...common,
     entryPoints: { para: 'remote-agent/src/cli/main.ts', ...agentPrograms },
     outdir: dist,
     sourcemap: true,
-    packages: 'external',
   });
   // Dependencies that are CommonJS ask for Node's own modules through `require`.
   const banner = {
     js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
   };
-  const forHosts = { ...common, banner, external: native };
+  const forHosts = { banner, external: native };
   await bundle({
     ...forHosts,
     entryPoints: { ...agentPrograms, probe: 'remote-agent/src/server/probe-main.ts' },

@@ -2,23 +2,16 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from './build.mjs';
+import { bundle } from './bundle.mjs';
 import { root } from './install.mjs';
 
 await build();
-const { build: bundle } = await import('esbuild');
 const folder = join(root, '.cache/chaos');
 await bundle({
-  absWorkingDir: root,
   entryPoints: ['remote-agent/test/chaos/main.ts', 'remote-agent/test/chaos/client.ts'],
   outdir: folder,
   outExtension: { '.js': '.mjs' },
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
   sourcemap: 'inline',
-  logLevel: 'warning',
-  packages: 'external',
 });
 const done = spawnSync(
   process.execPath,

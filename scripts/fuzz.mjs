@@ -2,25 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './bundle.mjs';
 import { install, root } from './install.mjs';
 
 const { values } = parseArgs({
   options: { seed: { type: 'string', default: '1' }, count: { type: 'string', default: '10000' } },
 });
 install();
-const { build } = await import('esbuild');
 const folder = join(root, 'remote-agent/dist/fuzz');
-await build({
-  absWorkingDir: root,
+await bundle({
   entryPoints: ['remote-agent/test/fuzz/main.ts'],
   outdir: folder,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
   sourcemap: 'inline',
-  logLevel: 'warning',
-  packages: 'external',
 });
 const done = spawnSync(
   process.execPath,

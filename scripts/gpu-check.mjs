@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from './bundle.mjs';
 import { cudaLibraries, findGpu, rowFor, runtimeFolder } from './gpu/setup.mjs';
 import { install, root } from './install.mjs';
 import { pythonTools, torchPipeline } from './python.mjs';
@@ -34,18 +35,8 @@ const provider = gpu !== undefined || values.provider;
 const folder = runtimeFolder(row, { provider, providerFrom: values['provider-from'], python });
 const libraries = provider ? cudaLibraries(row, { python, given: values['cuda-libraries'] }) : [];
 
-const { build: bundle } = await import('esbuild');
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  logLevel: 'warning',
-};
 // Beside the runtime that they are to load, with everything else inside.
 await bundle({
-  ...common,
   entryPoints: { 'gpu-child': 'remote-agent/bench/gpu-child.ts', worker: 'remote-agent/bench/worker.ts' },
   outdir: folder,
   external: ['onnxruntime-node'],
@@ -55,10 +46,8 @@ await bundle({
 });
 const program = join(root, 'remote-agent/dist/gpu-check.js');
 await bundle({
-  ...common,
   entryPoints: ['remote-agent/bench/gpu-check.ts'],
   outfile: program,
-  packages: 'external',
 });
 const torch = tools && {
   ...{ python: tools, pipeline: torchPipeline(tools, base, 'pocket-sdxl') },

@@ -8,15 +8,17 @@ import {
   checkHostBase,
   deleteHostBase,
   type HostBaseSource,
+  type HostImportProgress,
   importBaseOnHost,
   listHostBases,
 } from '../hosts/remote-bases.ts';
-import { importRemote } from '../hub/import.ts';
+import { type ImportProgress, importRemote } from '../hub/import.ts';
 import { parseRemote, type RemoteSource, tokenFor, usualEndpoint } from '../hub/source.ts';
 import type { BaseCheck, BaseInfo } from '../protocol/contract/bases.ts';
 import { deleteBase } from '../server/bases/places.ts';
 import { baseCheck, baseInfos } from '../server/bases/reports.ts';
 import { withHost } from './host-run.ts';
+import { interruptible } from './interrupt.ts';
 import { bold, bytes, green, Progress, red, say } from './output.ts';
 
 /** `para base list`: the bases here, or those of a host. */
@@ -86,30 +88,27 @@ async function importThere(
     (there || (!existsSync(place) && isAbsolute(place))
       ? { kind: 'path', path: place }
       : { kind: 'here', path: place });
-  const control = new AbortController();
-  const stop = () => control.abort();
-  process.on('SIGINT', stop);
   let bar: Progress | undefined;
   let phase = '';
+  const show = (progress: HostImportProgress) => {
+    if (progress.phase !== phase) {
+      bar?.stop();
+      bar = new Progress(progress.phase, megabytes(progress.totalBytes ?? 0), 0, 'MB');
+      phase = progress.phase;
+    }
+    bar?.update(megabytes(progress.doneBytes), progress.file);
+  };
   try {
-    const base = await withHost(host, (session) =>
-      importBaseOnHost(
-        session,
-        source,
-        (progress) => {
-          if (progress.phase !== phase) bar?.stop();
-          if (progress.phase !== phase)
-            bar = new Progress(progress.phase, megabytes(progress.totalBytes ?? 0), 0, 'MB');
-          phase = progress.phase;
-          bar?.update(megabytes(progress.doneBytes), progress.file);
-        },
-        { signal: control.signal, ...(name === undefined ? {} : { name }) },
-      ),
+    const base = await interruptible(
+      (signal) =>
+        withHost(host, (session) =>
+          importBaseOnHost(session, source, show, { signal, ...(name === undefined ? {} : { name }) }),
+        ),
+      ['SIGINT'],
     );
     bar?.stop();
     say(`${green('imported')} ${base.name} on ${host}  ${bytes(base.bytes)}  ${base.hash.slice(0, 12)}`);
   } finally {
-    process.off('SIGINT', stop);
     bar?.stop();
   }
 }
@@ -132,21 +131,15 @@ export function baseSource(
 }
 
 async function fetchBase(source: RemoteSource, name: string | undefined): Promise<Base> {
-  const control = new AbortController();
-  const stop = () => control.abort();
-  process.on('SIGINT', stop);
   let bar: Progress | undefined;
+  const onProgress = ({ phase, file, doneBytes, totalBytes }: ImportProgress) => {
+    if (phase !== 'downloading') return;
+    bar ??= new Progress('download', megabytes(totalBytes ?? 0), 0, 'MB');
+    bar.update(megabytes(doneBytes), file);
+  };
   try {
-    return await importRemote(source, {
-      ...{ name, signal: control.signal },
-      onProgress: ({ phase, file, doneBytes, totalBytes }) => {
-        if (phase !== 'downloading') return;
-        bar ??= new Progress('download', megabytes(totalBytes ?? 0), 0, 'MB');
-        bar.update(megabytes(doneBytes), file);
-      },
-    });
+    return await interruptible((signal) => importRemote(source, { name, signal, onProgress }), ['SIGINT']);
   } finally {
-    process.off('SIGINT', stop);
     bar?.stop();
   }
 }

@@ -36,6 +36,7 @@ export async function drawComparison(
 ): Promise<void> {
   const bar = new Progress('compare', columns.length * rows.length, 0, 'pictures');
   const cells: Picture[][] = rows.map(() => []);
+  const together = recipeAdapters();
   const { name: base, hash: baseHash, width, height } = studio.base;
   try {
     let drawn = 0;
@@ -57,5 +58,13 @@ export async function drawComparison(
   writeFileAtomic(out, await encodePng(sheet));
 }
 
-const together = ({ adapter }: CompareColumn, row: CompareRow): RecipeAdapters =>
-  [...(adapter ? [adapter] : []), ...row.adapters].map((one) => ({ ...one, hash: adapterHash(one.file) }));
+/** The adapters of a cell as its recipe names them; files are read for their hash only once. */
+function recipeAdapters(): (column: CompareColumn, row: CompareRow) => RecipeAdapters {
+  const hashes = new Map<string, string>();
+  const hashed = (wanted: WantedAdapter) => {
+    const hash = hashes.get(wanted.file) ?? adapterHash(wanted.file);
+    hashes.set(wanted.file, hash);
+    return { ...wanted, hash };
+  };
+  return ({ adapter }, row) => [...(adapter ? [adapter] : []), ...row.adapters].map(hashed);
+}

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import type { LoggedEvent } from '../jobs/event-log.ts';
+import { isOver, type JobState } from '../jobs/job.ts';
 import type { JobInfo, NoticeParams } from '../protocol/contract.ts';
 import { RunMirror, type WantedFile } from './mirror.ts';
 import type { HostProfile } from './profiles.ts';
@@ -26,8 +27,6 @@ export interface FollowHooks {
 
 /** Failures that another try cannot mend. */
 const isFinal = (cause: unknown) => !(cause instanceof ParaError) || cause.code !== 'host';
-
-const isOver = (job: JobInfo) => ['finished', 'failed', 'stopped'].includes(job.state);
 
 /**
  * Brings a host's job home into its run folder until it is over: events as they happen, samples and checkpoints
@@ -96,7 +95,7 @@ async function watch(
           if (job) {
             mirror.tell(job);
             hooks.onJob?.(job);
-            if (hooks.once || isOver(job)) end = job;
+            if (hooks.once || isOver(job.state as JobState)) end = job;
             // The host was restarted: whoever watches the run wants it to go on.
             if (job.state === 'interrupted' && !end) session.call('jobs/resume', { id }).catch(reject);
           }

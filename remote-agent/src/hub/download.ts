@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
-  createReadStream,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -10,11 +8,11 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { diskError, writeFileAtomic } from '../common/files.ts';
+import { diskError, writeAll, writeFileAtomic } from '../common/files.ts';
+import { hashFile } from '../common/hash.ts';
 import { type Credential, type Fetched, get, refusal } from './fetch.ts';
 import { shown } from './source.ts';
 
@@ -143,7 +141,7 @@ function append(
   return new Promise<number>((resolve, reject) => {
     body.on('data', (part: Buffer) => {
       try {
-        for (let written = 0; written < part.length; ) written += writeSync(fd, part, written);
+        writeAll(fd, part);
         at += part.length;
         if (go(at)) return;
         resolve(at);
@@ -195,10 +193,8 @@ async function isRight(path: string, { size, digest }: DownloadOptions): Promise
   const bytes = sizeOf(path);
   if (size !== undefined && bytes !== size) return false;
   if (!digest) return true;
-  const hash = createHash(digest.kind === 'git' ? 'sha1' : 'sha256');
-  if (digest.kind === 'git') hash.update(`blob ${bytes}\0`);
-  for await (const part of createReadStream(path)) hash.update(part as Buffer);
-  return hash.digest('hex') === digest.hex;
+  const how = digest.kind === 'git' ? { algorithm: 'sha1', before: `blob ${bytes}\0` } : {};
+  return (await hashFile(path, how)) === digest.hex;
 }
 
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {

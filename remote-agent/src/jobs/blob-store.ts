@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
-  createReadStream,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -14,6 +12,7 @@ import {
 import { dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError, writeAll } from '../common/files.ts';
+import { hashFile } from '../common/hash.ts';
 import { runsFolder } from './job.ts';
 import { takeLock } from './lock.ts';
 
@@ -28,12 +27,8 @@ export const blobPath = (sha256: string): string => join(blobsFolder(), sha256);
 export const hasBlob = (sha256: string): boolean => existsSync(blobPath(sha256));
 
 /** SHA-256 of the first `size` bytes of a file. */
-export async function hashOf(path: string, size = Number.POSITIVE_INFINITY): Promise<string> {
-  const hash = createHash('sha256');
-  if (size > 0)
-    for await (const part of createReadStream(path, { end: size - 1 })) hash.update(part as Buffer);
-  return hash.digest('hex');
-}
+export const hashOf = (path: string, size?: number): Promise<string> =>
+  hashFile(path, size === undefined ? {} : { size });
 
 /**
  * Takes a blob that arrives in parts. What came before a cut stays and is gone on from; nothing is seen under its

@@ -9,6 +9,10 @@ import { lockHolder } from './lock.ts';
 /** State of a job; `interrupted` is told from a dead trainer, it is never written. */
 export type JobState = 'queued' | 'running' | 'stopped' | 'finished' | 'failed' | 'interrupted';
 
+/** Whether nothing more comes of a job by itself. */
+export const isOver = (state: JobState): boolean =>
+  state === 'finished' || state === 'failed' || state === 'stopped';
+
 /** What `status.json` holds. */
 export interface JobStatus {
   readonly state: JobState;

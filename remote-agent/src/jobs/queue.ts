@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
-import { type JobState, jobFiles, readSpec, readStatus, runsFolder, writeStatus } from './job.ts';
+import { isOver, type JobState, jobFiles, readSpec, readStatus, runsFolder, writeStatus } from './job.ts';
 import { lockHolder, takeLock } from './lock.ts';
 import { bootId } from './process-life.ts';
 import { changeQueue, fairPlace, type QueueItem, readQueue } from './queue-file.ts';
@@ -28,8 +28,6 @@ export function stateOf({ id }: QueueItem): JobState | undefined {
     throw cause;
   }
 }
-
-const isOver = (state: JobState) => state === 'finished' || state === 'failed' || state === 'stopped';
 
 /** Ids of the jobs that wait, in the order they will run in. */
 export const waitingJobs = (): string[] =>

@@ -2,55 +2,49 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync }
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ParaError } from '../common/errors.ts';
-import { openBase } from '../diffusion/base.ts';
-import { baseFolders } from '../diffusion/base-places.ts';
 import { blobPath, hasBlob } from '../jobs/blob-store.ts';
 import { EventLog } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus, runsFolder } from '../jobs/job.ts';
 import { underLock } from '../jobs/lock.ts';
 import { enqueue, jobFolder } from '../jobs/queue.ts';
-import { fromWire } from '../jobs/wire.ts';
+import { fromWire, fromWireSpec } from '../jobs/wire.ts';
 import type { JobHistory } from '../protocol/contract/jobs.ts';
+import type { Params } from '../protocol/contract.ts';
 import { WireEvent } from '../protocol/events.ts';
 import type { WireSpec } from '../protocol/spec.ts';
 import { isValid } from '../protocol/validate.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 
-/** The spec as the trainer reads it: blobs become paths of this host. @throws ParaError for a base or blob not here */
-function localSpec(spec: WireSpec): TrainSpec {
-  const known = baseFolders().some((base) => base.name === spec.base.name);
-  if (!known)
-    throw new ParaError('base', `The host has no base "${spec.base.name}"`, {
-      hint: 'put its folder under bases/ of the agent on the host',
-    });
-  const { hash } = openBase(spec.base.name);
+/**
+ * The spec as the trainer reads it: blobs become paths of this host.
+ * @param hash content hash of the host's base of the spec's name
+ * @throws ParaError `base` for another base than here, `blob` for a picture that is not here
+ */
+function localSpec(spec: WireSpec, hash: string): TrainSpec {
   if (hash !== spec.base.hash)
     throw new ParaError('base', `The host's base "${spec.base.name}" is not the one this job was made for`, {
       where: `here ${hash.slice(0, 12)}, wanted ${spec.base.hash.slice(0, 12)}`,
     });
-  const placed = (pictures: WireSpec['pictures']) =>
-    pictures.map(({ sha256, caption }) => {
-      if (!hasBlob(sha256))
-        throw new ParaError('blob', 'A picture of this job was not sent', { where: sha256 });
-      return { file: blobPath(sha256), sha256, caption };
-    });
-  return {
-    ...spec,
-    pictures: placed(spec.pictures),
-    validationPictures: placed(spec.validationPictures),
-  };
+  for (const { sha256 } of [...spec.pictures, ...spec.validationPictures])
+    if (!hasBlob(sha256))
+      throw new ParaError('blob', 'A picture of this job was not sent', { where: sha256 });
+  return fromWireSpec(spec);
 }
+
+/** A job as a client submits it. */
+export type Submission = Params<'jobs/submit'>;
 
 /** A spec as what it was submitted with: a run that was continued has other steps since. */
 const withoutSteps = (spec: TrainSpec) => ({ ...spec, training: { ...spec.training, steps: 0 } });
 
 /**
  * Makes a job and queues it; sent again, it is the job that is there.
+ * @param baseHash content hash of the host's base of the spec's name
  * @param client who it counts for when turns are taken
  * @throws ParaError `exists` where another job has this id; `base`, `blob`, `protocol`
  */
-export function submitJob(id: string, spec: WireSpec, history: JobHistory | undefined, client: string): void {
-  const wanted = localSpec(spec);
+export function submitJob({ id, spec, history }: Submission, baseHash: string, client: string): void {
+  const wanted = localSpec(spec, baseHash);
   const directory = jobFolder(id);
   mkdirSync(runsFolder(), { recursive: true });
   // Two agents may be told of the same job at once.

@@ -235,7 +235,7 @@ export class Sshd {
   async stop(): Promise<void> {
     this.#killAll();
     await this.throwaway?.remove();
-    this.#guard!.ref(); // waited for now
+    this.#guard!.ref(); // until here nobody waited for it
     const gone = new Promise((resolve) => this.#guard!.on('exit', resolve));
     this.#guard!.stdin!.end();
     await gone;

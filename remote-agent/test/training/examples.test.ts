@@ -1,25 +1,17 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
 import { type Picture, toPixels } from '../../src/dataset/pictures.ts';
 import { Vae } from '../../src/diffusion/vae.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
 import { ExampleLoader } from '../../src/training/examples.ts';
 import { tinyBase } from './golden.ts';
+import { placesFor } from './places.ts';
 import { notes, paintAll, run, tinySpec } from './runs.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'para-examples-'));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-let count = 0;
-function place(): string {
-  const directory = join(work, String(count++));
-  mkdirSync(directory);
-  return directory;
-}
+const place = placesFor('examples');
 
 async function load(spec: TrainSpec, directory: string, use: 'training' | 'validation' = 'training') {
   const loader = new ExampleLoader(tinyBase(), spec, join(directory, 'cache'));

@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeAdapter } from '../../src/adapters/adapter.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { inspectCommand } from '../../src/cli/adapter-commands.ts';
@@ -12,17 +11,10 @@ import type { MemoryPlan } from '../../src/training/memory-plan.ts';
 import { planFor } from '../../src/training/prepare.ts';
 import { RunSessions } from '../../src/training/sessions.ts';
 import { goldenPath, tinyBase } from './golden.ts';
+import { placesFor } from './places.ts';
 import { notes, paintAll, run, tinySpec } from './runs.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'para-features-'));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-
-let count = 0;
-function place(): string {
-  const directory = join(work, String(count++));
-  mkdirSync(directory);
-  return directory;
-}
+const place = placesFor('features');
 
 const square = [64, 64] as const;
 const bytesOf = (path: string) => readFileSync(path).toString('base64');

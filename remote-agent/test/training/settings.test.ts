@@ -1,8 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { baseWeights } from '../../src/adapters/base-weights.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { decodeSafetensors } from '../../src/adapters/safetensors.ts';
@@ -20,16 +19,10 @@ import { clipToNorm, norm } from '../../src/training/optimizer.ts';
 import { planFor } from '../../src/training/prepare.ts';
 import { train } from '../../src/training/train.ts';
 import { tinyBase } from './golden.ts';
+import { placesFor } from './places.ts';
 import { paintAll, run, tinySpec } from './runs.ts';
 
-const work = mkdtempSync(join(tmpdir(), 'para-settings-'));
-afterAll(() => rmSync(work, { recursive: true, force: true }));
-let count = 0;
-function place(): string {
-  const directory = join(work, String(count++));
-  mkdirSync(directory);
-  return directory;
-}
+const place = placesFor('settings');
 
 describe('the learning rate', () => {
   const rates = (...[kind, total, warmup]: ['constant' | 'cosine' | 'linear', number, number]) =>

@@ -10,7 +10,9 @@ import { createStepSession } from '../../src/training/step-session.ts';
 function forgetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
-  } catch {}
+  } catch {
+    // Not Linux, or not allowed here.
+  }
 }
 
 /** Most memory that this process has held, bytes. */

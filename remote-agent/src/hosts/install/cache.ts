@@ -3,8 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as tar from 'tar';
 import { ParaError } from '../../common/errors.ts';
+import { hashFile } from '../../common/hash.ts';
 import { neededHere } from './assemble.ts';
-import { fetchFile, hashFile } from './fetch.ts';
+import { fetchFile } from './fetch.ts';
 import { Unreachable, wayOut } from './http.ts';
 import type { PlainFile, Registries, RegistryFile } from './request.ts';
 
@@ -53,7 +54,7 @@ export async function slimFor(
     await repack(path, draft, arch);
     renameSync(draft, slim);
   }
-  const hash = await hashFile(slim, 'sha256');
+  const hash = await hashFile(slim);
   const name = file.file.replace(/\.tgz$/, `-${arch}.tgz`);
   return {
     path: slim,

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dispatcher } from 'undici';
 import { ParaError } from '../../common/errors.ts';
 import { diskError } from '../../common/files.ts';
+import { hashFile } from '../../common/hash.ts';
 import { get, reason, Unreachable } from './http.ts';
 import { registryUrl } from './registries.ts';
 import type { PlainFile, Registries, RegistryFile } from './request.ts';
@@ -12,17 +12,10 @@ import type { PlainFile, Registries, RegistryFile } from './request.ts';
 /** Waits after a cut, in ms; a cut after new bytes begins again with the first. */
 const waits = [500, 2000, 5000];
 
-/** Hash of a file in hex. */
-export async function hashFile(path: string, algorithm: string): Promise<string> {
-  const sum = createHash(algorithm);
-  for await (const part of createReadStream(path)) sum.update(part as Buffer);
-  return sum.digest('hex');
-}
-
 /** Whether the file at `path` has the bytes of `hash`. */
 export async function hasHash(path: string, hash: string): Promise<boolean> {
   const [algorithm, digest] = hash.split('-') as [string, string];
-  return (await hashFile(path, algorithm)) === digest;
+  return (await hashFile(path, { algorithm })) === digest;
 }
 
 /**

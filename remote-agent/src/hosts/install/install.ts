@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type ErrorCode, ParaError } from '../../common/errors.ts';
+import { printable } from '../../protocol/printable.ts';
 import { isValid } from '../../protocol/validate.ts';
-import { printable } from '../printable.ts';
 import type { Transport } from '../transports/transport.ts';
 import { fetchToCache, slimFor } from './cache.ts';
 import { type HostArch, nodeFile, type RuntimeRow } from './lock.ts';

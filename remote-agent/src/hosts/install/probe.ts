@@ -1,5 +1,5 @@
 import { driverVersion, type GpuFacts, readGpus } from '../../jobs/gpus.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { HostArch } from './lock.ts';
 import type { Registries } from './request.ts';

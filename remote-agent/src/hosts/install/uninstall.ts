@@ -1,5 +1,5 @@
 import { ParaError } from '../../common/errors.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { Transport } from '../transports/transport.ts';
 import { uninstallScript } from './scripts.ts';
 import { runScript } from './shell.ts';

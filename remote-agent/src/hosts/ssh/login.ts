@@ -1,6 +1,6 @@
 import ssh2, { type AnyAuthMethod, type ParsedKey, type SignCallback } from 'ssh2';
 import { ParaError } from '../../common/errors.ts';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { Prompter } from '../prompter.ts';
 import { foreignAgentKeys } from './agent.ts';
 import { type Candidate, candidates } from './identities.ts';

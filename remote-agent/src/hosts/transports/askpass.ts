@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { printable } from '../printable.ts';
+import { printable } from '../../protocol/printable.ts';
 import type { Prompter } from '../prompter.ts';
 import { shellLine } from '../quote.ts';
 

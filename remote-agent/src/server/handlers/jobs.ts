@@ -8,6 +8,7 @@ import { cancel, deleteJob, enqueue, isTended, moveTo } from '../../jobs/queue.t
 import { toWireSpec } from '../../jobs/wire.ts';
 import type { jobRequests } from '../../protocol/contract/jobs.ts';
 import { isJobFile } from '../../protocol/names.ts';
+import { baseHash } from '../bases/hashes.ts';
 import { endOf } from '../end-of-file.ts';
 import { findJob } from '../find-job.ts';
 import { submitJob } from '../submit-job.ts';
@@ -41,10 +42,10 @@ export function jobHandlers(context: ServerContext): HandlersOf<typeof jobReques
   const { bundle, infos, client } = context;
   const info = (id: string) => infos.of(findJob(id));
   return {
-    'jobs/submit': async ({ id, spec, history }) => {
-      submitJob(id, spec, history, client());
+    'jobs/submit': async (submission) => {
+      submitJob(submission, await baseHash(submission.spec.base.name, bundle), client());
       await kick(bundle);
-      return info(id);
+      return info(submission.id);
     },
     'jobs/spec': ({ id }) => ({ spec: toWireSpec(readSpec(findJob(id))) }),
     'jobs/list': ({ skip, limit }) => infos.list(skip ?? 0, limit ?? 1000),

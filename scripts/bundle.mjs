@@ -1,0 +1,19 @@
+import { root } from './install.mjs';
+
+/**
+ * Bundles programs of the project for Node; packages stay outside unless the options say otherwise. The library is
+ * loaded here, not above: it may have to be installed first.
+ */
+export async function bundle(options) {
+  const { build } = await import('esbuild');
+  await build({
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'warning',
+    ...(options.external ? {} : { packages: 'external' }),
+    ...options,
+  });
+}
