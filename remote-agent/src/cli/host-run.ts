@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -44,9 +43,6 @@ export async function withHost<T>(name: string, work: (session: HostSession) => 
     session.close();
   }
 }
-
-/** An id no other client's run has. */
-export const remoteId = (stem: string) => `${stem.slice(0, 90)}-${randomBytes(3).toString('hex')}`;
 
 /** Makes a new run on a host. */
 export async function submitNew(

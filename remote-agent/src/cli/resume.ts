@@ -4,9 +4,10 @@ import { ParaError } from '../common/errors.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import { forgetRemote, readRemote, writeRemote } from '../hosts/remote-ref.ts';
 import type { HostSession } from '../hosts/session.ts';
+import { remoteId } from '../hosts/submit.ts';
 import { continueTo } from '../jobs/continue.ts';
 import { findRun, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
-import { openHost, remoteId, submit, watchRun } from './host-run.ts';
+import { openHost, submit, watchRun } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
 
 export interface ResumeOptions {

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { findPictures } from '../dataset/find.ts';
+import { type BaseRef, resolveSpec } from '../dataset/spec.ts';
 import { openBase } from '../diffusion/base.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
-import { createJob, runsFolder } from '../jobs/job.ts';
+import { remoteId } from '../hosts/submit.ts';
+import { createJob, runName, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
-import { makeTrainSpec, type SpecOverrides, type TrainSpec } from '../subject/train-spec.ts';
-import { remoteId, submitNew, watchRun, withHost } from './host-run.ts';
+import type { SpecOverrides, TrainSpec } from '../subject/train-spec.ts';
+import { submitNew, watchRun, withHost } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
 import { resumeCommand } from './resume.ts';
 
@@ -27,22 +28,15 @@ export interface TrainOptions {
   readonly detach?: boolean;
 }
 
-/** A base as a spec names it. */
-type BaseRef = TrainSpec['base'];
-
 const baseHere = (name: string): BaseRef => ({ name, hash: openBase(name).hash });
 
-/** Resolves a subject file into a spec: pictures found and hashed, base opened, defaults filled. */
-export function specFor(
+/** The spec of a subject file; the base is one of this machine unless said otherwise. */
+export const specFor = (
   file: string,
   overrides: SpecOverrides,
-  createdAt = new Date().toISOString(),
+  createdAt?: string,
   baseOf: (name: string) => BaseRef = baseHere,
-): TrainSpec {
-  const subject = loadSubject(file);
-  const base = baseOf(subject.file.base ?? 'pocket-sdxl');
-  return makeTrainSpec(subject, { base, ...findPictures(subject), createdAt }, overrides);
-}
+): TrainSpec => resolveSpec(loadSubject(file), overrides, baseOf, createdAt);
 
 /** `para train`: starts or resumes runs; returns the exit code. */
 export async function trainCommand(file: string | undefined, options: TrainOptions): Promise<number> {
@@ -78,7 +72,7 @@ async function trainAway(
     const bases = await hostBases(session);
     const baseOf = (name: string) => ({ name, hash: bases(name).hash });
     for (const method of methods) {
-      const spec = specFor(file, { method, steps, device, memory }, new Date().toISOString(), baseOf);
+      const spec = specFor(file, { method, steps, device, memory }, undefined, baseOf);
       const id = remoteId(runName(spec));
       const directory = options.out
         ? outFolder(spec, options.out, methods.length > 1)
@@ -93,11 +87,6 @@ async function trainAway(
     if (!options.detach) done(directory, options);
   }
   return 0;
-}
-
-function runName(spec: TrainSpec): string {
-  const stamp = spec.createdAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
-  return `${stamp}-${spec.subject.replace(/[^\w.-]+/g, '_')}-${spec.method.name}`;
 }
 
 function outFolder(spec: TrainSpec, out: string | undefined, several: boolean): string {

@@ -2,7 +2,8 @@ import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import type { SpecPicture } from '../subject/train-spec.ts';
 import { enlargement, type Size } from './crop.ts';
-import { hashOfFile, readPicture } from './pictures.ts';
+import { hashOfFile } from './picture-hash.ts';
+import { readPicture } from './pictures.ts';
 import { PictureProblems } from './problems.ts';
 
 /** Pictures that would have to be made larger than this many times are refused: they would teach blur. */

@@ -5,7 +5,7 @@ import { ParaError } from '../common/errors.ts';
 import { Random } from '../common/random.ts';
 import type { Subject } from '../subject/load.ts';
 import type { SpecPicture } from '../subject/train-spec.ts';
-import { hashOfFile } from './pictures.ts';
+import { hashOfFile } from './picture-hash.ts';
 import { PictureProblems } from './problems.ts';
 
 const extensions = '{png,jpg,jpeg,webp,PNG,JPG,JPEG,WEBP}';

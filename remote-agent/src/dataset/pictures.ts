@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import sharp, { type Metadata } from 'sharp';
@@ -17,19 +16,6 @@ export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly rgb: Uint8Array;
-}
-
-/** SHA-256 of a file's bytes, as hex. @throws ParaError `picture` when it cannot be read */
-export function hashOfFile(path: string): string {
-  try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex');
-  } catch (cause) {
-    throw new ParaError('picture', `The picture ${basename(path)} cannot be read`, {
-      where: path,
-      hint: 'check the path',
-      cause,
-    });
-  }
 }
 
 /**

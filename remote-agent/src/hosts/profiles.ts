@@ -15,6 +15,8 @@ export interface HostProfile {
   readonly sshArguments?: readonly string[];
   /** Folder on the host that holds everything; relative to the home there. */
   readonly root: string;
+  /** How the agent of this machine is started where it comes with the program that asks; never read from a file. */
+  readonly agent?: { readonly words: readonly string[]; readonly env: NodeJS.ProcessEnv };
 }
 
 const file = () => join(dirname(runsFolder()), 'hosts.json');
@@ -24,7 +26,7 @@ export function listHosts(): HostProfile[] {
   if (!existsSync(file())) return [];
   try {
     const hosts = JSON.parse(readFileSync(file(), 'utf8')) as HostProfile[];
-    if (Array.isArray(hosts) && hosts.every(isProfile)) return hosts;
+    if (Array.isArray(hosts) && hosts.every(isProfile)) return hosts.map(({ agent: _, ...host }) => host);
   } catch {
     // No JSON: told below.
   }

@@ -20,9 +20,8 @@ const pingLimit = 45_000;
 const clientName = () => `${userInfo().username}@${hostname()}`.slice(0, 200);
 
 /** Words that start the installed agent; the host's shell never sees a path made of input. */
-const agentWords = ({ root }: HostProfile, command: string) => [
-  'sh',
-  `${root}/agent/current/para-agent`,
+const agentWords = ({ root, agent }: HostProfile, command: string) => [
+  ...(agent?.words ?? ['sh', `${root}/agent/current/para-agent`]),
   command,
 ];
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,9 @@ import type { JobHistory } from '../protocol/contract/jobs.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import type { HostSession } from './session.ts';
+
+/** An id no other client's run has. */
+export const remoteId = (stem: string): string => `${stem.slice(0, 90)}-${randomBytes(3).toString('hex')}`;
 
 /** Told after each file that was sent or was there already. */
 export type SendProgress = (sent: number, total: number) => void;

@@ -51,6 +51,12 @@ export function runsFolder(): string {
   return join(process.env.PARA_HOME || join(homedir(), '.local', 'share', 'para-studio'), 'runs');
 }
 
+/** What a run is called: when it was made, its subject and method. */
+export function runName(spec: TrainSpec): string {
+  const stamp = spec.createdAt.slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
+  return `${stamp}-${spec.subject.replace(/[^\w.-]+/g, '_')}-${spec.method.name}`;
+}
+
 /** Makes a job directory with its spec. @throws ParaError `exists` where one lies already, `disk` */
 export function createJob(directory: string, spec: TrainSpec): void {
   if (existsSync(directory) && readdirSync(directory).length > 0)

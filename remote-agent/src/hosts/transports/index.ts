@@ -9,7 +9,7 @@ import type { Transport } from './transport.ts';
 export async function openTransport(profile: HostProfile, prompter: Prompter): Promise<Transport> {
   switch (profile.transport) {
     case 'local':
-      return new LocalTransport();
+      return new LocalTransport(profile.agent?.env);
     case 'openssh':
       return new OpenSshTransport(profile, prompter);
     case 'ssh2':

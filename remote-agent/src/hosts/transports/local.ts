@@ -5,8 +5,11 @@ import type { Channel, Transport } from './transport.ts';
 
 /** This machine as a host: the same agent in child processes. */
 export class LocalTransport implements Transport {
+  /** @param env environment of the programs; default: that of this one */
+  constructor(readonly env: NodeJS.ProcessEnv = process.env) {}
+
   async run(words: readonly string[]): Promise<Channel> {
-    return startChild(words[0]!, words.slice(1), { cwd: homedir() });
+    return startChild(words[0]!, words.slice(1), { cwd: homedir(), env: this.env });
   }
 
   explain(channel: Channel, code: number | null): ParaError {
