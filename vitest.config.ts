@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['remote-agent/test/**/*.test.ts'],
+    include: ['remote-agent/test/**/*.test.ts', 'test/extension/**/*.test.ts'],
     // ONNX Runtime blocks its thread and aborts a terminated worker: every file gets a process of its own.
     pool: 'forks',
     poolOptions: { forks: { maxForks: 2 } },

@@ -1,8 +1,9 @@
 // Bundles the agent into remote-agent/dist: the `para` command and its children for this machine, and in dist/host
-// the package that `para host install` sends to other machines.
+// the package that `para host install` sends to other machines; and into dist what the editor loads.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundle } from './bundle.mjs';
+import { buildEditor } from './editor-bundles.mjs';
 import { packHost } from './host-package.mjs';
 import { install, root } from './install.mjs';
 
@@ -40,6 +41,7 @@ export async function build() {
     minify: true,
   });
   await packHost(join(dist, 'host'));
+  await buildEditor();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) await build();

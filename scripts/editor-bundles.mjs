@@ -1,0 +1,45 @@
+// Bundles the extension (dist/extension.js and the parts that it loads when they are needed) and its views
+// (dist/views): what the editor loads.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle } from './bundle.mjs';
+import { root } from './install.mjs';
+
+const dist = join(root, 'dist');
+
+/** Dependencies that are CommonJS ask for Node's own modules through `require`. */
+const banner = {
+  js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+};
+
+export async function buildEditor() {
+  rmSync(join(dist, 'parts'), { recursive: true, force: true });
+  await bundle({
+    entryPoints: { extension: 'src/extension.ts' },
+    outdir: dist,
+    splitting: true,
+    chunkNames: 'parts/[name]-[hash]',
+    sourcemap: true,
+    minify: true,
+    keepNames: true,
+    banner,
+    // The editor gives the first; the others are native and belong to the agent, or speed up what works without them.
+    external: ['vscode', 'onnxruntime-node', 'sharp', 'cpu-features', '*.node'],
+  });
+  const views = readdirSync(join(root, 'webview')).filter((name) =>
+    existsSync(join(root, 'webview', name, 'main.tsx')),
+  );
+  if (views.length === 0) return;
+  await bundle({
+    entryPoints: Object.fromEntries(views.map((name) => [name, `webview/${name}/main.tsx`])),
+    outdir: join(dist, 'views'),
+    platform: 'browser',
+    target: 'es2022',
+    sourcemap: true,
+    minify: true,
+    external: [],
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    loader: { '.svg': 'text' },
+  });
+}

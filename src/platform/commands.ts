@@ -1,0 +1,58 @@
+import { commands, type Disposable } from 'vscode';
+import { Disposables } from './disposables.ts';
+import type { Failures } from './failure.ts';
+
+/** Ids of all commands; the manifest names the same. */
+export const commandIds = [
+  'para.trainSubject',
+  'para.newSubject',
+  'para.continueTraining',
+  'para.stopTraining',
+  'para.generate',
+  'para.compareAdapters',
+  'para.compareMethods',
+  'para.exportAdapter',
+  'para.importAdapter',
+  'para.importBase',
+  'para.addHost',
+  'para.checkHost',
+  'para.installAgent',
+  'para.uninstallAgent',
+  'para.removeHost',
+  'para.reconnect',
+  'para.showRun',
+  'para.showLog',
+  'para.showRunLog',
+  'para.copyPrompt',
+  'para.revealRunFolder',
+  'para.deleteRun',
+  'para.deleteAdapter',
+  'para.filterRuns',
+  'para.clearRunFilter',
+  'para.groupRunsBySubject',
+  'para.groupRunsByHost',
+  'para.refresh',
+  'para.runDiagnostics',
+  'para.openSampleSubject',
+  'para.drawPromptLine',
+  'para.openSubjectEditor',
+] as const;
+export type CommandId = (typeof commandIds)[number];
+
+/** Handlers of commands; whatever they throw is shown once. */
+export type CommandHandlers = Partial<Record<CommandId, (...args: never[]) => unknown>>;
+
+export function registerCommands(handlers: CommandHandlers, failures: Failures): Disposable {
+  const owned = new Disposables();
+  for (const [id, handler] of Object.entries(handlers))
+    owned.add(
+      commands.registerCommand(id, async (...args: unknown[]) => {
+        try {
+          return await (handler as (...args: unknown[]) => unknown)(...args);
+        } catch (cause) {
+          void failures.show(cause);
+        }
+      }),
+    );
+  return owned;
+}

@@ -1,0 +1,54 @@
+import { CancellationError, type LogOutputChannel, l10n, window } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { redact } from '../../remote-agent/src/common/redact.ts';
+
+/** Whether somebody wanted this to end: no error. */
+export const isCancelled = (cause: unknown): boolean =>
+  cause instanceof CancellationError ||
+  (cause instanceof ParaError && cause.code === 'cancelled') ||
+  (cause instanceof Error && cause.name === 'AbortError');
+
+/** What is wrong, in one paragraph: what, where, what to do. */
+export function describe(cause: unknown): string {
+  if (!(cause instanceof ParaError)) return cause instanceof Error ? cause.message : String(cause);
+  const { message, where, hint } = cause;
+  return [where ? `${message} (${where}).` : `${message}.`, hint ? `${capital(hint)}.` : '']
+    .join(' ')
+    .trim()
+    .replace(/([.?!])\.$/, '$1');
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A way out that is offered beside an error. */
+export interface Remedy {
+  readonly title: string;
+  run(): unknown;
+}
+
+/** Writes failures to the log and shows each once: the same message is not shown again while it is on screen. */
+export class Failures {
+  readonly #shown = new Set<string>();
+
+  constructor(
+    readonly log: LogOutputChannel,
+    /** Ways out that go with a failure. */
+    readonly remedies: (cause: ParaError) => readonly Remedy[] = () => [],
+  ) {}
+
+  async show(cause: unknown): Promise<void> {
+    if (isCancelled(cause)) return;
+    const text = redact(describe(cause));
+    this.log.error(cause instanceof Error && cause.stack ? redact(`${text}\n${cause.stack}`) : text);
+    if (this.#shown.has(text)) return;
+    this.#shown.add(text);
+    try {
+      const showLog: Remedy = { title: l10n.t('Show Log'), run: () => this.log.show() };
+      const ways = [...(cause instanceof ParaError ? this.remedies(cause) : []), showLog];
+      const chosen = await window.showErrorMessage(text, ...ways.map(({ title }) => title));
+      await ways.find(({ title }) => title === chosen)?.run();
+    } finally {
+      this.#shown.delete(text);
+    }
+  }
+}

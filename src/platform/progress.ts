@@ -1,0 +1,30 @@
+import { ProgressLocation, window } from 'vscode';
+
+/** What long work is given: how to tell how far it is, and when it is to end. */
+export interface Work {
+  readonly signal: AbortSignal;
+  /** @param share of the whole, from 0 to 1 */
+  report(message: string, share?: number): void;
+}
+
+/** Shows work that takes its time as a notification with a Cancel button. */
+export function withProgress<T>(title: string, work: (work: Work) => Promise<T>): Promise<T> {
+  return Promise.resolve(
+    window.withProgress(
+      { location: ProgressLocation.Notification, title, cancellable: true },
+      async (progress, token) => {
+        const controller = new AbortController();
+        token.onCancellationRequested(() => controller.abort());
+        let done = 0;
+        return work({
+          signal: controller.signal,
+          report: (message, share) => {
+            const percent = share === undefined ? done : Math.max(done, share * 100);
+            progress.report({ message, increment: percent - done });
+            done = percent;
+          },
+        });
+      },
+    ),
+  );
+}
