@@ -1,14 +1,78 @@
-import type { ExtensionContext } from 'vscode';
-import { l10n, window } from 'vscode';
+import { commands, type ExtensionContext, ExtensionKind, env, l10n, Uri, window, workspace } from 'vscode';
+import { ParaError } from '../remote-agent/src/common/errors.ts';
+import { runsFolder } from '../remote-agent/src/jobs/job.ts';
+import { AdapterLibrary } from './adapters/library.ts';
+import { commandHandlers } from './command-handlers.ts';
+import { Hosts } from './hosts/hosts.ts';
+import { EditorPrompter } from './hosts/prompter.ts';
+import { localProfile } from './hosts/this-machine.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
+import { setting } from './platform/settings.ts';
+import { remediesOf } from './remedies.ts';
+import { emptyTrash, logScheme, runLog } from './runs/commands.ts';
+import { tellOfEnds } from './runs/end-notice.ts';
+import { Homecoming } from './runs/homecoming.ts';
+import { rememberPaces } from './runs/pace.ts';
+import { runsInStatusBar } from './runs/status-bar.ts';
+import { RunStore } from './runs/store.ts';
+import { registerViews } from './views.ts';
 
 /** Puts the rooms together. */
 export function activate(context: ExtensionContext): void {
   const owned = new Disposables();
   context.subscriptions.push(owned);
   const log = owned.add(window.createOutputChannel(l10n.t('PaRa Studio'), { log: true }));
-  const failures = new Failures(log);
-  owned.add(registerCommands({ 'para.showLog': () => log.show() }, failures));
+  const home = setting('home');
+  if (home) process.env.PARA_HOME = home;
+
+  const failures = new Failures(log, remediesOf);
+  const hosts = owned.add(
+    new Hosts(
+      () => localProfile(context.extensionPath, setting('nodePath')),
+      new EditorPrompter(context.secrets),
+      () => {
+        if (!workspace.isTrusted)
+          throw new ParaError('settings', 'Nothing is trained or drawn in a workspace that is not trusted', {
+            hint: 'trust this workspace first',
+          });
+      },
+    ),
+  );
+  const folder = runsFolder();
+  const runs = owned.add(new RunStore(folder, Uri.joinPath(context.globalStorageUri, 'runs.json').fsPath));
+  const homecoming = owned.add(new Homecoming(runs, hosts, (problem) => void failures.show(problem)));
+  const library = owned.add(new AdapterLibrary(runs));
+  const services = { context, log, failures, hosts, runs, homecoming, library };
+
+  const views = owned.add(registerViews(services, machineLabel(context)));
+  owned.add(registerCommands(commandHandlers(services, views), failures));
+  owned.add(runsInStatusBar(runs));
+  owned.add(tellOfEnds(runs, () => false));
+  owned.add(rememberPaces(services));
+  owned.add(
+    workspace.registerTextDocumentContentProvider(logScheme, {
+      provideTextDocumentContent: (uri) => runLog(services, uri.query),
+    }),
+  );
+  void start();
+
+  async function start(): Promise<void> {
+    try {
+      await runs.start();
+      await commands.executeCommand('setContext', 'para.runsRead', true);
+      await emptyTrash(folder);
+    } catch (cause) {
+      await failures.show(cause);
+    }
+  }
+}
+
+/** This machine, as a person at this window would call it. */
+function machineLabel({ extension }: ExtensionContext): string {
+  if (!env.remoteName) return l10n.t('this machine');
+  return extension.extensionKind === ExtensionKind.Workspace
+    ? l10n.t('this machine ({0})', env.remoteName)
+    : l10n.t('this machine (where the editor window is)');
 }

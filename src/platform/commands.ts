@@ -31,6 +31,7 @@ export const commandIds = [
   'para.clearRunFilter',
   'para.groupRunsBySubject',
   'para.groupRunsByHost',
+  'para.showMoreRuns',
   'para.refresh',
   'para.runDiagnostics',
   'para.openSampleSubject',

@@ -15,6 +15,12 @@ import type { HostSession } from './session.ts';
 /** An id no other client's run has. */
 export const remoteId = (stem: string): string => `${stem.slice(0, 90)}-${randomBytes(3).toString('hex')}`;
 
+/** The device to train on there: a GPU where the host has one. */
+export async function hostDevice(session: HostSession): Promise<'cuda' | 'cpu'> {
+  const { gpus } = await session.call('host/facts', {});
+  return gpus.length > 0 ? 'cuda' : 'cpu';
+}
+
 /** Told after each file that was sent or was there already. */
 export type SendProgress = (sent: number, total: number) => void;
 

@@ -1,0 +1,220 @@
+import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { l10n, Uri, window, workspace } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { makeFolder, writeFileAtomic } from '../../remote-agent/src/common/files.ts';
+import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { withProgress } from '../platform/progress.ts';
+import { setting } from '../platform/settings.ts';
+import type { Services } from '../runs/services.ts';
+import { type AdapterLibrary, adaptersFolder, type LibraryAdapter } from './library.ts';
+
+export interface AdapterServices extends Services {
+  readonly library: AdapterLibrary;
+}
+
+/** How a command may name an adapter: one of the library, a run's id or node, a file, or not at all. */
+export type AdapterArgument = LibraryAdapter | string | { readonly id?: string } | Uri | undefined;
+
+/** The adapter that a command is about; asked for where nothing says it. */
+export async function whichAdapter(
+  { library }: Pick<AdapterServices, 'library'>,
+  argument: AdapterArgument,
+  title: string,
+): Promise<LibraryAdapter | undefined> {
+  if (argument instanceof Uri) {
+    const all = await library.all();
+    return all.find(({ file }) => file === argument.fsPath);
+  }
+  if (typeof argument === 'object' && 'file' in argument) return argument;
+  const name = typeof argument === 'string' ? argument : argument?.id;
+  if (name !== undefined) {
+    const found = await library.find(name);
+    if (found) return found;
+    throw new ParaError('adapter', 'This run has no adapter yet', {
+      where: name,
+      hint: 'an adapter is there when the run has saved its first state or is finished',
+    });
+  }
+  return (await chooseAdapters(library, title, false))?.[0];
+}
+
+/** Lets a person choose adapters of the library. */
+export async function chooseAdapters(
+  library: AdapterLibrary,
+  title: string,
+  several: boolean,
+): Promise<LibraryAdapter[] | undefined> {
+  const all = await library.all();
+  if (all.length === 0) {
+    void window.showInformationMessage(l10n.t('There is no adapter yet: train a subject first.'));
+    return undefined;
+  }
+  const items = all.map((adapter) => ({
+    label: adapter.subject ?? adapter.name,
+    description: [
+      adapter.method === 'para' ? 'PaRa' : 'LoRA',
+      adapter.steps === undefined ? '' : l10n.t('{0} steps', adapter.steps),
+      adapter.base ?? '',
+    ]
+      .filter(Boolean)
+      .join(' · '),
+    detail: adapter.name,
+    adapter,
+  }));
+  const how = { title, matchOnDescription: true, matchOnDetail: true };
+  if (!several) {
+    const chosen = await window.showQuickPick(items, how);
+    return chosen && [chosen.adapter];
+  }
+  const chosen = await window.showQuickPick(items, { ...how, canPickMany: true });
+  return chosen?.map(({ adapter }) => adapter);
+}
+
+type Layout = {
+  readonly label: string;
+  readonly detail: string;
+  readonly how?: Omit<HostExport, 'base'>;
+  readonly suffix: string;
+};
+
+const layouts = (method: string): Layout[] => {
+  const as = method === 'para' ? ({ as: 'lora' } as const) : {};
+  return [
+    {
+      label: l10n.t('ComfyUI, A1111, Forge'),
+      detail: l10n.t('One LoRA file in kohya layout'),
+      how: { format: 'kohya', ...as },
+      suffix: '.safetensors',
+    },
+    {
+      label: l10n.t('diffusers'),
+      detail: l10n.t('One LoRA file for load_lora_weights'),
+      how: { format: 'diffusers', ...as },
+      suffix: '-diffusers.safetensors',
+    },
+    {
+      label: l10n.t('PEFT'),
+      detail: l10n.t('A folder with adapter_config.json'),
+      how: { format: 'peft', ...as },
+      suffix: '-peft',
+    },
+    {
+      label: l10n.t('PaRa Studio'),
+      detail: l10n.t('The adapter file as it is, for this extension and the para command'),
+      suffix: '.safetensors',
+    },
+  ];
+};
+
+/** Writes an adapter for another tool, straight into its folder where that is set. */
+export async function exportAdapter(services: AdapterServices, argument: AdapterArgument): Promise<void> {
+  const adapter = await whichAdapter(services, argument, l10n.t('Export which adapter?'));
+  if (!adapter) return;
+  const layout = await window.showQuickPick(layouts(adapter.method), {
+    title: l10n.t('Export {0} for which tool?', adapter.subject ?? adapter.name),
+    matchOnDetail: true,
+  });
+  if (!layout) return;
+  const target = await exportTarget(adapter, layout);
+  if (!target) return;
+  const { how } = layout;
+  if (how)
+    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), async () =>
+      writeLayout(services, adapter, how, target),
+    );
+  else await copyFile(adapter.file, target);
+  const reveal = l10n.t('Reveal');
+  const text =
+    layout.how?.as === 'lora'
+      ? l10n.t('Wrote {0}. It is exact on the base {1} only.', target, adapter.base ?? '?')
+      : l10n.t('Wrote {0}.', target);
+  void window.showInformationMessage(text, reveal).then(async (answer) => {
+    const { commands } = await import('vscode');
+    if (answer === reveal) await commands.executeCommand('revealFileInOS', Uri.file(target));
+  });
+}
+
+async function exportTarget(adapter: LibraryAdapter, layout: Layout): Promise<string | undefined> {
+  const stem = (adapter.subject ?? adapter.name).replace(/[^\w.-]+/g, '_');
+  const name = `${stem}-${adapter.method}${layout.suffix}`;
+  const folder = setting('exportFolder');
+  if (folder && layout.how?.format === 'kohya') {
+    let path = join(folder, name);
+    for (let n = 2; existsSync(path); n++) path = join(folder, name.replace(/(\.\w+)$/, `-${n}$1`));
+    return path;
+  }
+  const first = workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri;
+  const chosen = await window.showSaveDialog({
+    title: l10n.t('Export Adapter'),
+    defaultUri: first ? Uri.joinPath(first, name) : Uri.file(join(adapter.file, '..', name)),
+    ...(layout.suffix.endsWith('.safetensors') ? { filters: { Safetensors: ['safetensors'] } } : {}),
+  });
+  return chosen?.fsPath;
+}
+
+async function writeLayout(
+  { hosts }: AdapterServices,
+  adapter: LibraryAdapter,
+  how: Omit<HostExport, 'base'>,
+  target: string,
+): Promise<void> {
+  const { run, base } = adapter;
+  if (!base)
+    throw new ParaError('adapter', 'The adapter does not say which base it was made for', {
+      where: adapter.file,
+    });
+  const session = await hosts.session(run?.host ?? thisMachine);
+  const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
+  const { writeExport } = await import('../../remote-agent/src/adapters/export.ts');
+  const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
+  const { files } = await exportOnHost(session, source, { ...how, base });
+  // The save dialog asked already whether to replace a file.
+  const single = files.get('');
+  if (single && existsSync(target)) writeFileAtomic(target, single);
+  else writeExport(target, files);
+}
+
+/** Takes adapter files into the library; each is understood first. */
+export async function importAdapter(services: AdapterServices, uri?: Uri): Promise<void> {
+  const chosen =
+    uri instanceof Uri
+      ? [uri]
+      : await window.showOpenDialog({
+          title: l10n.t('Import Adapter'),
+          canSelectMany: true,
+          filters: { Safetensors: ['safetensors'] },
+        });
+  if (!chosen?.length) return;
+  await withProgress(l10n.t('Import adapters'), async () => {
+    const session = await services.hosts.session(thisMachine);
+    const { putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
+    makeFolder(adaptersFolder());
+    for (const { fsPath } of chosen) {
+      const target = join(adaptersFolder(), basename(fsPath));
+      if (existsSync(target))
+        throw new ParaError('exists', 'There is an adapter of this name already', {
+          where: target,
+          hint: 'rename the file first',
+        });
+      await putAdapter(session, fsPath);
+      await copyFile(fsPath, target);
+    }
+  });
+  services.library.changed();
+}
+
+/** Takes an imported file out of the library; runs are deleted in the history. */
+export async function deleteAdapter(services: AdapterServices, argument: AdapterArgument): Promise<void> {
+  const adapter = await whichAdapter(services, argument, l10n.t('Delete which adapter?'));
+  if (!adapter) return;
+  if (adapter.run)
+    throw new ParaError('adapter', 'This adapter is the result of a run', {
+      where: adapter.name,
+      hint: 'delete the run in the history',
+    });
+  await workspace.fs.delete(Uri.file(adapter.file), { useTrash: true });
+  services.library.changed();
+}

@@ -1,0 +1,115 @@
+import { open, readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/adapter.ts';
+import { paraHome } from '../../remote-agent/src/diffusion/base-places.ts';
+import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { type Owned, Signal } from '../platform/signal.ts';
+import type { Run } from '../runs/run.ts';
+import type { RunStore } from '../runs/store.ts';
+
+/** An adapter of this machine: the result of a run, or a file that was imported. */
+export interface LibraryAdapter {
+  /** What prompts call it: the run's id, or the file's name. */
+  readonly name: string;
+  readonly file: string;
+  readonly method: string;
+  readonly base?: string;
+  readonly subject?: string;
+  readonly steps?: number;
+  readonly bytes: number;
+  /** What the file says of itself. */
+  readonly info: AdapterInfo;
+  /** The run it came of. */
+  readonly run?: Run;
+}
+
+const ending = '.safetensors';
+
+/** Folder of imported adapters. */
+export const adaptersFolder = (): string => join(paraHome(), 'adapters');
+
+/** The largest header of a safetensors file that is read, in bytes. */
+const largestHeader = 16 << 20;
+
+/** The `__metadata__` of a safetensors file, from its first bytes alone; `undefined` where it is none. */
+export async function readMetadata(file: string): Promise<Record<string, string> | undefined> {
+  const handle = await open(file, 'r').catch(() => undefined);
+  if (!handle) return undefined;
+  try {
+    const head = Buffer.alloc(8);
+    if ((await handle.read(head, 0, 8, 0)).bytesRead < 8) return undefined;
+    const length = Number(head.readBigUInt64LE());
+    if (length < 2 || length > largestHeader) return undefined;
+    const text = Buffer.alloc(length);
+    if ((await handle.read(text, 0, length, 8)).bytesRead < length) return undefined;
+    const header = JSON.parse(text.toString('utf8')) as { __metadata__?: Record<string, string> };
+    return header.__metadata__ ?? {};
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What was trained or imported, newest runs first, then files. */
+export class AdapterLibrary implements Owned {
+  readonly #changed = new Signal();
+  readonly onChange = this.#changed.on;
+  readonly #owned: Owned;
+  /** What is known of a file, by path, size and time. */
+  readonly #known = new Map<string, LibraryAdapter>();
+
+  constructor(readonly store: RunStore) {
+    this.#owned = store.onChange(() => this.#changed.fire());
+  }
+
+  /** A file of the folder of imported adapters came or went. */
+  changed(): void {
+    this.#changed.fire();
+  }
+
+  async all(): Promise<LibraryAdapter[]> {
+    const runs = this.store.all().filter(({ state, step }) => state === 'finished' || step > 0);
+    const ofRuns = await Promise.all(
+      runs.map((run) => this.#read(jobFiles(run.directory).adapter, run.id, run)),
+    );
+    const names = (await readdir(adaptersFolder()).catch(() => [])).filter((name) => name.endsWith(ending));
+    const files = await Promise.all(
+      names.sort().map((name) => this.#read(join(adaptersFolder(), name), basename(name, ending))),
+    );
+    return [...ofRuns, ...files].filter((one) => one !== undefined);
+  }
+
+  async find(name: string): Promise<LibraryAdapter | undefined> {
+    const all = await this.all();
+    return all.find((one) => one.name === name) ?? all.find((one) => one.subject === name);
+  }
+
+  async #read(file: string, name: string, run?: Run): Promise<LibraryAdapter | undefined> {
+    const found = await stat(file).catch(() => undefined);
+    if (!found) return undefined;
+    const key = `${file} ${found.size} ${found.mtimeMs} ${run?.id ?? ''}`;
+    const known = this.#known.get(key);
+    if (known) return known;
+    const metadata = await readMetadata(file);
+    if (!metadata) return undefined;
+    const info = infoFrom(metadata);
+    const adapter: LibraryAdapter = {
+      name,
+      file,
+      method: run?.method ?? (metadata.ss_network_module === 'para_studio.para' ? 'para' : 'lora'),
+      bytes: found.size,
+      info,
+      ...(run ? { run, base: run.base, subject: run.subject, steps: run.step } : {}),
+      ...(!run && info.baseName ? { base: info.baseName } : {}),
+      ...(!run && info.subject ? { subject: info.subject } : {}),
+      ...(!run && info.steps !== undefined ? { steps: info.steps } : {}),
+    };
+    this.#known.set(key, adapter);
+    return adapter;
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  DataTransferItem,
+  EventEmitter,
+  l10n,
+  MarkdownString,
+  ThemeIcon,
+  type TreeDataProvider,
+  type TreeDragAndDropController,
+  TreeItem,
+} from 'vscode';
+import { bytes } from '../platform/format.ts';
+import { gathered, type Owned } from '../platform/signal.ts';
+import type { AdapterLibrary, LibraryAdapter } from './library.ts';
+
+/** What is trained or imported; dragged into a prompt, an adapter names itself there. */
+export class AdapterTree
+  implements TreeDataProvider<LibraryAdapter>, TreeDragAndDropController<LibraryAdapter>, Owned
+{
+  readonly #changed = new EventEmitter<undefined>();
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly dropMimeTypes: string[] = [];
+  readonly dragMimeTypes = ['text/plain'];
+  readonly #refresh = gathered(500, () => this.#changed.fire(undefined));
+  readonly #owned: Owned;
+
+  constructor(readonly library: AdapterLibrary) {
+    this.#owned = library.onChange(this.#refresh);
+  }
+
+  getChildren(adapter?: LibraryAdapter): Promise<LibraryAdapter[]> | [] {
+    return adapter ? [] : this.library.all();
+  }
+
+  getTreeItem(adapter: LibraryAdapter): TreeItem {
+    const { name, file, method, subject, run } = adapter;
+    const item = new TreeItem(subject && run ? subject : name);
+    item.id = file;
+    item.iconPath = new ThemeIcon(run ? 'layers' : 'file-symlink-file');
+    item.contextValue = run ? 'adapter.run' : 'adapter.file';
+    item.description = [
+      method === 'para' ? 'PaRa' : 'LoRA',
+      adapter.base,
+      adapter.steps === undefined ? undefined : l10n.t('{0} steps', adapter.steps),
+      bytes(adapter.bytes),
+    ]
+      .filter(Boolean)
+      .join(' · ');
+    item.command = run
+      ? { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [run.id] }
+      : { command: 'para.compareAdapters', title: l10n.t('Compare'), arguments: [adapter] };
+    return item;
+  }
+
+  resolveTreeItem(item: TreeItem, { name, file, info }: LibraryAdapter): TreeItem {
+    const text = new MarkdownString(undefined, true);
+    const { thumbnail } = info;
+    if (thumbnail && /^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]+$/.test(thumbnail))
+      text.appendMarkdown(`![](${thumbnail}|width=128)\n\n`);
+    text.appendCodeblock(promptTag(name), 'text');
+    if (info.triggerWords) {
+      text.appendMarkdown(`**${l10n.t('Trigger')}** `);
+      text.appendText(info.triggerWords.join(', '));
+      text.appendMarkdown('  \n');
+    }
+    text.appendText(file);
+    item.tooltip = text;
+    return item;
+  }
+
+  handleDrag(
+    adapters: readonly LibraryAdapter[],
+    data: { set(mimeType: string, item: DataTransferItem): void },
+  ): void {
+    const tags = adapters.map(({ name }) => promptTag(name)).join(' ');
+    data.set('text/plain', new DataTransferItem(tags));
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+    this.#refresh.dispose();
+    this.#changed.dispose();
+  }
+}
+
+/** An adapter as prompts name it. */
+export const promptTag = (name: string, strength = 1): string => `<lora:${name}:${strength}>`;

@@ -1,0 +1,114 @@
+import { commands, l10n, type Uri, window } from 'vscode';
+import {
+  type AdapterArgument,
+  type AdapterServices,
+  deleteAdapter,
+  exportAdapter,
+  importAdapter,
+} from './adapters/commands.ts';
+import {
+  addHostCommand,
+  checkHostCommand,
+  chooseAdded,
+  installAgentCommand,
+  removeHostCommand,
+  uninstallAgentCommand,
+} from './hosts/commands.ts';
+import { importBase } from './hosts/import-base.ts';
+import type { CommandHandlers } from './platform/commands.ts';
+import {
+  continueTraining,
+  copyPrompt,
+  deleteRun,
+  type RunArgument,
+  revealRunFolder,
+  showRunLog,
+  stopTraining,
+} from './runs/commands.ts';
+import { runDiagnostics } from './runs/diagnostics.ts';
+import { chooseHost, copySample, trainSubject } from './subject/train.ts';
+import type { Views } from './views.ts';
+
+/** How a command may name a host: by name, by a node of the tree, or not at all. */
+type HostArgument = string | { readonly name?: string } | undefined;
+
+const hostName = (argument: HostArgument) => (typeof argument === 'string' ? argument : argument?.name);
+
+/** What every command does; rooms hold how. */
+export function commandHandlers(services: AdapterServices, views: Views): CommandHandlers {
+  const { context, hosts, homecoming, runs, log } = services;
+  const added = async (argument: HostArgument, title: string) => hostName(argument) ?? chooseAdded(title);
+  return {
+    'para.trainSubject': async (subject?: Uri) => {
+      const ids = await trainSubject(services, subject ? { subject } : {});
+      if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
+    },
+    'para.openSampleSubject': async () => {
+      const uri = await copySample(context.extensionUri, context.globalStorageUri);
+      await window.showTextDocument(uri);
+      return uri;
+    },
+    'para.continueTraining': (run?: RunArgument) => continueTraining(services, run),
+    'para.stopTraining': (run?: RunArgument) => stopTraining(services, run),
+    'para.exportAdapter': (adapter?: AdapterArgument) => exportAdapter(services, adapter),
+    'para.importAdapter': (uri?: Uri) => importAdapter(services, uri),
+    'para.deleteAdapter': (adapter?: AdapterArgument) => deleteAdapter(services, adapter),
+    'para.importBase': async (argument?: HostArgument) => {
+      const host = hostName(argument) ?? (await chooseHost(services, false));
+      if (host) await importBase(hosts, host);
+    },
+    'para.addHost': () => addHostCommand(services),
+    'para.checkHost': async (argument?: HostArgument) => {
+      const name = await added(argument, l10n.t('Check which host?'));
+      if (name) await checkHostCommand(services, name);
+    },
+    'para.installAgent': async (argument?: HostArgument) => {
+      const name = await added(argument, l10n.t('Install the agent where?'));
+      if (name) await installAgentCommand(services, name);
+    },
+    'para.uninstallAgent': async (argument?: HostArgument) => {
+      const name = await added(argument, l10n.t('Uninstall the agent where?'));
+      if (name) await uninstallAgentCommand(services, name);
+    },
+    'para.removeHost': async (argument?: HostArgument) => {
+      const name = await added(argument, l10n.t('Remove which host?'));
+      if (name) await removeHostCommand(services, name);
+    },
+    'para.reconnect': async (argument?: HostArgument) => {
+      const name = hostName(argument) ?? (await chooseHost(services, false));
+      if (!name) return;
+      hosts.disconnect(name);
+      homecoming.reconnect(name);
+      await hosts.session(name);
+      await hosts.refresh(name);
+    },
+    'para.showLog': () => log.show(),
+    'para.showRunLog': (run?: RunArgument) => showRunLog(services, run),
+    'para.copyPrompt': (run?: RunArgument) => copyPrompt(services, run),
+    'para.revealRunFolder': (run?: RunArgument) => revealRunFolder(services, run),
+    'para.deleteRun': (run?: RunArgument, all?: readonly RunArgument[]) => deleteRun(services, run, all),
+    'para.filterRuns': async () => {
+      const filter = await window.showInputBox({
+        title: l10n.t('Filter Runs'),
+        prompt: l10n.t('Words of subject, method, base, host or state'),
+        value: views.runTree.view.filter,
+      });
+      if (filter !== undefined) await views.showRuns({ filter: filter.trim() });
+    },
+    'para.clearRunFilter': () => views.showRuns({ filter: '' }),
+    'para.groupRunsBySubject': () => views.showRuns({ groupBy: 'subject' }),
+    'para.groupRunsByHost': () => views.showRuns({ groupBy: 'host' }),
+    'para.showMoreRuns': (group: string) => views.runTree.showMore(group),
+    'para.refresh': async () => {
+      await runs.refresh();
+      for (const { name } of hosts.list()) await hosts.refresh(name).catch(() => {});
+    },
+    'para.runDiagnostics': () => runDiagnostics(services),
+    'para.openSubjectEditor': (uri?: Uri) =>
+      commands.executeCommand(
+        'vscode.openWith',
+        uri ?? window.activeTextEditor?.document.uri,
+        'para.subjectEditor',
+      ),
+  };
+}

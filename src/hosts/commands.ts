@@ -1,0 +1,252 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { env, l10n, ThemeIcon, type Uri, window } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
+import {
+  addHost,
+  type HostProfile,
+  listHosts,
+  parseTarget,
+  removeHost,
+} from '../../remote-agent/src/hosts/profiles.ts';
+import type { Transport } from '../../remote-agent/src/hosts/transports/transport.ts';
+import { bytes } from '../platform/format.ts';
+import { withProgress } from '../platform/progress.ts';
+import type { Hosts } from './hosts.ts';
+import { thisMachine } from './this-machine.ts';
+
+/** What the commands of hosts work with. */
+export interface HostServices {
+  readonly hosts: Hosts;
+  readonly context: { readonly extensionUri: Uri };
+}
+
+/** Folder on a host that holds everything, in the home there. */
+const defaultRoot = '.para-studio';
+
+/** Hosts that `~/.ssh/config` names, patterns left out. */
+function configuredHosts(): string[] {
+  let text: string;
+  try {
+    text = readFileSync(join(homedir(), '.ssh', 'config'), 'utf8');
+  } catch {
+    return [];
+  }
+  const names = [...text.matchAll(/^\s*Host\s+(.+)$/gim)].flatMap(([, words]) => words!.trim().split(/\s+/));
+  return [...new Set(names.filter((name) => /^[A-Za-z0-9][\w.-]*$/.test(name)))];
+}
+
+/** Asks where a host is, adds it, and checks it. @returns its name; `undefined` where the person gave up */
+export async function addHostCommand(services: HostServices): Promise<string | undefined> {
+  services.hosts.mayConnect();
+  const target = await askTarget();
+  if (target === undefined) return undefined;
+  const place = parseTarget(target);
+  const suggestion = place.target
+    .replace(/^.*@/, '')
+    .replace(/[^\w.-]+/g, '-')
+    .slice(0, 60);
+  const taken = listHosts().map(({ name }) => name);
+  const name = await window.showInputBox({
+    title: l10n.t('Add Host: its name'),
+    prompt: l10n.t('What the host is called here'),
+    value: taken.includes(suggestion) ? `${suggestion}-2` : suggestion,
+    validateInput: (value) => {
+      if (!/^[A-Za-z0-9][\w.-]{0,60}$/.test(value)) return l10n.t('Letters, digits, dots and dashes');
+      return taken.includes(value) ? l10n.t('There is a host of this name already') : undefined;
+    },
+  });
+  if (name === undefined) return undefined;
+  addHost({ name, transport: 'ssh2', root: defaultRoot, ...place });
+  services.hosts.listChanged(name);
+  await checkHostCommand(services, name);
+  return name;
+}
+
+async function askTarget(): Promise<string | undefined> {
+  const box = window.createQuickPick();
+  box.title = l10n.t('Add Host');
+  box.placeholder = l10n.t('user@host, user@host:port, or the ssh command line that a provider shows');
+  const known = configuredHosts().map((label) => ({ label, description: '~/.ssh/config' }));
+  box.items = known;
+  box.onDidChangeValue((value) => {
+    box.items = value ? [{ label: value, description: l10n.t('connect to this') }, ...known] : known;
+  });
+  try {
+    return await new Promise((resolve) => {
+      box.onDidAccept(() => resolve(box.selectedItems[0]?.label));
+      box.onDidHide(() => resolve(undefined));
+      box.show();
+    });
+  } finally {
+    box.dispose();
+  }
+}
+
+/** Chooses one of the hosts that were added. @throws ParaError `host` where there is none */
+export async function chooseAdded(title: string): Promise<string | undefined> {
+  const hosts = listHosts();
+  if (hosts.length === 0)
+    throw new ParaError('host', 'There is no host yet', { hint: 'add one with "PaRa: Add Host"' });
+  if (hosts.length === 1) return hosts[0]!.name;
+  const chosen = await window.showQuickPick(
+    hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),
+    { title },
+  );
+  return chosen?.label;
+}
+
+async function withTransport<T>(
+  { hosts }: HostServices,
+  profile: HostProfile,
+  work: (transport: Transport) => Promise<T>,
+): Promise<T> {
+  hosts.mayConnect();
+  const { openTransport } = await import('../../remote-agent/src/hosts/transports/index.ts');
+  const transport = await openTransport(profile, hosts.prompter);
+  try {
+    return await work(transport);
+  } finally {
+    transport.close();
+  }
+}
+
+async function hostPackage({ context }: HostServices) {
+  const { openHostPackage } = await import('../../remote-agent/src/hosts/install/package.ts');
+  return openHostPackage(join(context.extensionUri.fsPath, 'remote-agent', 'dist', 'host'));
+}
+
+/** Shows what a host is and what it lacks, and offers the next step. */
+export async function checkHostCommand(services: HostServices, name: string): Promise<void> {
+  const profile = services.hosts.profile(name);
+  if (name === thisMachine) {
+    await services.hosts.session(name);
+    await services.hosts.refresh(name);
+    return;
+  }
+  const rows = await withProgress(l10n.t('Check {0}', name), async () => {
+    const { checkRows, failureRows } = await import('../../remote-agent/src/hosts/install/check.ts');
+    const { findRegistries } = await import('../../remote-agent/src/hosts/install/registries.ts');
+    const { probeHost } = await import('../../remote-agent/src/hosts/install/probe.ts');
+    const registries = findRegistries({});
+    try {
+      const own = await hostPackage(services);
+      const probe = await withTransport(services, profile, (t) => probeHost(t, profile.root, registries));
+      return checkRows(probe, own, profile, registries);
+    } catch (cause) {
+      if (cause instanceof ParaError) return failureRows(cause);
+      throw cause;
+    }
+  });
+  await showRows(services, name, rows);
+}
+
+const marks = { ok: 'pass', note: 'info', bad: 'error' } as const;
+
+async function showRows(services: HostServices, name: string, rows: readonly CheckRow[]): Promise<void> {
+  const install = l10n.t('Install the agent on {0}', name);
+  const items = [
+    ...(rows.some(({ state }) => state === 'bad') && rows.length < 5
+      ? []
+      : [{ label: install, iconPath: new ThemeIcon('cloud-download'), description: '', detail: '' }]),
+    ...rows.map((row) => ({
+      label: row.name,
+      iconPath: new ThemeIcon(marks[row.state]),
+      description: row.value,
+      detail: row.remedy ? l10n.t('What to do: {0}', row.remedy) : '',
+    })),
+  ];
+  const chosen = await window.showQuickPick(items, {
+    title: l10n.t('Check of {0}', name),
+    placeHolder: l10n.t('Choose a row to copy it'),
+    ignoreFocusOut: true,
+  });
+  if (chosen?.label === install) await installAgentCommand(services, name);
+  else if (chosen) await env.clipboard.writeText(`${chosen.label}: ${chosen.description} ${chosen.detail}`);
+}
+
+/** Puts the agent on a host, or brings it up to date. */
+export async function installAgentCommand(services: HostServices, name: string): Promise<void> {
+  const profile = services.hosts.profile(name);
+  const done = await withProgress(l10n.t('Install the agent on {0}', name), async (work) => {
+    const { installAgent } = await import('../../remote-agent/src/hosts/install/install.ts');
+    const { findRegistries } = await import('../../remote-agent/src/hosts/install/registries.ts');
+    const own = await hostPackage(services);
+    const ways = {
+      host: l10n.t('the host fetches'),
+      here: l10n.t('fetching here'),
+      send: l10n.t('sending'),
+    };
+    return withTransport(services, profile, (transport) => {
+      // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
+      work.signal.addEventListener('abort', () => transport.close());
+      return installAgent(transport, profile, own, { registries: findRegistries({}), fetch: true }, (event) =>
+        work.report(
+          event.type === 'step'
+            ? event.what
+            : `${ways[event.way]} ${event.file}: ${bytes(event.done)} / ${bytes(event.total)}`,
+        ),
+      ).catch((cause) => {
+        throw work.signal.aborted ? new ParaError('cancelled', 'The installation was cancelled') : cause;
+      });
+    });
+  });
+  services.hosts.disconnect(name);
+  await services.hosts.session(name);
+  void services.hosts.refresh(name).catch(() => {});
+  if (done.device)
+    void window.showWarningMessage(l10n.t('{0}: the GPU could not be used: {1}', name, done.device));
+  else void window.showInformationMessage(l10n.t('The agent {0} is installed on {1}.', done.version, name));
+}
+
+/** Removes everything of ours from a host, after asking. */
+export async function uninstallAgentCommand(services: HostServices, name: string): Promise<void> {
+  const profile = services.hosts.profile(name);
+  const { uninstallAgent } = await import('../../remote-agent/src/hosts/install/uninstall.ts');
+  services.hosts.disconnect(name);
+  const yes = l10n.t('Uninstall');
+  const ask = await window.showWarningMessage(
+    l10n.t('Remove the agent from {0}?', name),
+    { modal: true, detail: l10n.t('The folder {0} there is removed, and nothing else.', profile.root) },
+    yes,
+  );
+  if (ask !== yes) return;
+  await withTransport(services, profile, async (transport) => {
+    let answer = await uninstallAgent(transport, profile, false);
+    if (answer.outcome === 'ask') {
+      const all = l10n.t('Remove Jobs Too');
+      const again = await window.showWarningMessage(
+        l10n.t(
+          '{0} jobs with their results are on {1}, {2} programs run.',
+          answer.jobs,
+          name,
+          answer.running,
+        ),
+        { modal: true, detail: l10n.t('What came home stays in the history here.') },
+        all,
+      );
+      if (again !== all) return;
+      answer = await uninstallAgent(transport, profile, true);
+    }
+    void window.showInformationMessage(
+      answer.outcome === 'nothing'
+        ? l10n.t('Nothing was removed: {0}', answer.why)
+        : l10n.t('The agent is removed from {0}.', name),
+    );
+  });
+}
+
+/** Forgets a host here; what is installed there stays. */
+export async function removeHostCommand({ hosts }: HostServices, name: string): Promise<void> {
+  const yes = l10n.t('Remove');
+  const answer = await window.showWarningMessage(
+    l10n.t('Forget the host {0}?', name),
+    { modal: true, detail: l10n.t('What is installed there, and its jobs, stay there.') },
+    yes,
+  );
+  if (answer !== yes) return;
+  removeHost(name);
+  hosts.listChanged(name);
+}

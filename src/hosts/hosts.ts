@@ -1,0 +1,130 @@
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { findHost, type HostProfile, listHosts } from '../../remote-agent/src/hosts/profiles.ts';
+import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
+import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
+import type { HostFacts, JobInfo } from '../../remote-agent/src/protocol/contract.ts';
+import { type Owned, Signal } from '../platform/signal.ts';
+import { thisMachine } from './this-machine.ts';
+
+/** How it stands with a host, as far as this window knows. */
+export interface HostStatus {
+  readonly at: 'idle' | 'connecting' | 'connected' | 'failed';
+  /** Why it failed, or was lost. */
+  readonly problem?: unknown;
+  readonly facts?: HostFacts;
+  /** Jobs that wait or run there, the first to run first. */
+  readonly queue?: readonly JobInfo[];
+  /** What the agent said when it was greeted. */
+  readonly notes?: readonly string[];
+}
+
+const idle: HostStatus = { at: 'idle' };
+
+/** All hosts, this machine first, and one connection to each that is used. */
+export class Hosts implements Owned {
+  readonly #sessions = new Map<string, Promise<HostSession>>();
+  readonly #status = new Map<string, HostStatus>();
+  readonly #changed = new Signal<string>();
+  /** Told with the host's name when its status or the list changes. */
+  readonly onChange = this.#changed.on;
+
+  /**
+   * @param local this machine, where the extension has an agent for it
+   * @param mayConnect throws where nothing may be started or connected
+   */
+  constructor(
+    readonly local: () => HostProfile | undefined,
+    readonly prompter: Prompter,
+    readonly mayConnect: () => void,
+  ) {}
+
+  list(): HostProfile[] {
+    const local = this.local();
+    return [...(local ? [local] : []), ...listHosts()];
+  }
+
+  /** @throws ParaError `host` */
+  profile(name: string): HostProfile {
+    if (name !== thisMachine) return findHost(name);
+    const local = this.local();
+    if (local) return local;
+    throw new ParaError('host', 'This copy of the extension has no agent for this machine', {
+      hint: 'add a host, or install the extension that is made for this platform',
+    });
+  }
+
+  status(name: string): HostStatus {
+    return this.#status.get(name) ?? idle;
+  }
+
+  /** Whoever changed the list of hosts says so. */
+  listChanged(name: string): void {
+    this.disconnect(name);
+    this.#changed.fire(name);
+  }
+
+  /** The connection to a host, opened when needed and shared. @throws ParaError `host`, `login`, `agent`, `protocol` */
+  session(name: string): Promise<HostSession> {
+    const known = this.#sessions.get(name);
+    if (known) return known;
+    const opening = this.#open(name);
+    this.#sessions.set(name, opening);
+    return opening;
+  }
+
+  async #open(name: string): Promise<HostSession> {
+    const mine = () => this.#sessions.get(name);
+    this.#set(name, { at: 'connecting' });
+    try {
+      this.mayConnect();
+      const { HostSession } = await import('../../remote-agent/src/hosts/session.ts');
+      const session = await HostSession.open(this.profile(name), this.prompter);
+      const opened = mine();
+      session.closed.then(() => {
+        if (mine() !== opened) return;
+        this.#sessions.delete(name);
+        this.#set(name, { at: 'failed', problem: session.lost() });
+      });
+      this.#set(name, { at: 'connected', notes: session.notes });
+      return session;
+    } catch (problem) {
+      this.#sessions.delete(name);
+      this.#set(name, { at: 'failed', problem });
+      throw problem;
+    }
+  }
+
+  /** Asks a connected host for facts and queue; does nothing where there is no connection. */
+  async refresh(name: string): Promise<void> {
+    if (this.status(name).at !== 'connected') return;
+    const session = await this.session(name);
+    const [facts, { jobs }] = await Promise.all([
+      session.call('host/facts', {}),
+      session.call('jobs/list', { limit: 200 }),
+    ]);
+    const queue = jobs
+      .filter(({ state }) => state === 'running' || state === 'queued')
+      .sort((a, b) => (a.queuePlace ?? 0) - (b.queuePlace ?? 0));
+    if (this.status(name).at === 'connected') this.#set(name, { ...this.status(name), facts, queue });
+  }
+
+  /** Closes the connection to a host; the next use opens another. */
+  disconnect(name: string): void {
+    const session = this.#sessions.get(name);
+    this.#sessions.delete(name);
+    session?.then(
+      (open) => open.close(),
+      () => {},
+    );
+    if (this.#status.has(name)) this.#set(name, idle);
+  }
+
+  #set(name: string, status: HostStatus): void {
+    this.#status.set(name, status);
+    this.#changed.fire(name);
+  }
+
+  dispose(): void {
+    for (const name of [...this.#sessions.keys()]) this.disconnect(name);
+  }
+}

@@ -1,0 +1,109 @@
+import { basename } from 'node:path';
+import { l10n, window } from 'vscode';
+import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
+import { bytes } from '../platform/format.ts';
+import { withProgress } from '../platform/progress.ts';
+import { setting } from '../platform/settings.ts';
+import type { Hosts } from './hosts.ts';
+import { thisMachine } from './this-machine.ts';
+
+interface Chosen {
+  readonly source: HostBaseSource;
+  readonly name: string;
+}
+
+/** Brings a base model to a host: from here, from a folder there, from an address, or from a hub of models. */
+export async function importBase(hosts: Hosts, host: string): Promise<void> {
+  hosts.mayConnect();
+  const chosen = await chooseSource(host);
+  if (!chosen) return;
+  const name = await window.showInputBox({
+    title: l10n.t('Import Base Model: its name'),
+    value: chosen.name.replace(/[^\w.-]+/g, '-').slice(0, 100),
+    validateInput: (value) =>
+      /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
+        ? undefined
+        : l10n.t('Letters, digits, dots and dashes'),
+  });
+  if (name === undefined) return;
+  const base = await withProgress(l10n.t('Import {0}', name), async (work) => {
+    const session = await hosts.session(host);
+    const { importBaseOnHost } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+    return importBaseOnHost(
+      session,
+      chosen.source,
+      ({ phase, file, doneBytes, totalBytes }) =>
+        work.report(
+          `${phase}${file ? ` ${file}` : ''}: ${bytes(doneBytes)}${totalBytes ? ` / ${bytes(totalBytes)}` : ''}`,
+          totalBytes ? doneBytes / totalBytes : undefined,
+        ),
+      { name, signal: work.signal },
+    );
+  });
+  void window.showInformationMessage(l10n.t('The base {0} is ready ({1}).', base.name, bytes(base.bytes)));
+}
+
+async function chooseSource(host: string): Promise<Chosen | undefined> {
+  const isHere = host === thisMachine;
+  const kinds = [
+    { label: l10n.t('A folder on this machine'), way: 'here' as const },
+    ...(isHere ? [] : [{ label: l10n.t('A folder on {0}', host), way: 'path' as const }]),
+    { label: l10n.t('A hub of models: owner/name'), way: 'hub' as const },
+    { label: l10n.t('An archive at an address'), way: 'url' as const },
+  ];
+  const chosen = await window.showQuickPick(kinds, { title: l10n.t('Import Base Model: from where?') });
+  switch (chosen?.way) {
+    case 'here': {
+      const [folder] =
+        (await window.showOpenDialog({
+          title: l10n.t('Folder of a base in ONNX layout'),
+          canSelectFolders: true,
+          canSelectFiles: false,
+        })) ?? [];
+      if (!folder) return undefined;
+      // The agent of this machine reads the folder itself.
+      const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: folder.fsPath };
+      return { source, name: basename(folder.fsPath) };
+    }
+    case 'path': {
+      const path = await ask(l10n.t('Folder on {0}', host), '/data/models/my-sdxl', /^\//);
+      return path === undefined ? undefined : { source: { kind: 'path', path }, name: basename(path) };
+    }
+    case 'hub': {
+      const repository = await ask(l10n.t('Model of the hub'), 'owner/name', /^[\w.-]+\/[\w.-]+$/);
+      if (repository === undefined) return undefined;
+      const token = await window.showInputBox({
+        title: l10n.t('Token, where the hub wants one'),
+        prompt: l10n.t('Sent to the hub alone, and not kept'),
+        password: true,
+      });
+      if (token === undefined) return undefined;
+      const endpoint = setting('hubEndpoint');
+      const source: HostBaseSource = {
+        kind: 'hub',
+        repository,
+        ...(endpoint ? { endpoint } : {}),
+        ...(token ? { token } : {}),
+      };
+      return { source, name: basename(repository) };
+    }
+    case 'url': {
+      const url = await ask(l10n.t('Address of a .zip, .tar or .tar.gz'), 'https://', /^https?:\/\/./);
+      if (url === undefined) return undefined;
+      return {
+        source: { kind: 'url', url },
+        name: basename(new URL(url).pathname).replace(/\.\w+(\.gz)?$/, ''),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function ask(title: string, placeHolder: string, pattern: RegExp): Thenable<string | undefined> {
+  return window.showInputBox({
+    title,
+    placeHolder,
+    validateInput: (value) => (pattern.test(value) ? undefined : l10n.t('For example: {0}', placeHolder)),
+  });
+}

@@ -1,0 +1,149 @@
+import {
+  EventEmitter,
+  l10n,
+  ThemeColor,
+  ThemeIcon,
+  type TreeDataProvider,
+  TreeItem,
+  TreeItemCollapsibleState,
+} from 'vscode';
+import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
+import { describe } from '../platform/failure.ts';
+import { bytes } from '../platform/format.ts';
+import { gathered, type Owned } from '../platform/signal.ts';
+import type { Hosts } from './hosts.ts';
+import { thisMachine } from './this-machine.ts';
+
+type Node =
+  | { readonly kind: 'host'; readonly name: string }
+  | { readonly kind: 'fact'; readonly host: string; readonly item: Fact };
+
+interface Fact {
+  readonly icon: string;
+  readonly label: string;
+  readonly description?: string;
+  readonly job?: string;
+}
+
+/** How often facts of connected hosts are asked for while the view is open, in ms. */
+const refreshEvery = 5000;
+
+/** Hosts with what is known of them. */
+export class HostTree implements TreeDataProvider<Node>, Owned {
+  readonly #changed = new EventEmitter<Node | undefined>();
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly #refresh = gathered(200, () => this.#changed.fire(undefined));
+  readonly #owned: Owned[] = [];
+  #visible = false;
+
+  /** @param machineLabel what this machine is called, as a window may show another one */
+  constructor(
+    readonly hosts: Hosts,
+    readonly machineLabel: string,
+    /** Whether a job of this machine is the picture of one elsewhere. */
+    readonly isElsewhere: (job: string) => boolean,
+  ) {
+    this.#owned.push(hosts.onChange(() => this.#refresh()));
+    const timer = setInterval(() => this.#ask(), refreshEvery);
+    timer.unref();
+    this.#owned.push({ dispose: () => clearInterval(timer) });
+  }
+
+  /** Whoever looks wants to see what is true. */
+  setVisible(visible: boolean): void {
+    this.#visible = visible;
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (!this.#visible) return;
+    // A lost connection is told by the session itself.
+    for (const { name } of this.hosts.list()) this.hosts.refresh(name).catch(() => {});
+  }
+
+  getChildren(node?: Node): Node[] {
+    if (!node) return this.hosts.list().map(({ name }) => ({ kind: 'host', name }));
+    if (node.kind !== 'host') return [];
+    return this.#facts(node.name).map((item) => ({ kind: 'fact', host: node.name, item }));
+  }
+
+  #facts(name: string): Fact[] {
+    const { at, problem, facts, queue = [], notes = [] } = this.hosts.status(name);
+    const rows: Fact[] = [];
+    if (at === 'failed' && problem) rows.push({ icon: 'error', label: describe(problem) });
+    for (const { name: gpu, memoryBytes, freeBytes, driver } of facts?.gpus ?? [])
+      rows.push({
+        icon: 'circuit-board',
+        label: gpu,
+        description: l10n.t('{0} free of {1}, driver {2}', bytes(freeBytes), bytes(memoryBytes), driver),
+      });
+    if (facts)
+      rows.push(
+        { icon: 'chip', label: facts.cpuModel, description: l10n.t('{0} cores', facts.cpus) },
+        {
+          icon: 'database',
+          label: l10n.t('{0} of memory free of {1}', bytes(facts.freeMemoryBytes), bytes(facts.memoryBytes)),
+          description: l10n.t('{0} of disk free', bytes(facts.diskFreeBytes)),
+        },
+      );
+    const own = name === thisMachine ? queue.filter(({ id }) => !this.isElsewhere(id)) : queue;
+    for (const { id, subject, state, step, steps, queuePlace } of own)
+      rows.push({
+        icon: state === 'running' ? 'play' : 'watch',
+        label: subject,
+        description:
+          state === 'running' ? `${step}/${steps}` : l10n.t('place {0} in the queue', queuePlace ?? 0),
+        job: id,
+      });
+    for (const note of notes) rows.push({ icon: 'info', label: note });
+    return rows;
+  }
+
+  getTreeItem(node: Node): TreeItem {
+    if (node.kind === 'host') return this.#hostItem(this.hosts.profile(node.name));
+    const { icon, label, description, job } = node.item;
+    const item = new TreeItem(label);
+    item.iconPath = new ThemeIcon(icon);
+    if (description) item.description = description;
+    item.tooltip = label;
+    if (job) item.command = { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [job] };
+    return item;
+  }
+
+  #hostItem(profile: HostProfile): TreeItem {
+    const { name, target } = profile;
+    const isHere = name === thisMachine;
+    const { at, queue } = this.hosts.status(name);
+    const item = new TreeItem(
+      isHere ? this.machineLabel : name,
+      at === 'idle' || at === 'connecting'
+        ? TreeItemCollapsibleState.None
+        : TreeItemCollapsibleState.Collapsed,
+    );
+    item.id = `host ${name} ${at}`;
+    item.contextValue = `host.${isHere ? 'here' : 'remote'}.${at}`;
+    item.iconPath = hostIcon(isHere, at);
+    const words = {
+      idle: l10n.t('not connected'),
+      connecting: l10n.t('connecting ...'),
+      connected: queue?.length ? l10n.t('{0} in the queue', queue.length) : l10n.t('connected'),
+      failed: l10n.t('connection failed'),
+    };
+    item.description = [...(target ? [target] : []), words[at]].join(' · ');
+    return item;
+  }
+
+  dispose(): void {
+    for (const owned of this.#owned) owned.dispose();
+    this.#refresh.dispose();
+    this.#changed.dispose();
+  }
+}
+
+function hostIcon(isHere: boolean, at: string): ThemeIcon {
+  const color = { connected: 'charts.green', failed: 'charts.red' }[at];
+  return new ThemeIcon(
+    isHere ? 'device-desktop' : at === 'connecting' ? 'loading~spin' : 'server-environment',
+    color ? new ThemeColor(color) : undefined,
+  );
+}

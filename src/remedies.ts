@@ -1,0 +1,25 @@
+import { commands, l10n } from 'vscode';
+import type { ParaError } from '../remote-agent/src/common/errors.ts';
+import type { Remedy } from './platform/failure.ts';
+
+const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
+  title,
+  run: () => commands.executeCommand(id, ...args),
+});
+
+/** Ways out that the editor can offer for a failure. */
+export function remediesOf({ code, where }: ParaError): readonly Remedy[] {
+  switch (code) {
+    case 'agent':
+      return [command(l10n.t('Install Agent'), 'para.installAgent', where)];
+    case 'protocol':
+      return [command(l10n.t('Install Agent'), 'para.installAgent', where?.split(':')[0])];
+    case 'host':
+    case 'login':
+      return [command(l10n.t('Check Host'), 'para.checkHost')];
+    case 'base':
+      return [command(l10n.t('Import Base Model'), 'para.importBase')];
+    default:
+      return [];
+  }
+}

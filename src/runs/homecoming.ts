@@ -1,0 +1,116 @@
+import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
+import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
+import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { type Owned, Signal } from '../platform/signal.ts';
+import { isActive, type Run } from './run.ts';
+import type { RunStore } from './store.ts';
+
+/** How it stands with the link of a run to its host. */
+export interface RunLink {
+  readonly at: 'connected' | 'waiting' | 'stopped';
+  /** Why it was lost. */
+  readonly problem?: unknown;
+}
+
+/** What bringing runs home needs of the hosts. */
+export interface HomecomingHosts {
+  profile(name: string): HostProfile;
+  readonly prompter: Prompter;
+  /** Throws where nothing may be connected. */
+  readonly mayConnect: () => void;
+}
+
+/** How often runs that another window or program brings home are looked at again, in ms. */
+const lookEvery = 5000;
+
+/**
+ * Brings home what active runs do on their hosts: one window or program follows a run, all read its folder. Lost links
+ * are taken up again for as long as the run is active.
+ */
+export class Homecoming implements Owned {
+  readonly #following = new Map<string, AbortController>();
+  readonly #links = new Map<string, RunLink>();
+  readonly #changed = new Signal<string>();
+  /** Told with the run's id when its link changes. */
+  readonly onChange = this.#changed.on;
+  readonly #owned: Owned[];
+
+  constructor(
+    readonly store: RunStore,
+    readonly hosts: HomecomingHosts,
+    readonly tell: (problem: unknown) => void,
+  ) {
+    const timer = setInterval(() => this.#look(), lookEvery);
+    timer.unref();
+    this.#owned = [store.onChange(() => this.#look()), { dispose: () => clearInterval(timer) }];
+  }
+
+  /** The link of a run that is followed here; `undefined` for all others. */
+  link(id: string): RunLink | undefined {
+    return this.#links.get(id);
+  }
+
+  /** Tries again now, with every run of a host, those included that were given up. */
+  reconnect(host: string): void {
+    for (const run of this.store.all()) {
+      if (run.host !== host) continue;
+      this.#following.get(run.id)?.abort();
+      this.#following.delete(run.id);
+      this.#links.delete(run.id);
+    }
+    this.#look();
+  }
+
+  #look(): void {
+    try {
+      this.hosts.mayConnect();
+    } catch {
+      return;
+    }
+    for (const run of this.store.all()) {
+      if (run.host === thisMachine || !isActive(run)) continue;
+      if (this.#following.has(run.id) || this.#links.get(run.id)?.at === 'stopped') continue;
+      if (lockHolder(jobFiles(run.directory).mirror)) continue;
+      const controller = new AbortController();
+      this.#following.set(run.id, controller);
+      this.#follow(run, controller).finally(() => {
+        if (this.#following.get(run.id) === controller) this.#following.delete(run.id);
+      });
+    }
+  }
+
+  async #follow(run: Run, { signal }: AbortController): Promise<void> {
+    const set = (link: RunLink) => {
+      if (signal.aborted) return;
+      this.#links.set(run.id, link);
+      this.#changed.fire(run.id);
+    };
+    try {
+      const { followJob } = await import('../../remote-agent/src/hosts/follow.ts');
+      await followJob(this.hosts.profile(run.host), run.directory, {
+        prompter: this.hosts.prompter,
+        signal,
+        onLink: ({ at }, problem) =>
+          set(at === 'connected' ? { at } : { at: 'waiting', ...(problem ? { problem } : {}) }),
+      });
+      this.#links.delete(run.id);
+      this.#changed.fire(run.id);
+    } catch (problem) {
+      if (signal.aborted || isLocked(problem)) return;
+      set({ at: 'stopped', problem });
+      this.tell(problem);
+    } finally {
+      await this.store.refresh();
+    }
+  }
+
+  dispose(): void {
+    for (const controller of this.#following.values()) controller.abort();
+    for (const owned of this.#owned) owned.dispose();
+  }
+}
+
+/** Another window was quicker. */
+const isLocked = (cause: unknown) => (cause as { code?: string } | undefined)?.code === 'locked';

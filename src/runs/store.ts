@@ -1,0 +1,182 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { makeFolder, writeFileAtomic } from '../../remote-agent/src/common/files.ts';
+import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { gathered, type Owned, Signal } from '../platform/signal.ts';
+import { isActive, type Run, readRun } from './run.ts';
+
+/** A run with the state of its folder when it was read. */
+interface Entry {
+  readonly run: Run;
+  /** When status.json and remote.json were written, in ms. */
+  readonly written: string;
+}
+
+/** How often active runs are looked at, and all others, in ms: another program may change them. */
+const [activeEvery, allEvery] = [1000, 20_000];
+
+/**
+ * The history of runs, read from their folders. Nothing is true because this window remembers it: windows agree since
+ * they read the same files, and what is kept between starts (`indexFile`) only spares reading what did not change.
+ */
+export class RunStore implements Owned {
+  #entries = new Map<string, Entry>();
+  readonly #changed = new Signal<readonly Run[]>();
+  /** Told after runs came, went or changed, with all of them. */
+  readonly onChange = this.#changed.on;
+  readonly #ended = new Signal<Run>();
+  /** Told when a run that was seen active is over. */
+  readonly onEnd = this.#ended.on;
+  readonly #look = gathered(100, () => void this.refresh());
+  readonly #timers: NodeJS.Timeout[] = [];
+  #watcher: FSWatcher | undefined;
+  #refreshing: Promise<void> | undefined;
+
+  /**
+   * @param folder that holds the run folders
+   * @param indexFile where to keep what was read
+   */
+  constructor(
+    readonly folder: string,
+    readonly indexFile: string,
+  ) {}
+
+  /** Reads what there is and keeps looking. */
+  async start(): Promise<void> {
+    await this.#readIndex();
+    makeFolder(this.folder);
+    try {
+      this.#watcher = watch(this.folder, () => this.#look());
+      // A watcher that breaks off is made up for by the timers.
+      this.#watcher.on('error', () => {});
+    } catch {
+      // The timers look.
+    }
+    this.#timers.push(
+      setInterval(() => this.#lookAtActive(), activeEvery).unref(),
+      setInterval(() => this.#look(), allEvery).unref(),
+    );
+    await this.refresh();
+  }
+
+  /** All runs, newest first. */
+  all(): readonly Run[] {
+    return [...this.#entries.values()]
+      .map(({ run }) => run)
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0));
+  }
+
+  get(id: string): Run | undefined {
+    return this.#entries.get(id)?.run;
+  }
+
+  /** Looks at every folder again; calls while it works wait for one more look. */
+  refresh(): Promise<void> {
+    const next = (this.#refreshing ?? Promise.resolve()).then(() => this.#scan());
+    this.#refreshing = next;
+    return next;
+  }
+
+  async #scan(): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    const known = new Map(this.#entries);
+    const entries = new Map<string, Entry>();
+    let changed = false;
+    for (const [i, name] of names.entries()) {
+      if (name.startsWith('.')) continue;
+      if (i % 64 === 63) await breathe();
+      const entry = await this.#look1(name, known.get(name));
+      if (entry) entries.set(name, entry);
+      changed ||= entry !== known.get(name);
+    }
+    changed ||= entries.size !== known.size;
+    // What #lookAtActive found out meanwhile is newer.
+    for (const [name, entry] of this.#entries)
+      if (entry !== known.get(name) && entries.has(name)) {
+        entries.set(name, entry);
+        known.set(name, entry);
+      }
+    this.#entries = entries;
+    if (!changed) return;
+    for (const [name, { run }] of entries) this.#tellEnd(known.get(name)?.run, run);
+    this.#changed.fire(this.all());
+    this.#writeIndex();
+  }
+
+  async #look1(name: string, known: Entry | undefined): Promise<Entry | undefined> {
+    const directory = join(this.folder, name);
+    const written = await writtenAt(directory);
+    if (written === undefined) return undefined;
+    // An active run may have died without writing anything.
+    if (known?.written === written && !isActive(known.run)) return known;
+    return this.#read(directory, written, known);
+  }
+
+  #read(directory: string, written: string, known: Entry | undefined): Entry | undefined {
+    const run = readRun(directory);
+    if (!run) return undefined;
+    if (known && JSON.stringify(known.run) === JSON.stringify(run))
+      return known.written === written ? known : { run: known.run, written };
+    return { run, written };
+  }
+
+  #tellEnd(before: Run | undefined, after: Run): void {
+    if (before && isActive(before) && !isActive(after)) this.#ended.fire(after);
+  }
+
+  #lookAtActive(): void {
+    let changed = false;
+    for (const [name, entry] of this.#entries) {
+      if (!isActive(entry.run)) continue;
+      const now = this.#read(entry.run.directory, entry.written, entry);
+      if (!now || now === entry) continue;
+      this.#entries.set(name, now);
+      this.#tellEnd(entry.run, now.run);
+      changed = true;
+    }
+    if (changed) this.#changed.fire(this.all());
+  }
+
+  async #readIndex(): Promise<void> {
+    try {
+      const { entries } = JSON.parse(await readFile(this.indexFile, 'utf8')) as { entries: Entry[] };
+      for (const entry of entries)
+        if (entry.run.directory === join(this.folder, entry.run.id)) this.#entries.set(entry.run.id, entry);
+    } catch {
+      // None yet, or damaged: the folders are read.
+      this.#entries.clear();
+    }
+  }
+
+  #writeIndex(): void {
+    try {
+      writeFileAtomic(this.indexFile, JSON.stringify({ entries: [...this.#entries.values()] }));
+    } catch {
+      // The folders are read again next time.
+    }
+  }
+
+  dispose(): void {
+    this.#watcher?.close();
+    this.#look.dispose();
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+}
+
+/** When the files that a list reads were written; `undefined` where the folder is no run. */
+async function writtenAt(directory: string): Promise<string | undefined> {
+  const { status, remote } = jobFiles(directory);
+  const [first, second] = await Promise.all([
+    stat(status).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => undefined,
+    ),
+    stat(remote).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
+  ]);
+  return first === undefined ? undefined : `${first} ${second}`;
+}

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse } from 'jsonc-parser';
+import { FileType, RelativePattern, Uri, workspace } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import type { SubjectFile } from '../../remote-agent/src/subject/schema.ts';
+
+/** Files that a subject may be made of: pictures, and captions beside them. */
+const partPattern = /\.(png|jpe?g|webp|txt|jsonl)$/i;
+
+/**
+ * Path of a subject file that this process can read. One of a remote or virtual workspace is copied with its pictures
+ * into `storage`, anew each time.
+ * @throws ParaError `subject` for a picture outside the subject's own folder, which a copy cannot hold
+ */
+export async function localSubject(uri: Uri, storage: Uri): Promise<string> {
+  if (uri.scheme === 'file') return uri.fsPath;
+  const folder = Uri.joinPath(uri, '..');
+  const copy = Uri.joinPath(storage, 'subjects', hashOf(uri.toString()));
+  await rm(copy.fsPath, { recursive: true, force: true });
+  await workspace.fs.createDirectory(copy);
+  const text = new TextDecoder().decode(await workspace.fs.readFile(uri));
+  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
+  await workspace.fs.writeFile(Uri.joinPath(copy, name), new TextEncoder().encode(text));
+  const file = parse(text, [], { allowTrailingComma: true }) as Partial<SubjectFile> | undefined;
+  const entries = [
+    ...(file?.pictures ?? []).map((p) => (typeof p === 'string' ? p : p.file)),
+    ...(file?.validation?.pictures ?? []),
+  ];
+  for (const entry of entries) await copyEntry(folder, entry, copy, uri);
+  return join(copy.fsPath, name);
+}
+
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+
+async function copyEntry(folder: Uri, entry: string, copy: Uri, subject: Uri): Promise<void> {
+  const relative = entry.replaceAll('\\', '/').replace(/^\.\//, '');
+  if (/^([a-z]:)?\/|(^|\/)\.\.(\/|$)/i.test(relative))
+    throw new ParaError('subject', `The picture "${entry}" is outside the subject's folder`, {
+      where: subject.path,
+      hint: 'in a remote workspace pictures must lie in the folder of the subject file or below',
+    });
+  const found = /[*?{[]/.test(relative)
+    ? await workspace.findFiles(new RelativePattern(folder, relative))
+    : [Uri.joinPath(folder, relative)];
+  for (const one of found) await copyFile(folder, one, copy);
+}
+
+async function copyFile(folder: Uri, from: Uri, copy: Uri): Promise<void> {
+  let type: FileType;
+  try {
+    ({ type } = await workspace.fs.stat(from));
+  } catch {
+    return; // what is missing is told when pictures are looked for
+  }
+  const names =
+    type & FileType.Directory
+      ? (await workspace.fs.readDirectory(from)).filter(([, t]) => t & FileType.File).map(([n]) => n)
+      : undefined;
+  if (names) {
+    for (const name of names)
+      if (partPattern.test(name)) await copyFile(folder, Uri.joinPath(from, name), copy);
+    return;
+  }
+  const target = Uri.joinPath(copy, from.path.slice(folder.path.length));
+  await workspace.fs.copy(from, target, { overwrite: true });
+  // A caption file, and what describes all pictures of a folder, lie beside.
+  for (const beside of [
+    from.path.replace(/\.[^./]+$/, '.txt'),
+    from.path.replace(/[^/]*$/, 'metadata.jsonl'),
+  ])
+    if (beside !== from.path)
+      await workspace.fs
+        .copy(from.with({ path: beside }), Uri.joinPath(copy, beside.slice(folder.path.length)), {
+          overwrite: true,
+        })
+        .then(undefined, () => {});
+}

@@ -1,0 +1,227 @@
+import { basename } from 'node:path';
+import { l10n, type QuickPickItem, type QuickPickItemKind, ThemeIcon, Uri, window, workspace } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { resolveSpec } from '../../remote-agent/src/dataset/spec.ts';
+import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
+import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
+import { loadSubject } from '../../remote-agent/src/subject/load.ts';
+import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { bytes, duration } from '../platform/format.ts';
+import { type Work, withProgress } from '../platform/progress.ts';
+import { setting } from '../platform/settings.ts';
+import { type Cost, costOf, paceFor } from '../runs/cost.ts';
+import { paces } from '../runs/pace.ts';
+import type { Services } from '../runs/services.ts';
+import { submitSpec } from '../runs/submit.ts';
+import { localSubject } from './local-copy.ts';
+
+type Method = 'para' | 'lora';
+
+/** What is known already when training is asked for. */
+export interface TrainRequest {
+  readonly subject?: Uri;
+  readonly host?: string;
+  /** Instead of the file's own method; several make one run each. */
+  readonly methods?: readonly Method[];
+}
+
+const lastHost = 'para.lastHost';
+const lastSubject = 'para.lastSubject';
+
+/**
+ * Trains a subject: asks for what is missing, checks everything before anything is sent, says what it will cost.
+ * @returns ids of the runs; empty where the person gave up
+ */
+export async function trainSubject(services: Services, request: TrainRequest = {}): Promise<string[]> {
+  const { context, hosts } = services;
+  hosts.mayConnect();
+  const uri = request.subject ?? (await chooseSubject(services));
+  if (!uri) return [];
+  await workspace.textDocuments.find((d) => d.uri.toString() === uri.toString() && d.isDirty)?.save();
+  const path = await localSubject(uri, context.globalStorageUri);
+  const subject = loadSubject(path);
+  const host = request.host ?? (await chooseHost(services, request.subject !== undefined));
+  if (!host) return [];
+  await context.workspaceState.update(lastHost, host);
+  await context.workspaceState.update(lastSubject, uri.toString());
+  return withProgress(l10n.t('Train {0} on {1}', subject.name, hostLabel(host)), async (work) => {
+    work.report(l10n.t('connecting'));
+    const session = await hosts.session(host);
+    const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+    const { hostDevice } = await import('../../remote-agent/src/hosts/submit.ts');
+    const bases = await hostBases(session);
+    const device = host === thisMachine ? 'cpu' : await hostDevice(session);
+    const ids: string[] = [];
+    for (const method of request.methods ?? [undefined]) {
+      work.report(l10n.t('checking pictures and settings'));
+      const spec = resolveSpec(subject, { method, device }, (name) => ({ name, hash: bases(name).hash }));
+      if (!(await agreed(services, session, spec, work))) return ids;
+      ids.push(await send(services, session, spec, work));
+    }
+    await services.runs.refresh();
+    return ids;
+  });
+}
+
+function send(services: Services, session: HostSession, spec: TrainSpec, work: Work): Promise<string> {
+  if (work.signal.aborted) throw new ParaError('cancelled', 'Nothing was sent');
+  return submitSpec(session, spec, services.runs.folder, setting('bring'), (sent, total) =>
+    work.report(l10n.t('sending pictures: {0} of {1}', sent, total), sent / Math.max(1, total)),
+  );
+}
+
+/** Says what a run will cost; asks only where the memory there will not do. */
+async function agreed(
+  services: Services,
+  session: HostSession,
+  spec: TrainSpec,
+  work: Work,
+): Promise<boolean> {
+  const cost = costOf(
+    spec,
+    paceFor(paces(services), { host: session.profile.name, base: spec.base.name, method: spec.method.name }),
+    await checkOf(services, session, spec.base, work),
+  );
+  work.report(costWords(spec, cost));
+  services.log.info(`${spec.subject}: ${costWords(spec, cost)}`);
+  const { gpus, memoryBytes } = await session.call('host/facts', {});
+  const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
+  if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return true;
+  const go = l10n.t('Train All the Same');
+  const answer = await window.showWarningMessage(
+    l10n.t('This will need about {0} of memory; the host has {1}.', bytes(cost.memoryBytes), bytes(room)),
+    {
+      modal: true,
+      detail: l10n.t(
+        'Set "training.memory" to "lean", or lower "training.resolution" or "training.batch" in the subject file.',
+      ),
+    },
+    go,
+  );
+  return answer === go;
+}
+
+/** PaRa, 200 steps, about 6 s, 0.9 GB. */
+export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes }: Cost): string {
+  return [
+    spec.method.name === 'para' ? 'PaRa' : 'LoRA',
+    l10n.t('{0} steps', steps),
+    seconds === undefined
+      ? l10n.t('first run here: time not known yet')
+      : l10n.t('about {0}', duration(seconds)),
+    ...(memoryBytes === undefined ? [] : [l10n.t('{0} of memory', bytes(memoryBytes))]),
+  ].join(', ');
+}
+
+/** What a check of the base found, made once a base and host. */
+async function checkOf(
+  { context, log }: Services,
+  session: HostSession,
+  base: { name: string; hash: string },
+  work: Work,
+): Promise<BaseCheck | undefined> {
+  const key = `para.baseCheck ${session.profile.name} ${base.hash}`;
+  const known = context.globalState.get<BaseCheck>(key);
+  if (known) return known;
+  work.report(l10n.t('looking at the base {0}, once', base.name));
+  try {
+    const { checkHostBase } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+    const check = await checkHostBase(session, base.name);
+    await context.globalState.update(key, check);
+    return check;
+  } catch (cause) {
+    log.warn(`No estimate of memory: ${String(cause)}`);
+    return undefined;
+  }
+}
+
+/** Subject files of the workspace. */
+export const findSubjects = (): Thenable<Uri[]> =>
+  workspace.findFiles('**/*.para.json', '**/node_modules/**', 200);
+
+interface SubjectItem extends QuickPickItem {
+  readonly kind?: QuickPickItemKind;
+  readonly uri?: Uri;
+  readonly make?: 'sample' | 'new';
+}
+
+async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
+  const active = window.activeTextEditor?.document.uri;
+  if (active?.path.endsWith('.para.json')) return active;
+  const found = await findSubjects();
+  const last = context.workspaceState.get<string>(lastSubject);
+  found.sort((a, b) => Number(b.toString() === last) - Number(a.toString() === last));
+  const items: SubjectItem[] = [
+    ...found.map((uri) => ({
+      label: basename(uri.path).replace(/\.para\.json$/, ''),
+      description: workspace.asRelativePath(uri),
+      iconPath: new ThemeIcon('symbol-color'),
+      uri,
+    })),
+    {
+      label: l10n.t('New subject from images...'),
+      iconPath: new ThemeIcon('new-folder'),
+      make: 'new',
+    },
+    {
+      label: l10n.t('The sample subject: a sandy dog'),
+      iconPath: new ThemeIcon('mortar-board'),
+      make: 'sample',
+    },
+  ];
+  const chosen = await window.showQuickPick(items, {
+    title: l10n.t('Train which subject?'),
+    placeHolder: l10n.t('A subject file names the pictures and what is learned from them'),
+    matchOnDescription: true,
+  });
+  if (chosen?.make === 'sample') return copySample(context.extensionUri, context.globalStorageUri);
+  if (chosen?.make === 'new') {
+    const { commands } = await import('vscode');
+    return commands.executeCommand<Uri | undefined>('para.newSubject');
+  }
+  return chosen?.uri;
+}
+
+/** The sample subject in a folder that may be written to. */
+export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> {
+  const target = Uri.joinPath(storage, 'sample-dog');
+  const file = Uri.joinPath(target, 'dog.para.json');
+  try {
+    await workspace.fs.stat(file);
+  } catch {
+    await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
+  }
+  return file;
+}
+
+export const hostLabel = (name: string): string => (name === thisMachine ? l10n.t('this machine') : name);
+
+/**
+ * @param quiet ask nothing where there is an answer: the last choice, or the only host
+ */
+export async function chooseHost(
+  { context, hosts }: Pick<Services, 'context' | 'hosts'>,
+  quiet: boolean,
+): Promise<string | undefined> {
+  const names = hosts.list().map(({ name }) => name);
+  const last = context.workspaceState.get<string>(lastHost);
+  if (names.length === 1) return names[0];
+  if (quiet && last && names.includes(last)) return last;
+  if (quiet && names.includes(thisMachine)) return thisMachine;
+  if (names.length === 0)
+    throw new ParaError('host', 'There is no host yet', { hint: 'add one with "PaRa: Add Host"' });
+  names.sort((a, b) => Number(b === last) - Number(a === last));
+  const items = names.map((name) => {
+    const { facts } = hosts.status(name);
+    const gpu = facts?.gpus[0];
+    return {
+      label: hostLabel(name),
+      description: name === thisMachine ? l10n.t('no host needed') : (hosts.profile(name).target ?? ''),
+      detail: gpu ? `${gpu.name}, ${bytes(gpu.memoryBytes)}` : (facts?.cpuModel ?? ''),
+      iconPath: new ThemeIcon(name === thisMachine ? 'device-desktop' : 'server'),
+      name,
+    };
+  });
+  return (await window.showQuickPick(items, { title: l10n.t('Where?') }))?.name;
+}

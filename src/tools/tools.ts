@@ -1,0 +1,106 @@
+import {
+  type CancellationToken,
+  Disposable,
+  LanguageModelTextPart,
+  type LanguageModelTool,
+  LanguageModelToolResult,
+  l10n,
+  lm,
+  Uri,
+} from 'vscode';
+import { Disposables } from '../platform/disposables.ts';
+import type { Run } from '../runs/run.ts';
+import type { Services } from '../runs/services.ts';
+import { trainSubject } from '../subject/train.ts';
+
+const text = (value: unknown) =>
+  new LanguageModelToolResult([
+    new LanguageModelTextPart(typeof value === 'string' ? value : JSON.stringify(value, null, 1)),
+  ]);
+
+/** What a model is told of a run. */
+const brief = ({ id, subject, method, base, host, state, step, steps, loss, error, createdAt }: Run) => ({
+  ...{ id, subject, method, base, host, state, step, steps, createdAt },
+  ...(loss === undefined ? {} : { loss }),
+  ...(error === undefined ? {} : { error }),
+});
+
+/** A tool that asks the person first, in the words of `confirm`. */
+function tool<Input>(
+  title: (input: Input) => string,
+  confirm: (input: Input) => string,
+  invoke: (input: Input, token: CancellationToken) => Promise<unknown>,
+): LanguageModelTool<Input> {
+  return {
+    prepareInvocation: ({ input }) => ({
+      invocationMessage: title(input),
+      confirmationMessages: { title: title(input), message: confirm(input) },
+    }),
+    invoke: async ({ input }, token) => text(await invoke(input, token)),
+  };
+}
+
+/** Tools by which the editor's own agents train, draw and compare; each asks first. */
+export function registerTools(
+  services: Services,
+  actions: {
+    generate(input: { prompt: string; adapter?: string; host?: string }): Promise<string>;
+    compare(input: { runs: readonly string[]; prompts?: readonly string[] }): Promise<void>;
+  },
+): Disposable {
+  const owned = new Disposables();
+  owned.add(
+    lm.registerTool(
+      'para_train',
+      tool<{ subjectFile: string; host?: string; method?: 'para' | 'lora' }>(
+        ({ subjectFile }) => l10n.t('Train {0}', subjectFile),
+        ({ subjectFile, host }) =>
+          host
+            ? l10n.t('Train the subject {0} on {1}?', subjectFile, host)
+            : l10n.t('Train the subject {0}?', subjectFile),
+        async ({ subjectFile, host, method }) => {
+          const runs = await trainSubject(services, {
+            subject: Uri.file(subjectFile),
+            ...(host ? { host } : {}),
+            ...(method ? { methods: [method] } : {}),
+          });
+          return { runs };
+        },
+      ),
+    ),
+  );
+  owned.add(
+    lm.registerTool(
+      'para_list_runs',
+      tool<{ limit?: number }>(
+        () => l10n.t('List training runs'),
+        () => l10n.t('Read the history of training runs?'),
+        async ({ limit = 20 }) => services.runs.all().slice(0, limit).map(brief),
+      ),
+    ),
+  );
+  owned.add(
+    lm.registerTool(
+      'para_generate',
+      tool<{ prompt: string; adapter?: string; host?: string }>(
+        ({ prompt }) => l10n.t('Draw "{0}"', prompt),
+        ({ prompt }) => l10n.t('Draw a picture of "{0}"?', prompt),
+        async (input) => ({ picture: await actions.generate(input) }),
+      ),
+    ),
+  );
+  owned.add(
+    lm.registerTool(
+      'para_compare',
+      tool<{ runs: readonly string[]; prompts?: readonly string[] }>(
+        ({ runs }) => l10n.t('Compare {0} adapters', runs.length),
+        ({ runs }) => l10n.t('Open a comparison of {0}?', runs.join(', ')),
+        async (input) => {
+          await actions.compare(input);
+          return 'The comparison is open.';
+        },
+      ),
+    ),
+  );
+  return new Disposable(() => owned.dispose());
+}
