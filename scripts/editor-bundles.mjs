@@ -7,9 +7,14 @@ import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
 
-/** Dependencies that are CommonJS ask for Node's own modules through `require`. */
+/** Dependencies that are CommonJS ask for Node's own modules through `require`, and for the place they lie in. */
 const banner = {
-  js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+  js: [
+    "import { createRequire as makeRequire } from 'node:module';",
+    'const require = makeRequire(import.meta.url);',
+    'const __filename = import.meta.filename;',
+    'const __dirname = import.meta.dirname;',
+  ].join('\n'),
 };
 
 export async function buildEditor() {
@@ -23,6 +28,8 @@ export async function buildEditor() {
     minify: true,
     keepNames: true,
     banner,
+    // Some packages' CommonJS finds its own parts only unbundled.
+    mainFields: ['module', 'main'],
     // The editor gives the first; the others are native and belong to the agent, or speed up what works without them.
     external: ['vscode', 'onnxruntime-node', 'sharp', 'cpu-features', '*.node'],
   });

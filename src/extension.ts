@@ -46,7 +46,7 @@ export function activate(context: ExtensionContext): void {
   const library = owned.add(new AdapterLibrary(runs));
   const services = { context, log, failures, hosts, runs, homecoming, library };
 
-  const views = owned.add(registerViews(services, machineLabel(context)));
+  const views = owned.add(registerViews(services, whichMachine(context)));
   owned.add(registerCommands(commandHandlers(services, views), failures));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));
@@ -69,10 +69,10 @@ export function activate(context: ExtensionContext): void {
   }
 }
 
-/** This machine, as a person at this window would call it. */
-function machineLabel({ extension }: ExtensionContext): string {
-  if (!env.remoteName) return l10n.t('this machine');
+/** Which machine "this machine" is, where the window shows another. */
+function whichMachine({ extension }: ExtensionContext): string {
+  if (!env.remoteName) return '';
   return extension.extensionKind === ExtensionKind.Workspace
-    ? l10n.t('this machine ({0})', env.remoteName)
-    : l10n.t('this machine (where the editor window is)');
+    ? env.remoteName
+    : l10n.t('where the editor window is');
 }

@@ -19,10 +19,10 @@ export interface Views extends Disposable {
 const viewKey = 'para.historyView';
 
 /** The sidebar: runs, subjects, adapters, hosts. */
-export function registerViews(services: AdapterServices, machineLabel: string): Views {
+export function registerViews(services: AdapterServices, whichMachine: string): Views {
   const { context, runs, hosts, homecoming, library } = services;
   const owned = new Disposables();
-  const label = (name: string) => (name === thisMachine ? machineLabel : name);
+  const label = (name: string) => (name === thisMachine ? l10n.t('this machine') : name);
   const saved = context.workspaceState.get<Partial<HistoryView>>(viewKey);
   const runTree = owned.add(
     new RunTree(runs, homecoming, { groupBy: saved?.groupBy ?? 'subject', filter: '' }, label),
@@ -51,7 +51,7 @@ export function registerViews(services: AdapterServices, machineLabel: string): 
     }),
   );
 
-  const hostTree = owned.add(new HostTree(hosts, machineLabel, (job) => runs.get(job)?.host !== thisMachine));
+  const hostTree = owned.add(new HostTree(hosts, whichMachine, (job) => runs.get(job)?.host !== thisMachine));
   const hostView = owned.add(window.createTreeView('para.hosts', { treeDataProvider: hostTree }));
   owned.add(hostView.onDidChangeVisibility(({ visible }) => hostTree.setVisible(visible)));
   hostTree.setVisible(hostView.visible);

@@ -36,10 +36,10 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
   readonly #owned: Owned[] = [];
   #visible = false;
 
-  /** @param machineLabel what this machine is called, as a window may show another one */
+  /** @param whichMachine which one this machine is, where the window shows another; else empty */
   constructor(
     readonly hosts: Hosts,
-    readonly machineLabel: string,
+    readonly whichMachine: string,
     /** Whether a job of this machine is the picture of one elsewhere. */
     readonly isElsewhere: (job: string) => boolean,
   ) {
@@ -100,7 +100,10 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
   }
 
   getTreeItem(node: Node): TreeItem {
-    if (node.kind === 'host') return this.#hostItem(this.hosts.profile(node.name));
+    if (node.kind === 'host') {
+      const profile = this.hosts.list().find(({ name }) => name === node.name);
+      return profile ? this.#hostItem(profile) : new TreeItem(node.name);
+    }
     const { icon, label, description, job } = node.item;
     const item = new TreeItem(label);
     item.iconPath = new ThemeIcon(icon);
@@ -115,7 +118,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const isHere = name === thisMachine;
     const { at, queue } = this.hosts.status(name);
     const item = new TreeItem(
-      isHere ? this.machineLabel : name,
+      isHere ? l10n.t('this machine') : name,
       at === 'idle' || at === 'connecting'
         ? TreeItemCollapsibleState.None
         : TreeItemCollapsibleState.Collapsed,
@@ -129,7 +132,8 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
       connected: queue?.length ? l10n.t('{0} in the queue', queue.length) : l10n.t('connected'),
       failed: l10n.t('connection failed'),
     };
-    item.description = [...(target ? [target] : []), words[at]].join(' · ');
+    const place = isHere ? this.whichMachine : target;
+    item.description = [words[at], ...(place ? [place] : [])].join(' · ');
     return item;
   }
 

@@ -9,6 +9,7 @@ import {
   TreeItemCollapsibleState,
   Uri,
 } from 'vscode';
+import { thisMachine } from '../hosts/this-machine.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import { groupRuns, type HistoryView, type RunGroup } from './history.ts';
 import type { Homecoming } from './homecoming.ts';
@@ -119,13 +120,15 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
   }
 
   #description(run: Run): string {
-    const link = this.homecoming.link(run.id);
-    const parts = [this.view.groupBy === 'subject' ? this.hostLabel(run.host) : run.subject];
+    const parts: string[] = [];
+    if (isActive(run) && this.homecoming.link(run.id)?.at === 'waiting')
+      parts.push(l10n.t('connection lost, trying again'));
     if (run.state === 'running') parts.push(`${run.step}/${run.steps}`);
     else if (run.state === 'finished') parts.push(l10n.t('{0} steps', run.step));
     else parts.push(stateWord(run));
     if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(4)));
-    if (isActive(run) && link?.at === 'waiting') parts.push(l10n.t('connection lost, trying again'));
+    if (this.view.groupBy === 'host') parts.push(run.subject);
+    else if (run.host !== thisMachine) parts.push(run.host);
     return parts.join(' · ');
   }
 

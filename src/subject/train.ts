@@ -191,6 +191,9 @@ export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> 
     await workspace.fs.stat(file);
   } catch {
     await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
+    // The copy lies elsewhere, and the editor knows the schema by the file's name.
+    const text = new TextDecoder().decode(await workspace.fs.readFile(file));
+    await workspace.fs.writeFile(file, new TextEncoder().encode(text.replace(/^ *"\$schema".*\n/m, '')));
   }
   return file;
 }
