@@ -3,36 +3,55 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
-/** Debian packages, and a file of each that shows that it is there. */
+/** What is not tested where packages of a list are missing. */
+const uses = {
+  hosts: 'what is tested against a real SSH server and real shells',
+  editor: 'what is tested in the real VS Code',
+};
+
+/** Debian packages, files of each that show that it is there, and what needs it. */
 const wanted = [
-  ['openssh-client', ['/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/ssh-agent']],
-  ['openssh-server', ['/usr/sbin/sshd']],
-  ['libpam-oath', ['/usr/share/doc/libpam-oath/copyright', '/lib/x86_64-linux-gnu/security/pam_oath.so']],
-  ['oathtool', ['/usr/bin/oathtool']],
+  ['openssh-client', ['/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/ssh-agent'], uses.hosts],
+  ['openssh-server', ['/usr/sbin/sshd'], uses.hosts],
+  [
+    'libpam-oath',
+    ['/usr/share/doc/libpam-oath/copyright', '/lib/x86_64-linux-gnu/security/pam_oath.so'],
+    uses.hosts,
+  ],
+  ['oathtool', ['/usr/bin/oathtool'], uses.hosts],
   // Login shells that lines for a host have to be right for.
-  ['zsh', ['/usr/bin/zsh', '/bin/zsh']],
-  ['fish', ['/usr/bin/fish']],
-  ['tcsh', ['/usr/bin/tcsh', '/bin/tcsh']],
+  ['zsh', ['/usr/bin/zsh', '/bin/zsh'], uses.hosts],
+  ['fish', ['/usr/bin/fish'], uses.hosts],
+  ['tcsh', ['/usr/bin/tcsh', '/bin/tcsh'], uses.hosts],
+  // The editor's window, the letters in it, and what its native packages are built with.
+  ['chromium', ['/usr/bin/chromium'], uses.editor],
+  ['fonts-dejavu-core', ['/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'], uses.editor],
+  ['g++', ['/usr/bin/g++'], uses.editor],
+  ['make', ['/usr/bin/make'], uses.editor],
+  ['python3', ['/usr/bin/python3'], uses.editor],
+  ['util-linux', ['/usr/bin/flock'], uses.editor],
 ];
-const missing = () =>
-  wanted.filter(([, files]) => !files.some((file) => existsSync(file))).map(([name]) => name);
+const missing = () => wanted.filter(([, files]) => !files.some((file) => existsSync(file)));
+const namesOf = (packages) => packages.map(([name]) => name);
 
 /** Installs through apt-get as root; returns the names of packages that are still missing. */
 export function systemPackages() {
-  const names = missing();
-  if (names.length === 0) return [];
+  const before = missing();
+  if (before.length === 0) return [];
   const mayInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (mayInstall) install(names);
+  if (mayInstall) install(namesOf(before));
   const left = missing();
+  const names = namesOf(left);
   if (left.length > 0) {
     const why = mayInstall ? 'apt-get could not install them' : 'only root may install them, with apt-get';
+    const parts = [...new Set(left.map(([, , use]) => use))].join(' and ');
     console.error(
-      `\n!!! Missing on this machine: ${left.join(', ')} (${why}).\n` +
-        `!!! What is tested against a real SSH server and real shells is not without them${process.env.CI ? ': that is a failure here' : ''}.\n` +
-        `!!! To install: apt-get install ${left.join(' ')}\n`,
+      `\n!!! Missing on this machine: ${names.join(', ')} (${why}).\n` +
+        `!!! Left out without them: ${parts}${process.env.CI ? ': that is a failure here' : ''}.\n` +
+        `!!! To install: apt-get install ${names.join(' ')}\n`,
     );
   }
-  return left;
+  return names;
 }
 
 /** Debian's openssh-server starts a server of its own and enables it; here the tests alone start one. */

@@ -1,0 +1,2 @@
+export function testHostFolder(): string;
+export function testHost(): string | undefined;

@@ -1,0 +1,123 @@
+import type { Locator, Page } from 'playwright-core';
+
+/** Quick picks, input boxes and the command palette: one box at the top of the window. */
+export class QuickInput {
+  readonly #page: Page;
+  readonly #box: Locator;
+
+  constructor(page: Page) {
+    this.#page = page;
+    this.#box = page.locator('.quick-input-widget:visible');
+  }
+
+  get #field(): Locator {
+    return this.#box.locator('.quick-input-box input');
+  }
+
+  #row(label: string | RegExp): Locator {
+    const own = typeof label === 'string' ? new RegExp(`^\\s*${escaped(label)}\\s*$`) : label;
+    return this.#box
+      .locator('.quick-input-list .monaco-list-row')
+      .filter({
+        has: this.#page.locator('.quick-input-list-row > .monaco-icon-label .label-name', { hasText: own }),
+      })
+      .first();
+  }
+
+  /** Runs a command through the palette, by its title as shown there ("PaRa: Show Log"). */
+  async run(title: string): Promise<void> {
+    await this.#page.keyboard.press('F1');
+    // Commands of an extension appear when the window has read its manifest: ask until then.
+    for (let tries = 0; ; tries++) {
+      await this.#field.fill(`>${title}`);
+      try {
+        await this.#row(title).waitFor({ timeout: 5000 });
+        break;
+      } catch (cause) {
+        if (tries === 5) throw new Error(`The palette has no "${title}"`, { cause });
+        await this.#field.fill('>');
+      }
+    }
+    await this.#row(title).click();
+  }
+
+  /** Titles that the palette offers for these words. */
+  async commands(words: string): Promise<string[]> {
+    await this.#page.keyboard.press('F1');
+    await this.#field.fill(`>${words}`);
+    await this.#page.waitForTimeout(300);
+    const found = await this.labels();
+    await this.cancel();
+    return found;
+  }
+
+  /** Takes one entry of a quick pick. */
+  async pick(label: string | RegExp): Promise<void> {
+    await this.#row(label).click();
+  }
+
+  /** Ticks entries of a quick pick for several, and no others, and accepts. */
+  async pickMany(labels: readonly string[]): Promise<void> {
+    const all = this.#box.locator('.quick-input-list .monaco-list-row');
+    await all.first().waitFor();
+    for (const row of await all.all()) {
+      const label = (await row.locator('.label-name').first().innerText()).trim();
+      const tick = row.locator('.quick-input-list-checkbox');
+      const isTicked = (await tick.getAttribute('aria-checked')) === 'true';
+      if (isTicked !== labels.includes(label)) await tick.click();
+    }
+    await this.accept();
+  }
+
+  /** Labels of the entries that are in sight. */
+  async labels(): Promise<string[]> {
+    await this.#box.waitFor();
+    const names = this.#box.locator('.quick-input-list-row > .monaco-icon-label .label-name');
+    return (await names.allInnerTexts()).map(plain);
+  }
+
+  /** Everything the box says: title, prompt, entries with their descriptions. */
+  async text(): Promise<string> {
+    return plain(await this.#box.innerText());
+  }
+
+  /** What is said below the field: the prompt, or why a value is refused. */
+  async message(): Promise<string> {
+    return plain(await this.#box.locator('.quick-input-message').innerText());
+  }
+
+  /** Puts a value into the field. */
+  async fill(value: string): Promise<void> {
+    await this.#field.fill(value);
+  }
+
+  async value(): Promise<string> {
+    return this.#field.inputValue();
+  }
+
+  async accept(): Promise<void> {
+    await this.#field.press('Enter');
+  }
+
+  /** Answers an input box, or names a file or folder where one is asked for. */
+  async enter(value: string): Promise<void> {
+    await this.#box.waitFor();
+    await this.fill(value);
+    await this.accept();
+  }
+
+  async cancel(): Promise<void> {
+    await this.#page.keyboard.press('Escape');
+    await this.closed();
+  }
+
+  /** Waits until nothing is asked any more. */
+  async closed(): Promise<void> {
+    await this.#box.waitFor({ state: 'hidden' });
+  }
+}
+
+export const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+/** Text as a reader sees it: plain spaces, none at the ends. */
+export const plain = (text: string): string => text.replaceAll('\u00a0', ' ').trim();

@@ -1,0 +1,72 @@
+import type { Locator, Page } from 'playwright-core';
+import { plain } from './input.ts';
+
+/** Notifications at the lower right. */
+export class Notices {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  #toast(text: string | RegExp): Locator {
+    return this.#page
+      .locator('.notifications-toasts .notification-toast')
+      .filter({ has: this.#page.locator('.notification-list-item-message', { hasText: text }) })
+      .first();
+  }
+
+  /** Waits for a notification and returns all that it says. */
+  async wait(text: string | RegExp, timeout?: number): Promise<string> {
+    const toast = this.#toast(text);
+    await toast.waitFor({ timeout });
+    return plain(await toast.locator('.notification-list-item-message').innerText());
+  }
+
+  /** Presses a button of a notification. */
+  async press(text: string | RegExp, button: string): Promise<void> {
+    await this.#toast(text).getByRole('button', { name: button, exact: true }).click();
+  }
+
+  /** Messages in sight now. */
+  async all(): Promise<string[]> {
+    const found = this.#page.locator('.notifications-toasts .notification-list-item-message');
+    return (await found.allInnerTexts()).map(plain);
+  }
+}
+
+/** Modal dialogs, which have to be answered before anything else. */
+export class Dialogs {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  get #box(): Locator {
+    return this.#page.locator('.monaco-dialog-box');
+  }
+
+  /** Waits for a dialog and returns its message and detail. */
+  async text(): Promise<string> {
+    return plain(await this.#box.locator('.dialog-message-container').innerText());
+  }
+
+  async buttons(): Promise<string[]> {
+    await this.#box.waitFor();
+    return (await this.#box.locator('.dialog-buttons .monaco-button').allInnerTexts()).map(plain);
+  }
+
+  async press(button: string): Promise<void> {
+    await this.#box.locator('.dialog-buttons').getByRole('button', { name: button, exact: true }).click();
+    await this.#box.waitFor({ state: 'hidden' });
+  }
+
+  /** Tries to leave it with Escape; whether it went. */
+  async wave(): Promise<boolean> {
+    await this.#box.waitFor();
+    await this.#page.keyboard.press('Escape');
+    await this.#page.waitForTimeout(300);
+    return !(await this.#box.isVisible());
+  }
+}

@@ -1,0 +1,100 @@
+import type { Locator, Page } from 'playwright-core';
+import { escaped, plain } from './input.ts';
+
+/** Views of the sidebar: trees, their actions, and what they say when they are empty. */
+export class Views {
+  readonly #page: Page;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  /** Shows a container of the activity bar ("PaRa Studio"). */
+  async open(container: string): Promise<void> {
+    const icon = this.#page
+      .locator('.activitybar')
+      .getByRole('tab', { name: new RegExp(`^${escaped(container)}`) });
+    if ((await icon.getAttribute('aria-expanded')) !== 'true') await icon.click();
+    await this.#page
+      .locator('.sidebar .composite.title h2', { hasText: new RegExp(`^${escaped(container)}`, 'i') })
+      .waitFor();
+  }
+
+  /** Titles of the views of the container that is open. */
+  async titles(): Promise<string[]> {
+    return (await this.#page.locator('.sidebar .pane-header h3.title').allInnerTexts()).map(plain);
+  }
+
+  /** A view, unfolded. */
+  async view(title: string): Promise<Locator> {
+    const own = new RegExp(`^\\s*${escaped(title)}\\s*$`, 'i');
+    const pane = this.#page.locator('.sidebar .pane', {
+      has: this.#page.locator('.pane-header h3.title', { hasText: own }),
+    });
+    const header = pane.locator('.pane-header');
+    if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
+    return pane;
+  }
+
+  /** Rows in sight as "label | description". */
+  async rows(view: string): Promise<string[]> {
+    const rows = (await this.view(view)).locator('.monaco-list-row');
+    const texts: string[] = [];
+    for (const row of await rows.all()) {
+      const label = plain(await row.locator('.label-name').first().innerText());
+      const description = row.locator('.label-description').first();
+      texts.push((await description.count()) ? `${label} | ${plain(await description.innerText())}` : label);
+    }
+    return texts;
+  }
+
+  /** The row of an entry, whose label is or matches this. */
+  async row(view: string, label: string | RegExp): Promise<Locator> {
+    const own = typeof label === 'string' ? new RegExp(`^\\s*${escaped(label)}\\s*$`) : label;
+    const pane = await this.view(view);
+    return pane
+      .locator('.monaco-list-row')
+      .filter({ has: this.#page.locator('.label-name', { hasText: own }) })
+      .first();
+  }
+
+  async click(view: string, label: string | RegExp): Promise<void> {
+    await (await this.row(view, label)).click();
+  }
+
+  /** Presses an icon that a row shows under the mouse. */
+  async action(view: string, label: string | RegExp, title: string): Promise<void> {
+    const row = await this.row(view, label);
+    await row.hover();
+    await row.locator(`.actions a.action-label[aria-label^="${title}"]`).click();
+  }
+
+  /** Takes an entry of a row's context menu. */
+  async menu(view: string, label: string | RegExp, entry: string): Promise<void> {
+    await (await this.row(view, label)).click({ button: 'right' });
+    await chooseInMenu(this.#page, entry);
+  }
+
+  /** Presses an icon in a view's title. */
+  async titleAction(view: string, title: string): Promise<void> {
+    const pane = await this.view(view);
+    await pane.locator('.pane-header').hover();
+    await pane.locator(`.pane-header .actions a.action-label[aria-label^="${title}"]`).click();
+  }
+
+  /** What a view says while it is empty. */
+  async welcome(view: string): Promise<Locator> {
+    return (await this.view(view)).locator('.welcome-view-content');
+  }
+}
+
+/** Takes an entry of the menu that is open. */
+export async function chooseInMenu(page: Page, entry: string): Promise<void> {
+  const item = page.locator('.monaco-menu .action-item', {
+    has: page.locator('.action-label', { hasText: new RegExp(`^${escaped(entry)}$`) }),
+  });
+  await item.waitFor();
+  // A menu takes no clicks in the moment it opens: they may be the one that opened it.
+  await page.waitForTimeout(300);
+  await item.click();
+}
