@@ -26,6 +26,7 @@ const onlyUpwards = rooms.map((room, index) => ({
 }));
 
 const soleImporters = [
+  ['http-library-only-in-common', 'common', 'undici'],
   ['protobuf-only-in-onnx', 'onnx', '@bufbuild/protobuf'],
   ['onnxruntime-only-in-runtime', 'runtime', 'onnxruntime-(node|common)'],
   ['image-library-only-in-dataset', 'dataset', 'sharp'],

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { arrivedBytes, type Digest } from '../common/download.ts';
 import { ParaError } from '../common/errors.ts';
+import { shownAddress } from '../common/http.ts';
 import type { Base } from '../diffusion/base.ts';
 import { importBase } from '../diffusion/base-import.ts';
 import { paraHome } from '../diffusion/base-places.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { unpackBase } from './archive.ts';
 import { baseFilesIn } from './base-files.ts';
-import { arrivedBytes, type Digest, download } from './download.ts';
-import type { Credential } from './fetch.ts';
+import { type Credential, download } from './fetch.ts';
 import { listModel } from './listing.ts';
-import { nameOf, type RemoteSource, safeUrl, shown, usualEndpoint } from './source.ts';
+import { nameOf, type RemoteSource, safeUrl, usualEndpoint } from './source.ts';
 
 /** How far an import is. */
 export interface ImportProgress {
@@ -104,7 +105,7 @@ async function onHub(
   const credential = credentialFor(token, root);
   const { commit, files } = await listModel(root, repository, revision, credential, signal);
   const byPath = new Map(files.map((file) => [file.path, file]));
-  const places = baseFilesIn([...byPath.keys()], `${shown(root)}: ${repository}`);
+  const places = baseFilesIn([...byPath.keys()], `${shownAddress(root)}: ${repository}`);
   const stem = `${root.href.replace(/\/$/, '')}/${repository}/resolve/${encodeURIComponent(commit)}`;
   return {
     key: `${root.href} ${repository} ${commit}`,

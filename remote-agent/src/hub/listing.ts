@@ -1,7 +1,8 @@
+import type { Digest } from '../common/download.ts';
 import { ParaError } from '../common/errors.ts';
-import type { Digest } from './download.ts';
+import { shownAddress, textOf } from '../common/http.ts';
 import { type Credential, get, refusal } from './fetch.ts';
-import { safeUrl, shown } from './source.ts';
+import { safeUrl } from './source.ts';
 
 /** A file of a model on a hub. */
 export interface HubFile {
@@ -16,9 +17,6 @@ export interface HubListing {
   readonly commit: string;
   readonly files: readonly HubFile[];
 }
-
-/** Longest answer that is read, in bytes. */
-const longest = 32 << 20;
 
 /**
  * Lists the files of a model, with sizes and hashes where the hub knows them.
@@ -39,23 +37,19 @@ export async function listModel(
     throw (
       refusal(answer.status, url, credential !== undefined) ??
       new ParaError('download', `The hub answers with ${answer.status}`, {
-        where: shown(url),
+        where: shownAddress(url),
         hint: 'try again later',
       })
     );
   }
   const fail = (what: string) =>
-    new ParaError('download', `The hub's list of files is not understood: ${what}`, { where: shown(url) });
-  let length = 0;
-  const chunks: Buffer[] = [];
-  for await (const part of answer.body) {
-    chunks.push(part as Buffer);
-    length += (part as Buffer).length;
-    if (length > longest) throw fail('it is too long');
-  }
+    new ParaError('download', `The hub's list of files is not understood: ${what}`, {
+      where: shownAddress(url),
+    });
+  const text = await textOf(answer);
   let json: unknown;
   try {
-    json = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    json = JSON.parse(text);
   } catch {
     throw fail('it is no JSON');
   }

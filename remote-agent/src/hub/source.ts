@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
+import { shownAddress } from '../common/http.ts';
 
 /** Where a base is fetched from. */
 export type RemoteSource =
@@ -52,7 +53,7 @@ export function parseRemote(text: string): RemoteSource | undefined {
   const page = url.pathname.replace(/^\//, '').replace(/\/$/, '');
   if (repository.test(page)) return { kind: 'hub', repository: page, endpoint: url.origin };
   throw new ParaError('settings', 'This address is neither an archive nor the page of a model', {
-    where: shown(url),
+    where: shownAddress(url),
     hint: 'give a .zip, .tar or .tar.gz of a base folder, or https://HUB/OWNER/NAME',
   });
 }
@@ -82,11 +83,8 @@ export function safeUrl(text: string | URL, base?: URL): URL {
     throw fail('This is no address', 'write https://...');
   }
   if (url.username || url.password)
-    throw fail('An address may hold no user name and password', 'give a token instead', shown(url));
+    throw fail('An address may hold no user name and password', 'give a token instead', shownAddress(url));
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback.test(url.hostname)))
-    throw fail('Only https addresses are fetched', 'write https://...', shown(url));
+    throw fail('Only https addresses are fetched', 'write https://...', shownAddress(url));
   return url;
 }
-
-/** An address for messages: without its query and fragment, which may be signed. */
-export const shown = (url: URL): string => `${url.origin}${url.pathname}`;

@@ -239,12 +239,12 @@ export async function deleteJob(id: string, sizeOf: (folder: string) => number):
   const trash = join(dirname(runsFolder()), 'trash');
   const freed = changeQueue((items) => {
     if (!existsSync(directory)) return [items, 0];
+    const size = sizeOf(directory);
     const release = takeLock(jobFiles(directory).claim, `the job "${id}"`);
     if (lockHolder(jobFiles(directory).lock)) {
       release();
       throw new ParaError('locked', `The job "${id}" is running`, { hint: 'cancel it first' });
     }
-    const size = sizeOf(directory);
     mkdirSync(trash, { recursive: true });
     renameSync(directory, join(trash, `${process.pid}-${Date.now()}-${id}`));
     return [items.filter((item) => item.id !== id), size];

@@ -7,7 +7,7 @@ import { diskError, writeFileAtomic } from '../common/files.ts';
 import { readAdapterFor } from '../diffusion/applied.ts';
 import { openBase } from '../diffusion/base.ts';
 import { baseFolders, paraHome } from '../diffusion/base-places.ts';
-import { blobPath, hasBlob } from '../jobs/blob-store.ts';
+import { blobPath, missingBlobs } from '../jobs/blob-store.ts';
 import { jobFiles, listRuns } from '../jobs/job.ts';
 import type { AdapterInfo } from '../protocol/contract/adapters.ts';
 import type { AdapterSource } from '../protocol/contract/generation.ts';
@@ -29,7 +29,7 @@ export const adapterPath = (sha256: string): string => join(folder(), `${sha256}
 export function putAdapter(sha256: string, name: string): AdapterInfo {
   const target = adapterPath(sha256);
   const from = existsSync(target) ? target : blobPath(sha256);
-  if (from !== target && !hasBlob(sha256))
+  if (from !== target && missingBlobs([sha256]).length > 0)
     throw new ParaError('blob', 'The adapter was not sent', { where: sha256, hint: 'send it first' });
   const { method, info } = readSomehow(from);
   const entry: AdapterInfo = {

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync }
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ParaError } from '../common/errors.ts';
-import { blobPath, hasBlob } from '../jobs/blob-store.ts';
+import { blobPath, missingBlobs } from '../jobs/blob-store.ts';
 import { EventLog } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus, runsFolder } from '../jobs/job.ts';
 import { underLock } from '../jobs/lock.ts';
@@ -25,10 +25,14 @@ function localSpec(spec: WireSpec, hash: string): TrainSpec {
     throw new ParaError('base', `The host's base "${spec.base.name}" is not the one this job was made for`, {
       where: `here ${hash.slice(0, 12)}, wanted ${spec.base.hash.slice(0, 12)}`,
     });
-  for (const { sha256 } of [...spec.pictures, ...spec.validationPictures])
-    if (!hasBlob(sha256))
-      throw new ParaError('blob', 'A picture of this job was not sent', { where: sha256 });
+  demandBlobs([...spec.pictures, ...spec.validationPictures], 'picture');
   return fromWireSpec(spec);
+}
+
+function demandBlobs(files: readonly { readonly sha256: string }[], what: string): void {
+  const [missing] = missingBlobs(files.map(({ sha256 }) => sha256));
+  if (missing !== undefined)
+    throw new ParaError('blob', `A ${what} of this job was not sent`, { where: missing });
 }
 
 /** A job as a client submits it. */
@@ -68,8 +72,7 @@ export function submitJob({ id, spec, history }: Submission, baseHash: string, c
 
 /** Puts the log and files of a run that began elsewhere into a new job. @throws ParaError `blob`, `protocol` */
 function takeHistory(draft: string, directory: string, { events, files }: JobHistory): void {
-  for (const { sha256 } of [{ sha256: events }, ...files])
-    if (!hasBlob(sha256)) throw new ParaError('blob', 'A file of this job was not sent', { where: sha256 });
+  demandBlobs([{ sha256: events }, ...files], 'file');
   const log = new EventLog(jobFiles(draft).events);
   try {
     for (const line of readFileSync(blobPath(events), 'utf8').trimEnd().split('\n')) {

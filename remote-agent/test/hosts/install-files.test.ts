@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +9,6 @@ import * as tar from 'tar';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { neededHere } from '../../src/hosts/install/assemble.ts';
 import { fetchFile, settle } from '../../src/hosts/install/fetch.ts';
-import { wayOut } from '../../src/hosts/install/http.ts';
 import { findRegistries, shownUrl } from '../../src/hosts/install/registries.ts';
 import type { RegistryFile } from '../../src/hosts/install/request.ts';
 import { unpackLibraries, unpackTar } from '../../src/hosts/install/unpack.ts';
@@ -94,7 +93,7 @@ describe('a wheel of an index', () => {
       });
       const place = folder();
       const registries = { npm: `http://${address}`, pypi: `http://ada:se%20cret@${address}/simple` };
-      await fetchFile(place, wheel, registries, wayOut(), () => {});
+      await fetchFile(place, wheel, registries, () => {});
       expect(readFileSync(join(place, wheel.file))).toEqual(bytes);
       const login = `Basic ${Buffer.from('ada:se cret').toString('base64')}`;
       expect(asked).toEqual([`/simple/nvidia-curand/ ${login}`, `/files/${wheel.file} ${login}`]);
@@ -104,9 +103,24 @@ describe('a wheel of an index', () => {
   it('that the index lacks, or that no registry gives, is told with its name', async () => {
     const address = await serve((_, response) => response.writeHead(404).end());
     const registries = { npm: `http://${address}`, pypi: `http://ada:secret@${address}/simple` };
-    const failed = fetchFile(folder(), wheel, registries, wayOut(), () => {});
+    const failed = fetchFile(folder(), wheel, registries, () => {});
     await expect(failed).rejects.toMatchObject({ code: 'host', where: expect.stringContaining(wheel.file) });
     await expect(failed).rejects.toMatchObject({ where: expect.not.stringContaining('secret') });
+  });
+
+  it('arrives from a server that closes every connection', async () => {
+    const large = randomBytes(20 << 20);
+    const hash = `sha256-${createHash('sha256').update(large).digest('hex')}`;
+    const address = await serve((_, response) => {
+      response.writeHead(200, { connection: 'close', 'content-length': large.length }).end(large);
+    });
+    const registries = { npm: `http://${address}`, pypi: `http://${address}` };
+    for (let i = 0; i < 10; i++) {
+      const place = folder();
+      const file = { ...wheel, registry: 'npm', size: large.length, hash } as const;
+      await fetchFile(place, file, registries, () => {});
+      expect(readFileSync(join(place, wheel.file)).equals(large)).toBe(true);
+    }
   });
 
   it('gives its libraries to the places named, and nothing else of it', async () => {

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { create } from 'tar';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
-import { download } from '../../src/hub/download.ts';
+import { download } from '../../src/hub/fetch.ts';
 import { type ImportProgress, importRemote } from '../../src/hub/import.ts';
 import { parseRemote, tokenFor } from '../../src/hub/source.ts';
 import { deleteBase } from '../../src/server/bases/places.ts';

@@ -311,8 +311,8 @@ describe('deleting a job', () => {
     const directory = addJob('a');
     writeFileSync(join(directory, 'x'), 'abc');
     mkdirSync(join(home.path, 'trash/half'), { recursive: true });
-    // spec, status, x, and the claim that keeps supervisors away meanwhile.
-    expect(await deleteJob('a', sizeOf)).toBe(4);
+    // spec, status and x.
+    expect(await deleteJob('a', sizeOf)).toBe(3);
     expect(existsSync(directory)).toBe(false);
     expect(readdirSync(join(home.path, 'trash'))).toEqual([]);
     expect(waitingJobs()).toEqual([]);

@@ -6,7 +6,7 @@ import { ParaError } from '../../common/errors.ts';
 import { hashFile } from '../../common/hash.ts';
 import { neededHere } from './assemble.ts';
 import { fetchFile } from './fetch.ts';
-import { Unreachable, wayOut } from './http.ts';
+import { Unreachable } from './registries.ts';
 import type { PlainFile, Registries, RegistryFile } from './request.ts';
 
 /** Folder of what was downloaded here for hosts; it may be emptied at any time. */
@@ -25,7 +25,9 @@ export async function fetchToCache(
   const folder = cacheFolder();
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
-    await fetchFile(folder, file, registries, wayOut(), onProgress);
+    // A proxy named for the host says nothing of this machine.
+    const { proxy: _, ...ours } = registries;
+    await fetchFile(folder, file, ours, onProgress);
   } catch (cause) {
     if (!(cause instanceof Unreachable)) throw cause;
     throw new ParaError('host', 'Neither the host nor this machine reaches a registry', {

@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Dispatcher } from 'undici';
 import { ParaError } from '../../common/errors.ts';
-import { get } from './http.ts';
+import { type Fetched, get, reason, textOf } from '../../common/http.ts';
 import type { Registries, RegistryFile } from './request.ts';
 
 /** What a user says on the command line about registries. */
@@ -64,22 +63,46 @@ export function shownUrl(url: string): string {
 export const npmUrl = ({ name, file }: { name: string; file: string }, registries: Registries): string =>
   `${registries.npm}/${name}/-/${file}`;
 
-/** Where a registry keeps a file; a wheel's address is looked up in the index. */
-export async function registryUrl(
-  file: RegistryFile,
-  registries: Registries,
-  dispatcher: Dispatcher,
-): Promise<string> {
+/** A registry that cannot be reached from this machine, as opposed to one that refuses a file. */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable';
+}
+
+/** What kept a host from answering. */
+export const unreachable = (url: string, cause: unknown): Unreachable =>
+  cause instanceof Unreachable ? cause : new Unreachable(`${new URL(url).host}: ${reason(cause)}`, { cause });
+
+/**
+ * Asks a registry; a name and password in its address go into a header.
+ * @throws Unreachable
+ */
+export async function ask(
+  url: string,
+  { proxy }: Registries,
+  headers: Readonly<Record<string, string>>,
+): Promise<Fetched> {
+  const address = new URL(url);
+  const { origin, username, password } = address;
+  Object.assign(address, { username: '', password: '' });
+  const pair = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  const login = username ? { origin, authorization: `Basic ${pair.toString('base64')}` } : undefined;
+  try {
+    return await get(address, { headers, login, proxy });
+  } catch (cause) {
+    throw unreachable(url, cause);
+  }
+}
+
+/** Where a registry keeps a file; a wheel's address is looked up in the index. @throws Unreachable, ParaError `host` */
+export async function registryUrl(file: RegistryFile, registries: Registries): Promise<string> {
   if (file.registry === 'npm') return npmUrl(file, registries);
   const index = `${registries.pypi}/${file.name}/`;
   const accept = 'application/vnd.pypi.simple.v1+json, text/html;q=0.5';
-  const answer = await get(index, { accept }, dispatcher);
-  const text = answer.ok ? await answer.text() : '';
-  const found = answer.headers.get('content-type')?.includes('json')
-    ? (JSON.parse(text) as { files: { filename: string; url: string }[] }).files.find(
-        (entry) => entry.filename === file.file,
-      )?.url
-    : linkTo(file.file, text);
+  const answer = await ask(index, registries, { accept });
+  const text = await textOf(answer);
+  const isJson = answer.headers['content-type']?.includes('json');
+  const found =
+    answer.status !== 200 ? undefined : isJson ? fileIn(file.file, text) : linkTo(file.file, text);
   if (!found)
     throw new ParaError('host', 'The PyPI index does not have a file', {
       where: `${shownUrl(index)}: ${file.file} (HTTP ${answer.status})`,
@@ -87,6 +110,12 @@ export async function registryUrl(
     });
   return withLogin(new URL(found, answer.url), registries.pypi);
 }
+
+/** The address of `file` in an index that answers in JSON. */
+const fileIn = (file: string, text: string): string | undefined =>
+  (JSON.parse(text) as { files: { filename: string; url: string }[] }).files.find(
+    ({ filename }) => filename === file,
+  )?.url;
 
 /** The target of the link to `file` in a page of an index. */
 function linkTo(file: string, page: string): string | undefined {

@@ -11,9 +11,9 @@ import { sentinel } from '../../protocol/version.ts';
 import { cudaTrouble } from '../../runtime/cuda-words.ts';
 import { buildAgent, buildBases, buildRuntime, folders, makeCurrent, removeDrafts } from './assemble.ts';
 import { fetchFile, settle } from './fetch.ts';
-import { Unreachable, wayOut } from './http.ts';
 import { basesName, versionName } from './names.ts';
 import { prune } from './prune.ts';
+import { Unreachable } from './registries.ts';
 import { type RuntimeFile, type SetupMessage, SetupRequest } from './request.ts';
 
 const tell = (message: SetupMessage) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -32,10 +32,9 @@ async function gather(request: SetupRequest): Promise<{ file: string; why: strin
       missing.push({ file: part.file, why: 'part of the agent' });
   if (existsSync(join(place.runtime, request.runtime.name))) return missing;
   const closed = new Map<string, string>();
-  const dispatcher = wayOut(request.registries.proxy);
   for (const file of request.runtime.files) {
     if (await settle(place.downloads, file)) continue;
-    const why = await fetchHere(request, file, dispatcher, closed);
+    const why = await fetchHere(request, file, closed);
     if (why !== undefined) missing.push({ file: file.file, why });
   }
   return missing;
@@ -45,7 +44,6 @@ async function gather(request: SetupRequest): Promise<{ file: string; why: strin
 async function fetchHere(
   request: SetupRequest,
   file: RuntimeFile,
-  dispatcher: ReturnType<typeof wayOut>,
   closed: Map<string, string>,
 ): Promise<string | undefined> {
   if (!('registry' in file)) return 'a part sent by the client';
@@ -59,7 +57,7 @@ async function fetchHere(
     tell({ type: 'progress', file: file.file, done, total: file.size });
   };
   try {
-    await fetchFile(folders(request.root).downloads, file, request.registries, dispatcher, progress);
+    await fetchFile(folders(request.root).downloads, file, request.registries, progress);
     return undefined;
   } catch (cause) {
     if (!(cause instanceof Unreachable)) throw cause;

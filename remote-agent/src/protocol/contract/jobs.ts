@@ -93,7 +93,8 @@ export const jobRequests = {
     result: JobInfo,
   },
   'jobs/delete': {
-    about: 'Deletes a job that does not run, with all its files.',
+    about:
+      'Deletes a job that does not run, with all its files and the blobs that no other job or adapter names.',
     repeatable: true,
     params: Job,
     result: Type.Object({ freedBytes: Count }),

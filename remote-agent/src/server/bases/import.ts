@@ -6,7 +6,7 @@ import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-im
 import { looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
 import { nameOf } from '../../hub/source.ts';
-import { blobPath, hasBlob } from '../../jobs/blob-store.ts';
+import { blobPath, missingBlobs } from '../../jobs/blob-store.ts';
 import type { BaseSource } from '../../protocol/contract/bases.ts';
 import { isBaseName } from '../../protocol/names.ts';
 import type { BaseTask, TaskProgress } from './tasks.ts';
@@ -51,10 +51,10 @@ function fromBlobs(
   id: string,
   tell: (progress: TaskProgress) => void,
 ): Base {
-  const missing = files.find(({ sha256 }) => !hasBlob(sha256));
-  if (missing)
+  const [missing] = missingBlobs(files.map(({ sha256 }) => sha256));
+  if (missing !== undefined)
     throw new ParaError('blob', 'A file of this base was not sent', {
-      where: `${missing.path} (${missing.sha256})`,
+      where: `${files.find(({ sha256 }) => sha256 === missing)!.path} (${missing})`,
       hint: 'send it first',
     });
   const downloads = join(paraHome(), 'downloads');

@@ -1,7 +1,7 @@
-import { hasBlob } from '../../jobs/blob-store.ts';
+import { missingBlobs } from '../../jobs/blob-store.ts';
 import type { blobRequests } from '../../protocol/contract/blobs.ts';
 import type { HandlersOf } from './context.ts';
 
 export const blobHandlers = (): HandlersOf<typeof blobRequests> => ({
-  'blobs/missing': ({ hashes }) => ({ missing: hashes.filter((hash) => !hasBlob(hash)) }),
+  'blobs/missing': ({ hashes }) => ({ missing: missingBlobs(hashes) }),
 });

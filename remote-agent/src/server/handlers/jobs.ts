@@ -1,14 +1,15 @@
-import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { continueTo } from '../../jobs/continue.ts';
 import { jobFiles, readSpec, readStatus } from '../../jobs/job.ts';
 import { kick } from '../../jobs/kick.ts';
-import { cancel, deleteJob, enqueue, isTended, moveTo } from '../../jobs/queue.ts';
+import { cancel, enqueue, isTended, moveTo } from '../../jobs/queue.ts';
 import { toWireSpec } from '../../jobs/wire.ts';
 import type { jobRequests } from '../../protocol/contract/jobs.ts';
 import { isJobFile } from '../../protocol/names.ts';
 import { baseHash } from '../bases/hashes.ts';
+import { deleteWithBlobs } from '../delete-job.ts';
 import { endOf } from '../end-of-file.ts';
 import { findJob } from '../find-job.ts';
 import { submitJob } from '../submit-job.ts';
@@ -26,16 +27,6 @@ function resume(id: string, steps: number | undefined, stretch: boolean, client:
   if (steps !== undefined) continueTo(directory, steps, stretch);
   if (state === 'finished' && step >= readSpec(directory).training.steps) return;
   enqueue(directory, client);
-}
-
-/** Bytes of all files in a folder. */
-function sizeOf(folder: string): number {
-  let size = 0;
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    const stat = lstatSync(join(folder, name));
-    if (stat.isFile()) size += stat.size;
-  }
-  return size;
 }
 
 export function jobHandlers(context: ServerContext): HandlersOf<typeof jobRequests> {
@@ -64,7 +55,7 @@ export function jobHandlers(context: ServerContext): HandlersOf<typeof jobReques
       moveTo(id, place);
       return info(id);
     },
-    'jobs/delete': async ({ id }) => ({ freedBytes: await deleteJob(id, sizeOf) }),
+    'jobs/delete': async ({ id }) => ({ freedBytes: await deleteWithBlobs(id) }),
     'jobs/files': ({ id }) => {
       const directory = findJob(id);
       const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(isJobFile).sort();

@@ -10,20 +10,30 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { ParaError } from '../common/errors.ts';
-import { diskError, writeAll, writeFileAtomic } from '../common/files.ts';
-import { hashFile } from '../common/hash.ts';
-import { type Credential, type Fetched, get, refusal } from './fetch.ts';
-import { shown } from './source.ts';
+import { ParaError } from './errors.ts';
+import { diskError, writeAll, writeFileAtomic } from './files.ts';
+import { hashFile } from './hash.ts';
+import type { Fetched } from './http.ts';
 
 /** What a file must be; `git`: the hash that git keeps small files under. */
 export interface Digest {
-  readonly kind: 'sha256' | 'git';
+  readonly kind: 'sha256' | 'sha512' | 'git';
   readonly hex: string;
 }
 
+/** Where the bytes of a file come from, and what is said when they do not. */
+export interface Source {
+  /** Asks for the file with these headers besides; asked anew after each cut. */
+  get(headers: Readonly<Record<string, string>>): Promise<Fetched>;
+  /** What an answer without the file means; `undefined` where asking again may mend it. */
+  refusal(answer: Fetched): ParaError | undefined;
+  /** What it means that other bytes come than were announced. */
+  damaged(what: string): ParaError;
+  /** With what to give up after a cut; `undefined` to go on. `repeats`: since the last new byte. */
+  giveUp(cause: unknown, state: { readonly repeats: number; readonly bytes: number }): Error | undefined;
+}
+
 export interface DownloadOptions {
-  readonly credential?: Credential | undefined;
   readonly size?: number | undefined;
   readonly digest?: Digest | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -33,17 +43,15 @@ export interface DownloadOptions {
   readonly pause?: number;
 }
 
-/** Repetitions without a single new byte after which a download is given up. */
-const mostRepeats = 8;
-
 /**
  * Downloads a file. What came before a cut is gone on from, in this call and in the next one, as long as the server
  * still has the same file; nothing is at `target` before it is whole and, where a digest is known, right.
- * @throws ParaError `download`, `disk`, `cancelled`
+ * @throws ParaError `disk`, `cancelled`; what the source says
  */
-export async function download(address: URL, target: string, options: DownloadOptions = {}): Promise<void> {
+export async function download(source: Source, target: string, options: DownloadOptions = {}): Promise<void> {
+  const { signal, onBytes, pause = 200 } = options;
   if (existsSync(target)) {
-    if (await isRight(target, options)) return options.onBytes?.(sizeOf(target), sizeOf(target));
+    if (await isRight(target, options)) return onBytes?.(sizeOf(target), sizeOf(target));
     rmSync(target, { force: true });
   }
   mkdirSync(dirname(target), { recursive: true });
@@ -52,64 +60,52 @@ export async function download(address: URL, target: string, options: DownloadOp
   for (let repeats = 0; ; ) {
     const before = sizeOf(partial);
     try {
-      await fetchRest(address, partial, options);
+      await fetchRest(source, partial, options);
       if (await isRight(partial, options)) break;
       rmSync(partial, { force: true });
       // Once more from the start: a part from before may be of a file that has changed since.
-      if (restarted || before === 0)
-        throw new ParaError(
-          'download',
-          'The bytes that arrived are not those of the hash that was announced',
-          {
-            where: shown(address),
-            hint: 'try again later; if it stays, the copy on the server is damaged',
-          },
-        );
+      if (restarted || before === 0) throw source.damaged('The bytes that arrived are not those announced');
       restarted = true;
     } catch (cause) {
-      if (options.signal?.aborted) throw cancelled();
+      if (signal?.aborted) throw cancelled();
       const known = diskError(cause, partial);
       if (known instanceof ParaError) throw known;
-      repeats = sizeOf(partial) > before ? 0 : repeats + 1;
-      if (repeats > mostRepeats)
-        throw new ParaError('download', 'The download is cut off again and again', {
-          where: shown(address),
-          hint: `it goes on from byte ${sizeOf(partial)} when it is repeated (${reasonOf(cause)})`,
-        });
-      await rest((options.pause ?? 200) * 2 ** repeats, options.signal);
+      const bytes = sizeOf(partial);
+      repeats = bytes > before ? 0 : repeats + 1;
+      const end = source.giveUp(cause, { repeats, bytes });
+      if (end) throw end;
+      await rest(pause * 2 ** repeats, signal);
     }
   }
   renameSync(partial, target);
   rmSync(tagFile(partial), { force: true });
 }
 
-export const cancelled = (): ParaError =>
-  new ParaError('cancelled', 'The import was cancelled', {
+const cancelled = (): ParaError =>
+  new ParaError('cancelled', 'The download was cancelled', {
     hint: 'what was downloaded is kept for the next try',
   });
 
 /** One request for what is missing, written behind what is there. */
-async function fetchRest(address: URL, partial: string, options: DownloadOptions): Promise<void> {
-  const { credential, size, digest, signal, onBytes } = options;
+async function fetchRest(source: Source, partial: string, options: DownloadOptions): Promise<void> {
+  const { size, digest, onBytes } = options;
   const has = sizeOf(partial);
   if (size !== undefined && has === size) return;
   const tag = tagOf(partial);
   // Without a tag nobody can tell whether the file is still the same; a digest will, afterwards.
   const resume = has > 0 && (size === undefined || has < size) && (tag !== undefined || digest !== undefined);
-  const answer = await get(address, {
-    headers: resume ? { range: `bytes=${has}-`, ...(tag ? { 'if-range': tag } : {}) } : {},
-    credential,
-    signal,
-  });
+  const answer = await source.get(
+    resume ? { range: `bytes=${has}-`, ...(tag ? { 'if-range': tag } : {}) } : {},
+  );
   const from = startOf(answer, has);
   if (from === undefined) {
     await answer.body.dump();
-    const final = refusal(answer.status, answer.url, credential !== undefined);
+    const final = source.refusal(answer);
     if (answer.status === 416) rmSync(partial, { force: true });
     else if (final) throw final;
     throw new Error(`answer ${answer.status}`);
   }
-  keepTag(partial, answer);
+  if (!digest) keepTag(partial, answer);
   const total = from + Number(answer.headers['content-length'] ?? Number.NaN);
   const at = await append(answer, partial, from, (bytes) => {
     onBytes?.(bytes, size ?? (Number.isFinite(total) ? total : undefined));
@@ -117,9 +113,7 @@ async function fetchRest(address: URL, partial: string, options: DownloadOptions
   });
   if (size !== undefined && at > size) {
     rmSync(partial, { force: true });
-    throw new ParaError('download', `The server sends more than the ${size} bytes that were announced`, {
-      where: shown(address),
-    });
+    throw source.damaged(`The server sends more than the ${size} bytes that were announced`);
   }
   if (at < (size ?? total)) throw new Error('the connection ended early');
 }
@@ -190,11 +184,13 @@ export const arrivedBytes = (target: string): number => sizeOf(target) || sizeOf
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
 
 async function isRight(path: string, { size, digest }: DownloadOptions): Promise<boolean> {
-  const bytes = sizeOf(path);
-  if (size !== undefined && bytes !== size) return false;
-  if (!digest) return true;
-  const how = digest.kind === 'git' ? { algorithm: 'sha1', before: `blob ${bytes}\0` } : {};
-  return (await hashFile(path, how)) === digest.hex;
+  return (size === undefined || sizeOf(path) === size) && (!digest || (await hasDigest(path, digest)));
+}
+
+/** Whether a file has these bytes. */
+export async function hasDigest(path: string, { kind, hex }: Digest): Promise<boolean> {
+  const how = kind === 'git' ? { algorithm: 'sha1', before: `blob ${sizeOf(path)}\0` } : { algorithm: kind };
+  return (await hashFile(path, how)) === hex;
 }
 
 function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -205,10 +201,4 @@ function rest(ms: number, signal: AbortSignal | undefined): Promise<void> {
       reject(cancelled());
     });
   });
-}
-
-/** What a connection said when it broke; addresses in it are left out, since they may be signed. */
-function reasonOf(cause: unknown): string {
-  const { code, message } = cause as { code?: string; message?: string };
-  return (code ?? message ?? 'cut off').replace(/https?:\S+/g, '').slice(0, 120);
 }
