@@ -45,10 +45,22 @@ export class Failures {
     try {
       const showLog: Remedy = { title: l10n.t('Show Log'), run: () => this.log.show() };
       const ways = [...(cause instanceof ParaError ? this.remedies(cause) : []), showLog];
-      const chosen = await window.showErrorMessage(text, ...ways.map(({ title }) => title));
+      const chosen = await this.#ask(cause, text, ways);
       await ways.find(({ title }) => title === chosen)?.run();
     } finally {
       this.#shown.delete(text);
     }
+  }
+
+  #ask(cause: unknown, text: string, ways: readonly Remedy[]): Thenable<string | undefined> {
+    const titles = ways.map(({ title }) => title);
+    // Somebody may be in between: that is not a message to wave away.
+    if (cause instanceof ParaError && cause.code === 'host-key')
+      return window.showErrorMessage(
+        cause.message,
+        { modal: true, detail: redact([cause.where, cause.hint].filter(Boolean).join('\n\n')) },
+        ...titles,
+      );
+    return window.showErrorMessage(text, ...titles);
   }
 }

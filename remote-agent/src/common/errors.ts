@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'exists'
   | 'graph'
   | 'host'
+  | 'host-key'
   | 'locked'
   | 'login'
   | 'model-file'

@@ -92,7 +92,7 @@ describe.skipIf(excused(noSshd))('the key of a host', () => {
     client.trust('# a comment', `other.example ${line}`, `${place()} ${line}`);
     const prompter = new ScriptedPrompter(true);
     const failure = await login(prompter).catch((error) => error);
-    expect(failure).toMatchObject({ code: 'login', message: expect.stringContaining('another key') });
+    expect(failure).toMatchObject({ code: 'host-key', message: expect.stringContaining('another key') });
     expect(failure.where).toContain(fingerprint(`${sshd.folder}/host_ed25519.pub`));
     expect(failure.where).toContain(fingerprint(`${old}.pub`));
     expect(failure.where).toContain(`${client.known}:3`);
@@ -117,7 +117,7 @@ describe.skipIf(excused(noSshd))('the key of a host', () => {
     const [kind, key] = sshd.hostKey().split(' ');
     client.trust(sshd.knownHost(), `@revoked * ${kind} ${key}`);
     const failure = await login().catch((error) => error);
-    expect(failure).toMatchObject({ code: 'login', message: expect.stringContaining('revoked') });
+    expect(failure).toMatchObject({ code: 'host-key', message: expect.stringContaining('revoked') });
     expect(failure.where).toContain(`${client.known}:2`);
   });
 
@@ -165,7 +165,7 @@ describe.skipIf(excused(noSshd))('the key of a host', () => {
     const wrong = makeKey(client.path(`wrong-${Math.random()}`));
     client.trust(sshd.knownHost(), `[127.0.0.1]:${jump.port} ${wrong}`);
     await expect(login()).rejects.toMatchObject({
-      code: 'login',
+      code: 'host-key',
       message: expect.stringContaining('another key'),
       where: expect.stringContaining(`:${jump.port}`),
     });

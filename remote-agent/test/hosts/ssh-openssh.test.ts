@@ -70,13 +70,13 @@ describe.skipIf(excused(noSshd))("the system's ssh", () => {
     client.trust(`[127.0.0.1]:${sshd.port} ${wrong}`);
     const prompter = new ScriptedPrompter(true);
     await expect(login(client, prompter)).rejects.toMatchObject({
-      code: 'login',
+      code: 'host-key',
       message: expect.stringContaining('another key'),
     });
     const [kind, key] = sshd.hostKey().split(' ');
     client.trust(`@revoked * ${kind} ${key}`);
     await expect(login(client, prompter)).rejects.toMatchObject({
-      code: 'login',
+      code: 'host-key',
       message: expect.stringContaining('revoked'),
     });
     expect(prompter.hostKeys).toEqual([]);

@@ -60,9 +60,10 @@ export function checkRows(
 /** The same table for a host that was not reached, or let nobody in. */
 export function failureRows({ code, message, where, hint }: ParaError): CheckRow[] {
   const value = [message, where].filter(Boolean).join('; ');
-  if (code !== 'login') return [row('reachable', 'bad', value, hint)];
+  if (code !== 'login' && code !== 'host-key') return [row('reachable', 'bad', value, hint)];
   const reachable = row('reachable', 'ok', 'yes');
-  if (/key of this host|another key/.test(message)) return [reachable, row('host key', 'bad', value, hint)];
+  if (code === 'host-key' || /key of this host/.test(message))
+    return [reachable, row('host key', 'bad', value, hint)];
   return [reachable, row('login', 'bad', value, hint)];
 }
 

@@ -18,7 +18,7 @@ export function hostKeyAlgorithms(settings: HostSettings, supported: readonly st
 
 /**
  * Lets a connection go on only if the host's key is known, or a person says that it is right; then it is remembered.
- * @throws ParaError `login` for a changed, revoked, refused or uncheckable key
+ * @throws ParaError `host-key` for a changed or revoked key, `login` for a refused or uncheckable one
  */
 export async function checkHostKey(settings: HostSettings, key: Buffer, prompter: Prompter): Promise<void> {
   const { knownName, hostName } = settings;
@@ -34,14 +34,14 @@ export async function checkHostKey(settings: HostSettings, key: Buffer, prompter
     case 'known':
       return;
     case 'revoked':
-      throw new ParaError('login', 'The key of this host is marked as revoked', {
+      throw new ParaError('host-key', 'The key of this host is marked as revoked', {
         where: `${knownName} shows ${shown}, revoked in ${verdict.by.file}:${verdict.by.line}`,
         hint: 'do not connect; ask whoever runs it',
       });
     case 'changed': {
       const { from } = verdict;
       throw new ParaError(
-        'login',
+        'host-key',
         'The host shows another key than the one known: somebody may be in between, or it was set up anew',
         {
           where: `${knownName} shows ${shown}, known is ${from.keyType} ${fingerprintOf(from.key)} (${from.file}:${from.line})`,

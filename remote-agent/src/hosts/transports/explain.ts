@@ -5,8 +5,8 @@ import type { HostProfile } from '../profiles.ts';
 interface Known {
   /** What `ssh`, ssh2 or the system says. */
   readonly said: RegExp;
-  /** `login`: trying again cannot help. */
-  readonly code: 'login' | 'host';
+  /** `login`, `host-key`: trying again cannot help. */
+  readonly code: 'login' | 'host-key' | 'host';
   readonly what: string;
   readonly hint: string;
 }
@@ -15,13 +15,13 @@ interface Known {
 const table: readonly Known[] = [
   {
     said: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
-    code: 'login',
+    code: 'host-key',
     what: 'The host shows another key than the one known: somebody may be in between, or it was set up anew',
     hint: 'ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh %t',
   },
   {
     said: /REVOKED HOST KEY|revoked host key/,
-    code: 'login',
+    code: 'host-key',
     what: 'The key of this host is marked as revoked',
     hint: 'do not connect; ask whoever runs it',
   },
