@@ -1,11 +1,12 @@
 // `npm run package [-- TARGET]...`: builds para-studio-TARGET-VERSION.vsix into dist/vsix for each target (default:
 // all), with only what that platform needs, and holds what is in them against the list of what may be.
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from './build.mjs';
+import { contentsHash, filesBelow } from './host-package.mjs';
 import { root } from './install.mjs';
-import { checkContents, filesBelow } from './package/contents.mjs';
+import { checkContents } from './package/contents.mjs';
 import { stage } from './package/stage.mjs';
 import { targets } from './package/targets.mjs';
 
@@ -18,27 +19,41 @@ export function packagePath(id) {
   return join(out, `${name}-${id}-${version}.vsix`);
 }
 
-/** Builds a target's package from bundles that are there; returns its sizes in bytes and its number of files. */
+/**
+ * Builds a target's package from bundles that are there; one that has the same files already stays as it is.
+ * @returns its sizes in bytes and its number of files
+ */
 export async function packageTarget(target) {
-  const { createVSIX } = (await import('@vscode/vsce')).default;
   const folder = join(staging, target.id);
   await stage(target, folder);
   const staged = filesBelow(folder);
   await checkContents(target, staged);
+  const path = packagePath(target.id);
+  const contents = contentsHash(folder);
+  const mark = join(staging, `${target.id}.made-of`);
+  const isThere = existsSync(path) && existsSync(mark) && readFileSync(mark, 'utf8') === contents;
+  if (!isThere) {
+    rmSync(mark, { force: true });
+    await pack(target, folder, path);
+    await comparePacked(path, staged);
+    writeFileSync(mark, contents);
+  }
+  const unpacked = staged.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+  rmSync(folder, { recursive: true });
+  return { packed: statSync(path).size, unpacked, files: staged.length };
+}
+
+async function pack(target, folder, path) {
+  const { createVSIX } = (await import('@vscode/vsce')).default;
   mkdirSync(out, { recursive: true });
-  const packagePathHere = packagePath(target.id);
   await createVSIX({
     cwd: folder,
-    packagePath: packagePathHere,
+    packagePath: path,
     ...(target.runtime ? { target: target.id } : {}),
     dependencies: false,
     rewriteRelativeLinks: false,
     allowMissingRepository: true,
   });
-  await comparePacked(packagePathHere, staged);
-  const unpacked = staged.reduce((sum, path) => sum + statSync(join(folder, path)).size, 0);
-  rmSync(folder, { recursive: true });
-  return { packed: statSync(packagePathHere).size, unpacked, files: staged.length };
 }
 
 /** The packer renames three files for the marketplace, and adds what it says about the package. */

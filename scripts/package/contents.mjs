@@ -1,6 +1,4 @@
 // What may lie in a package, and nothing else.
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 
 /** Patterns of paths; of each there is at least one file, so that no pattern outlives what it was for. */
 const everywhere = [
@@ -43,13 +41,6 @@ const localAgent = ({ runtime, images }) => [
     `${modules}/${name}/lib/{index.js,*.node,*.so.*,*.dylib,*.dll}`,
   ]),
 ];
-
-/** Relative paths of all files below a folder. */
-export const filesBelow = (folder) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((path) => statSync(join(folder, path)).isFile())
-    .map((path) => path.replaceAll('\\', '/'))
-    .sort();
 
 /**
  * Holds the files of a package against what may lie in it.

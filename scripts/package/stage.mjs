@@ -1,8 +1,8 @@
 // Lays out the files of a package.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { filesBelow } from '../host-package.mjs';
 import { root } from '../install.mjs';
-import { filesBelow } from './contents.mjs';
 import { packageFolder } from './fetch.mjs';
 
 /** What only this repository needs to know of itself. */
