@@ -17,14 +17,14 @@ import { root } from './install.mjs';
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** Relative paths of all files below a folder, in a fixed order. */
-const filesBelow = (folder) =>
+export const filesBelow = (folder) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => statSync(join(folder, path)).isFile())
     .map((path) => path.replaceAll('\\', '/'))
     .sort();
 
 /** Hash of what a folder holds: the same files give the same hash on every machine. */
-function contentsHash(folder) {
+export function contentsHash(folder) {
   const hash = createHash('sha256');
   for (const path of filesBelow(folder))
     hash.update(`${path}\0${sha256(readFileSync(join(folder, path)))}\n`);

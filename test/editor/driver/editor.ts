@@ -94,6 +94,15 @@ export class Editor {
     await this.page.locator(`.monaco-workbench[class*=" ${kind}"]`).waitFor();
   }
 
+  /** Waits until nothing in the window shows that it is still at work by itself. */
+  async settled(): Promise<void> {
+    await this.status('Activating Extensions').waitFor({ state: 'hidden' });
+    await this.page
+      .locator('.sidebar .monaco-progress-container.active')
+      .first()
+      .waitFor({ state: 'hidden' });
+  }
+
   /** Takes a picture of the window; returns its path. */
   async screen(name: string): Promise<string> {
     const path = join(screens, `${name}.png`);

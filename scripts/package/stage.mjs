@@ -1,0 +1,72 @@
+// Lays out the files of a package.
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { filesBelow } from '../host-package.mjs';
+import { root } from '../install.mjs';
+import { packageFolder } from './fetch.mjs';
+
+/** What only this repository needs to know of itself. */
+const ownAffairs = ['private', 'workspaces', 'scripts', 'devDependencies', 'dependencies'];
+
+/** JavaScript packages with or beside native code, which no bundle can hold; `keep`: what runs of them. */
+const besideNative = {
+  'onnxruntime-node': /^(package\.json|dist\/.*\.js)$/,
+  'onnxruntime-common': /^(package\.json|dist\/cjs\/([^/]+\.js|package\.json))$/,
+  sharp: /^(package\.json|LICENSE|dist\/.*\.[cm]js)$/,
+  '@img/colour': /^(package\.json|LICENSE.*|.*\.cjs)$/,
+  'detect-libc': /^(package\.json|LICENSE|lib\/.*\.js)$/,
+  semver: /^(package\.json|LICENSE|(classes|functions|internal|ranges)\/.*\.js|index\.js)$/,
+};
+/** Headers for programs that are compiled are of no use in a package. */
+const imageParts =
+  /^(package\.json|LICENSE|versions\.json|index\.cjs|lib\/(index\.js|[^/]+\.(node|dylib|dll)|[^/]+\.so\..*))$/;
+
+/** Fills an empty folder with the files of a target's package. */
+export async function stage(target, folder) {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const copy = (from, to, keep = () => true) => copyTree(join(root, from), join(folder, to), keep);
+  writeManifest(folder);
+  for (const name of ['package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'media', 'l10n', 'dist'])
+    copy(name, name, (path) => !path.endsWith('.map') && !path.startsWith('vsix'));
+  for (const [, picture] of readFileSync(join(root, 'README.md'), 'utf8').matchAll(
+    /!\[[^\]]*\]\(([^):]+)\)/g,
+  ))
+    copy(picture, picture);
+  copy('schemas/para.schema.json', 'schemas/para.schema.json');
+  copy('examples/dog', 'examples/dog');
+  copy('remote-agent/dist/host', 'remote-agent/dist/host', (path) => !/^(agent\/|setup\.js$)/.test(path));
+  if (target.runtime) await stageAgent(target, copy, join(folder, 'remote-agent/node_modules'));
+}
+
+/** The agent of the machine itself: the programs that hosts get, with what they need beside them. */
+async function stageAgent({ runtime, images }, copy, modules) {
+  copy('remote-agent/dist/host/agent/package.json', 'remote-agent/package.json');
+  copy('remote-agent/dist/host/agent/dist', 'remote-agent/dist', (path) => path !== 'probe.js');
+  copy('remote-agent/bases', 'remote-agent/bases');
+  for (const [name, keep] of Object.entries(besideNative))
+    copyTree(await packageFolder(name), join(modules, name), (path) => keep.test(path));
+  for (const name of images)
+    copyTree(await packageFolder(name), join(modules, name), (path) => imageParts.test(path));
+  for (const file of runtime.files) {
+    const path = join(runtime.folder, file);
+    copyTree(join(await packageFolder('onnxruntime-node'), path), join(modules, 'onnxruntime-node', path));
+  }
+}
+
+function writeManifest(folder) {
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const key of ownAffairs) delete manifest[key];
+  manifest.engines = { vscode: manifest.engines.vscode };
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Copies a file, or of a folder the files whose relative paths are kept; what does not exist is left out. */
+function copyTree(from, to, keep = () => true) {
+  if (!existsSync(from)) return;
+  const paths = statSync(from).isFile() ? [''] : filesBelow(from).filter(keep);
+  for (const path of paths) {
+    mkdirSync(dirname(join(to, path)), { recursive: true });
+    copyFileSync(join(from, path), join(to, path));
+  }
+}

@@ -1,0 +1,37 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { Editor } from './driver/editor.ts';
+import { pictureOfFailure } from './driver/failures.ts';
+import { noEditor, packagedExtension } from './driver/requirements.ts';
+import { makeWorkspace } from './driver/workspace.ts';
+
+describe.skipIf(excused(noEditor))('the first start after the installation', () => {
+  const workspace = makeWorkspace('pictures');
+  let editor: Editor;
+
+  beforeAll(async () => {
+    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  });
+  afterEach((context) => pictureOfFailure(context, editor));
+  afterAll(async () => {
+    await editor?.stop();
+    workspace.remove();
+  });
+
+  it('shows the views, each with what to do first', async () => {
+    await editor.views.open('PaRa Studio');
+    expect(await editor.views.titles()).toEqual(['Runs', 'Subjects', 'Adapters', 'Hosts']);
+    expect(await (await editor.views.welcome('Runs')).innerText()).toContain('No runs yet');
+    await editor.settled();
+    await editor.screen('first-start/views');
+  });
+
+  it('shows the log by command', async () => {
+    await editor.input.run('PaRa: Show Log');
+    await editor.page
+      .locator('.part.panel')
+      .getByRole('tab', { name: /^Output/ })
+      .waitFor();
+    await editor.screen('first-start/log');
+  });
+});

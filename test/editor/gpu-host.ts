@@ -1,0 +1,22 @@
+// The machine somewhere else: a real SSH server with this checkout's agent on it, reached as a person reaches it.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { placeAgent } from '../../remote-agent/test/hosts/agent-host.ts';
+import { makeKey, Sshd } from '../../remote-agent/test/hosts/sshd.ts';
+
+/**
+ * Starts the server and makes it known as `name` in the `~/.ssh/config` of `home`, with a key that may log in. Its
+ * host key is not known there yet.
+ * @param agent whether the agent is installed on it
+ */
+export async function startGpuHost(name: string, home: string, { agent = true } = {}): Promise<Sshd> {
+  const sshd = await Sshd.start();
+  if (agent) placeAgent(join(sshd.home, '.para-studio'));
+  const folder = join(home, '.ssh');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const key = join(folder, `id_${name}`);
+  sshd.authorize(makeKey(key));
+  const config = `Host ${name}\n  HostName 127.0.0.1\n  Port ${sshd.port}\n  User ${sshd.user}\n  IdentityFile ${key}\n  IdentitiesOnly yes\n`;
+  writeFileSync(join(folder, 'config'), config, { flag: 'a' });
+  return sshd;
+}

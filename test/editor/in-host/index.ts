@@ -1,0 +1,20 @@
+// Tests that run in the extension host itself, beside the extension: what `@vscode/test-electron` calls.
+import { tests as manifest } from './manifest.ts';
+
+export type Tests = Readonly<Record<string, () => Promise<void>>>;
+const all: Tests = { ...manifest };
+
+/** @throws Error naming the tests that failed */
+export async function run(): Promise<void> {
+  const failed: string[] = [];
+  for (const [name, test] of Object.entries(all)) {
+    try {
+      await test();
+      console.log(`in-host ok: ${name}`);
+    } catch (cause) {
+      failed.push(name);
+      console.log(`in-host failed: ${name}\n${cause instanceof Error ? cause.stack : cause}`);
+    }
+  }
+  if (failed.length > 0) throw new Error(`${failed.length} in-host tests failed`);
+}

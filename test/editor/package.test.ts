@@ -1,0 +1,62 @@
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { imageSize } from 'image-size';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import yauzl from 'yauzl';
+import { generateOnHost } from '../../remote-agent/src/hosts/remote-generation.ts';
+import { HostSession } from '../../remote-agent/src/hosts/session.ts';
+import { packagedExtension } from './driver/requirements.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'para-vsix-'));
+  const zip = await yauzl.openPromise(packagedExtension);
+  for await (const entry of zip.eachEntry()) {
+    const path = join(folder, entry.fileName);
+    mkdirSync(dirname(path), { recursive: true });
+    await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(path));
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('says in the manifest nothing that only the repository needs', () => {
+  const manifest = JSON.parse(readFileSync(join(folder, 'extension/package.json'), 'utf8'));
+  for (const key of ['scripts', 'devDependencies', 'workspaces', 'private'])
+    expect(manifest).not.toHaveProperty(key);
+});
+
+it('holds an agent that runs from where it is unpacked, draws and writes a picture', async () => {
+  const program = join(folder, 'extension/remote-agent/dist/agent.js');
+  const home = join(folder, 'home');
+  const env = { PATH: process.env.PATH, HOME: home, PARA_HOME: join(home, 'para') };
+  mkdirSync(home);
+  const session = await HostSession.open({
+    name: 'here',
+    transport: 'local',
+    root: '',
+    agent: { words: [process.execPath, program], env },
+  });
+  try {
+    const { bases } = await session.call('bases/list', {});
+    expect(bases.map(({ name }) => name)).toEqual(['pocket-sdxl']);
+    const [picture] = await generateOnHost(session, {
+      base: 'pocket-sdxl',
+      prompt: 'a dog',
+      negative: '',
+      seed: 1,
+      steps: 2,
+      guidance: 5,
+      scheduler: 'euler',
+      count: 1,
+      adapters: [],
+      device: 'cpu',
+      idleSeconds: 0,
+    });
+    expect(imageSize(picture!.png)).toMatchObject({ type: 'png', width: picture!.width });
+  } finally {
+    session.close();
+  }
+});
