@@ -26,3 +26,17 @@ export function pictureSizes(unet: Config, vae: Config): PictureSizes {
     sizeStep: vaeFactor * (1 << (unetBlocks - 1)),
   };
 }
+
+/**
+ * The size that square pictures are trained at; for a base of another shape, that shape.
+ * @param resolution side in pixels that is wished for
+ */
+export function trainingSize(
+  sizes: PictureSizes,
+  resolution?: number | null,
+): { width: number; height: number } {
+  const { sizeStep: step } = sizes;
+  // A side that the U-Net can halve as often as it does.
+  const fitted = (side: number) => Math.max(step, Math.round(side / step) * step);
+  return { width: fitted(resolution ?? sizes.width), height: fitted(resolution ?? sizes.height) };
+}
