@@ -6,6 +6,7 @@ import { commandHandlers } from './command-handlers.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
 import { localProfile } from './hosts/this-machine.ts';
+import { registerLanguages } from './languages.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
@@ -48,6 +49,7 @@ export function activate(context: ExtensionContext): void {
 
   const views = owned.add(registerViews(services, whichMachine(context)));
   owned.add(registerCommands(commandHandlers(services, views), failures));
+  owned.add(registerLanguages(services));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));
   owned.add(rememberPaces(services));

@@ -3,9 +3,10 @@ import { writeFileAtomic } from '../common/files.ts';
 import { encodePng, type Picture } from '../dataset/pictures.ts';
 import { compareSheet } from '../dataset/sheet.ts';
 import { drawingDefaults } from '../diffusion/generate.ts';
+import type { PromptLine } from '../diffusion/prompt-lines.ts';
 import { adapterHash, promptAdapters, type WantedAdapter } from './adapters.ts';
 import { Progress } from './output.ts';
-import { type PromptLine, readPrompts } from './prompts.ts';
+import { readPrompts } from './prompts.ts';
 import type { RecipeAdapters, Studio } from './studio.ts';
 
 /** One column of a comparison: the base alone, or with an adapter. */

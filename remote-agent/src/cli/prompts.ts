@@ -1,18 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
-
-/** One line of a `*.prompts` file; what a line leaves out is `undefined`. */
-export interface PromptLine {
-  readonly prompt: string;
-  readonly negative?: string;
-  readonly width?: number;
-  readonly height?: number;
-  readonly seed?: number;
-  readonly steps?: number;
-  readonly guidance?: number;
-}
-
-const numbers = { w: 'width', h: 'height', d: 'seed', s: 'steps', l: 'guidance' } as const;
+import { isPromptLine, type PromptLine, parsePromptLine } from '../diffusion/prompt-lines.ts';
 
 /**
  * Reads a prompt file: one prompt a line with `--w --h --d (seed) --s (steps) --l (guidance) --n (negative)`; empty
@@ -31,8 +19,7 @@ export function readPrompts(path: string): PromptLine[] {
     });
   }
   const lines = text.split('\n').flatMap((line, i) => {
-    const trimmed = line.trim();
-    return trimmed === '' || trimmed.startsWith('#') ? [] : [parsePromptLine(trimmed, `${path}:${i + 1}`)];
+    return isPromptLine(line) ? [parsePromptLine(line, `${path}:${i + 1}`)] : [];
   });
   if (lines.length === 0)
     throw new ParaError('prompt', 'The prompt file holds no prompt', {
@@ -40,28 +27,4 @@ export function readPrompts(path: string): PromptLine[] {
       hint: 'write one prompt a line',
     });
   return lines;
-}
-
-/** Parses one line. @throws ParaError `prompt` for no prompt, an unknown option or a value that is no number */
-export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
-  const [prompt = '', ...options] = ` ${line}`.split(/\s+--(?=\w+(?:\s|$))/);
-  if (prompt.trim() === '')
-    throw new ParaError('prompt', 'The line holds options and no prompt', {
-      where,
-      hint: 'write the prompt first',
-    });
-  const values: Record<string, number | string> = {};
-  for (const option of options) {
-    const [key = '', ...rest] = option.split(/\s+/);
-    const value = rest.join(' ');
-    if (key === 'n') values.negative = value;
-    else if (key in numbers && value !== '' && Number.isFinite(Number(value)))
-      values[numbers[key as keyof typeof numbers]] = Number(value);
-    else
-      throw new ParaError('prompt', `"--${option}" is not understood`, {
-        where,
-        hint: 'options: --w width, --h height, --d seed, --s steps, --l guidance, --n negative prompt',
-      });
-  }
-  return { prompt: prompt.trim(), ...values };
 }

@@ -1,13 +1,10 @@
 import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import type { SpecPicture } from '../subject/train-spec.ts';
-import { enlargement, type Size } from './crop.ts';
+import { enlargement, largestEnlargement, type Size } from './crop.ts';
 import { hashOfFile } from './picture-hash.ts';
 import { readPicture } from './pictures.ts';
 import { PictureProblems } from './problems.ts';
-
-/** Pictures that would have to be made larger than this many times are refused: they would teach blur. */
-export const largestEnlargement = 4;
 
 /**
  * Reads every picture once and tells its size after EXIF rotation, by content hash.

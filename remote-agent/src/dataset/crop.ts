@@ -33,6 +33,9 @@ export function coverSize(original: Size, target: Size): Size {
 export const enlargement = (original: Size, target: Size): number =>
   Math.max(target.width / original.width, target.height / original.height);
 
+/** Pictures that would have to be made larger than this many times are refused: they would teach blur. */
+export const largestEnlargement = 4;
+
 /** The middle of a picture. */
 export function centreCut(original: Size, size: Size): Cut {
   const scaled = coverSize(original, size);

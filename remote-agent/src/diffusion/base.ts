@@ -18,6 +18,7 @@ import {
   type UnetPorts,
   unetPorts,
 } from './base-ports.ts';
+import { pictureSizes } from './base-sizes.ts';
 
 /** One model file of a base with everything that lies beside it. */
 export interface BasePart {
@@ -180,12 +181,7 @@ export function openBase(nameOrPath: string): Base {
   const decoder = openVae(directory, 'vae_decoder');
   const scheduler = readSchedulerConfig(join(directory, 'scheduler'));
   const latentChannels = decoder.config.number('latent_channels', 4);
-  const blocks = decoder.config.numbers('block_out_channels')?.length ?? 4;
-  const vaeFactor = 1 << (blocks - 1);
-  const unetBlocks = config.numbers('block_out_channels')?.length ?? 3;
-  const sample = config.raw('sample_size');
-  const [height, width] = (Array.isArray(sample) ? sample : [sample, sample]) as [unknown, unknown];
-  const side = (value: unknown) => (typeof value === 'number' && value > 0 ? value : 64) * vaeFactor;
+  const sizes = pictureSizes(config, decoder.config);
   const base = {
     name: basename(directory),
     directory,
@@ -195,13 +191,10 @@ export function openBase(nameOrPath: string): Base {
     vaeEncoder: encoder.vae,
     vaeDecoder: decoder.vae,
     latentChannels,
-    vaeFactor,
     scalingFactor: decoder.config.number('scaling_factor', 0.18215),
     shiftFactor:
       typeof decoder.config.raw('shift_factor') === 'number' ? decoder.config.number('shift_factor') : 0,
-    width: side(width),
-    height: side(height),
-    sizeStep: vaeFactor * (1 << (unetBlocks - 1)),
+    ...sizes,
     scheduler,
     predictionType: scheduler.predictionType,
     zeroEmptyNegative: zeroEmptyNegative(directory),

@@ -21,6 +21,18 @@ export interface ParsedPrompt {
 /** What one round bracket multiplies a weight by, and one square bracket divides it by. */
 const bracketFactor = 1.1;
 
+/** A text with, for each of its UTF-16 units, where in the prompt that unit stands. */
+export interface PlacedText extends WeightedText {
+  readonly at: readonly number[];
+}
+
+/** An adapter's tag as it stands in a prompt, from `start` to before `end`. */
+export interface AdapterTag {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
 /**
  * Reads the prompt language of the field: `(word)` counts 1.1 times as much, `[word]` 1/1.1 times, `(word:1.3)` 1.3
  * times; brackets nest and multiply; `\(`, `\)`, `\[`, `\]` and `\\` are plain signs; `<lora:name:0.8>` names an adapter
@@ -28,16 +40,23 @@ const bracketFactor = 1.1;
  * @throws ParaError `prompt` for an adapter without a name or with a strength that is no number
  */
 export function parsePrompt(prompt: string): ParsedPrompt {
-  const adapters: PromptAdapter[] = [];
-  const withoutAdapters = prompt.replace(/<lora:([^<>]*)>/g, (tag, inside: string) => {
-    adapters.push(parseAdapter(tag, inside));
-    return '';
-  });
-  return { texts: parseWeights(withoutAdapters), adapters };
+  return {
+    texts: placedTexts(prompt).map(({ text, weight }) => ({ text, weight })),
+    adapters: adapterTags(prompt).map(({ text }) => parseAdapterTag(text)),
+  };
 }
 
-function parseAdapter(tag: string, inside: string): PromptAdapter {
-  const [name = '', strength = '1', ...rest] = inside.split(':');
+/** The adapter tags of a prompt in reading order, whether they can be read or not. */
+export const adapterTags = (prompt: string): AdapterTag[] =>
+  [...prompt.matchAll(/<lora:[^<>]*>/g)].map((match) => ({
+    start: match.index,
+    end: match.index + match[0].length,
+    text: match[0],
+  }));
+
+/** Reads `<lora:name:strength>`. @throws ParaError `prompt` for no name or a strength that is no number */
+export function parseAdapterTag(tag: string): PromptAdapter {
+  const [name = '', strength = '1', ...rest] = tag.slice('<lora:'.length, -1).split(':');
   const value = strength.trim() === '' ? Number.NaN : Number(strength);
   if (name.trim() === '' || rest.length > 0 || !Number.isFinite(value))
     throw new ParaError('prompt', `The prompt's ${tag} cannot be read`, {
@@ -47,10 +66,23 @@ function parseAdapter(tag: string, inside: string): PromptAdapter {
   return { name: name.trim(), strength: value };
 }
 
+/** The texts of a prompt without its adapter tags; see `parsePrompt`. */
+export function placedTexts(prompt: string): PlacedText[] {
+  let text = '';
+  const at: number[] = [];
+  let from = 0;
+  for (const { start, end } of [...adapterTags(prompt), { start: prompt.length, end: prompt.length }]) {
+    text += prompt.slice(from, start);
+    for (let i = from; i < start; i++) at.push(i);
+    from = end;
+  }
+  return readWeights(text, at);
+}
+
 const piece = /\\[()[\]\\]|\\|\(|\[|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|\)|\]|[^\\()[\]:]+|:/g;
 
-function parseWeights(prompt: string): WeightedText[] {
-  const texts: { text: string; weight: number }[] = [];
+function readWeights(prompt: string, at: readonly number[]): PlacedText[] {
+  const texts: { text: string; weight: number; at: number[] }[] = [];
   const open: { round: number[]; square: number[] } = { round: [], square: [] };
   const multiply = (from: number, factor: number) => {
     for (const part of texts.slice(from)) part.weight *= factor;
@@ -62,15 +94,21 @@ function parseWeights(prompt: string): WeightedText[] {
     else if (number !== undefined && open.round.length > 0) multiply(open.round.pop()!, Number(number));
     else if (token === ')' && open.round.length > 0) multiply(open.round.pop()!, bracketFactor);
     else if (token === ']' && open.square.length > 0) multiply(open.square.pop()!, 1 / bracketFactor);
-    else texts.push({ text: /^\\./.test(token) ? token.slice(1) : token, weight: 1 });
+    else {
+      const backslash = /^\\./.test(token) ? 1 : 0;
+      const end = match.index + token.length;
+      texts.push({ text: token.slice(backslash), weight: 1, at: at.slice(match.index + backslash, end) });
+    }
   }
   for (const from of open.round) multiply(from, bracketFactor);
   for (const from of open.square) multiply(from, 1 / bracketFactor);
-  const merged: { text: string; weight: number }[] = [];
+  const merged: typeof texts = [];
   for (const part of texts) {
     const last = merged.at(-1);
-    if (last && last.weight === part.weight) last.text += part.text;
-    else merged.push({ ...part });
+    if (last && last.weight === part.weight) {
+      last.text += part.text;
+      last.at.push(...part.at);
+    } else merged.push(part);
   }
   return merged;
 }

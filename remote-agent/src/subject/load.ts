@@ -4,6 +4,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { ParaError } from '../common/errors.ts';
 import { nearWords } from '../common/nearest.ts';
+import { contradictions, keyPath } from './contradictions.ts';
 import { type SubjectFile, SubjectSchema } from './schema.ts';
 
 /** A validated subject: the file's values, its name and where it lies. */
@@ -66,46 +67,11 @@ export function parseSubject(text: string, path: string): Subject {
     });
   }
   const file = value;
-  const { minSnrGamma } = file.training ?? {};
-  if (minSnrGamma !== undefined && minSnrGamma !== null && !(minSnrGamma > 0))
-    throw new ParaError('settings', 'min-SNR gamma must be above 0', { where: path });
-  if (file.method?.rank !== undefined && file.method.gamma !== undefined)
-    throw new ParaError('settings', 'Both rank and gamma are given', {
-      where: `${path}, method`,
-      hint: "gamma sets each layer's rank by its width; keep one of the two",
-    });
-  if (file.method?.name === 'lora' && file.method.gamma !== undefined)
-    throw new ParaError('settings', 'gamma is a setting of PaRa, but the method is LoRA', {
-      where: `${path}, method.gamma`,
-      hint: 'use rank',
-    });
-  for (const key of ['alpha', 'scale'] as const)
-    if (file.method?.name !== 'lora' && file.method?.[key] !== undefined)
-      throw new ParaError('settings', `${key} is a setting of LoRA, but the method is PaRa`, {
-        where: `${path}, method.${key}`,
-        hint: 'leave it out, or set method.name to lora',
-      });
-  if (file.method?.alpha !== undefined && file.method.scale !== undefined)
-    throw new ParaError('settings', 'alpha and scale both say how strongly LoRA applies', {
-      where: `${path}, method`,
-      hint: 'leave one out: scale is alpha / rank',
-    });
-  if (file.training?.crops !== undefined && file.training.crop !== 'random')
-    throw new ParaError('settings', 'crops is a setting of random cropping, but crop is not "random"', {
-      where: `${path}, training.crops`,
-      hint: 'leave it out, or set training.crop to "random"',
-    });
-  const tagged = file.samples?.prompts?.findIndex((prompt) => prompt.includes('<lora:')) ?? -1;
-  if (tagged >= 0)
-    throw new ParaError('settings', 'A sample prompt names an adapter, but samples show the run alone', {
-      where: `${path}, samples.prompts[${tagged}]`,
-      hint: 'take the <lora:...> out; para generate and para compare draw with several adapters',
-    });
-  if (file.checkpoints?.best && file.validation?.every === 0)
-    throw new ParaError('settings', 'The best checkpoint is told by validation, which is switched off', {
-      where: `${path}, checkpoints.best`,
-      hint: 'set validation.every above 0, or leave checkpoints.best out',
-    });
+  const [contradiction] = contradictions(file);
+  if (contradiction) {
+    const { at, message, hint } = contradiction;
+    throw new ParaError('settings', message, { where: `${path}, ${keyPath(at)}`, hint });
+  }
   return {
     file,
     name: file.name ?? basename(path).replace(/\.para\.json$|\.json$/, ''),

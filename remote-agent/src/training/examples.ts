@@ -12,6 +12,7 @@ import {
 import { cutOut, type Picture, readPicture, toPixels } from '../dataset/pictures.ts';
 import { thumbnail } from '../dataset/thumbnail.ts';
 import type { Base } from '../diffusion/base.ts';
+import { trainingSize } from '../diffusion/base-sizes.ts';
 import { timeIds, unetShapes } from '../diffusion/denoiser.ts';
 import { TextEncoder } from '../diffusion/text-encoder.ts';
 import { Vae } from '../diffusion/vae.ts';
@@ -44,17 +45,6 @@ export interface Examples {
   readonly empty: { readonly hidden: Float32Array; readonly pooled: Float32Array };
 }
 
-/** A side that the base's U-Net can halve as often as it does. */
-const fitted = (side: number, step: number) => Math.max(step, Math.round(side / step) * step);
-
-/** The size of a square picture of this run; for a base of another shape, that shape. */
-function targetSize(base: Base, resolution: number | null): Size {
-  return {
-    width: fitted(resolution ?? base.width, base.sizeStep),
-    height: fitted(resolution ?? base.height, base.sizeStep),
-  };
-}
-
 /**
  * A run's pictures and captions as tensors. Latents and text states are cached by content, so that a
  * resumed run needs neither the pictures nor the encoders. Release it when all is loaded.
@@ -72,7 +62,7 @@ export class ExampleLoader {
   constructor(base: Base, spec: TrainSpec, cache: string) {
     this.#base = base;
     this.#spec = spec;
-    this.#target = targetSize(base, spec.training.resolution);
+    this.#target = trainingSize(base, spec.training.resolution);
     this.#cache = new ExampleCache(cache, base.hash, spec.background);
     this.#vae = new Vae(base, { device: spec.device });
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readPrompts } from '../../src/cli/prompts.ts';
+import { partsOfLine } from '../../src/diffusion/prompt-lines.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'para-prompts-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,5 +44,18 @@ describe('a prompt file', () => {
     expect(() => read('# nothing\n')).toThrow(expect.objectContaining({ code: 'prompt', where: path }));
     const absent = join(folder, 'absent.prompts');
     expect(() => readPrompts(absent)).toThrow(expect.objectContaining({ code: 'prompt', where: absent }));
+  });
+
+  it('is taken apart with the place of every option and value', () => {
+    const line = '  a dog --w 64  --n too dark --s';
+    const { prompt, options } = partsOfLine(line);
+    for (const part of [prompt, ...options, ...options.map(({ value }) => value)])
+      expect(line.slice(part.start, part.end)).toBe(part.text);
+    expect([prompt.text, ...options.map(({ key, value }) => [key, value.text])]).toEqual([
+      'a dog',
+      ['w', '64'],
+      ['n', 'too dark'],
+      ['s', ''],
+    ]);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chunkPrompt, parsePrompt } from '../../src/diffusion/prompt.ts';
+import { adapterTags, chunkPrompt, parsePrompt, placedTexts } from '../../src/diffusion/prompt.ts';
 
 const weights = (prompt: string) =>
   parsePrompt(prompt).texts.map(({ text, weight }) => [text, +weight.toFixed(4)]);
@@ -92,5 +92,12 @@ describe('a long prompt', () => {
   it('is one chunk of padding when empty, or as many as asked for', () => {
     expect(chunkPrompt([], tokenizer, 4)).toEqual([{ ids: [100, 101, 0, 0], weights: [1, 1, 1, 1] }]);
     expect(chunkPrompt([], tokenizer, 4, 2)).toHaveLength(2);
+  });
+
+  it('tells where in the prompt each sign of a text stands, past brackets, escapes and adapters', () => {
+    const prompt = 'a \\((re<lora:x>d:1.2) cat';
+    for (const { text, at } of placedTexts(prompt)) expect(at.map((i) => prompt[i]).join('')).toBe(text);
+    expect(placedTexts(prompt).map(({ text }) => text)).toEqual(['a (', 'red', ' cat']);
+    expect(adapterTags(prompt).map(({ start, end }) => prompt.slice(start, end))).toEqual(['<lora:x>']);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
+import { contradictions, keyPath } from '../../src/subject/contradictions.ts';
 import { parseSubject } from '../../src/subject/load.ts';
 import { makeTrainSpec } from '../../src/subject/train-spec.ts';
 
@@ -109,4 +110,18 @@ describe('a subject file', () => {
       expect(error.hint ?? '').toContain(hint);
       expect(error.where).toContain(path);
     });
+
+  it('is told all its contradictions with their places', () => {
+    const file = {
+      pictures: ['a'],
+      class: 'dog',
+      method: { rank: 4, gamma: 0.1, scale: 2 },
+      samples: { prompts: ['a dog', 'a <lora:x> dog'] },
+    };
+    expect(contradictions(file).map(({ at }) => keyPath(at))).toEqual([
+      'method.gamma',
+      'method.scale',
+      'samples.prompts[1]',
+    ]);
+  });
 });

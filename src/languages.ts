@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { type Disposable, EventEmitter } from 'vscode';
+import { paraHome } from '../remote-agent/src/diffusion/base-places.ts';
+import type { AdapterServices } from './adapters/commands.ts';
+import type { AdapterLibrary } from './adapters/library.ts';
+import { Disposables } from './platform/disposables.ts';
+import { gathered } from './platform/signal.ts';
+import { BaseShelf } from './prompt/base-facts.ts';
+import { registerPromptLanguage } from './prompt/language.ts';
+import type { KnownAdapter, Library } from './prompt/library.ts';
+import { basesIn } from './prompt/local-bases.ts';
+import type { SubjectServices } from './subject/context.ts';
+import { PictureShelf } from './subject/gallery.ts';
+import { registerSubjectLanguage } from './subject/language.ts';
+
+/** Subject files and prompt files as languages of the editor. */
+export function registerLanguages({ context, library, log }: AdapterServices): Disposable {
+  const owned = new Disposables();
+  const known = owned.add(
+    new LanguageLibrary(library, [
+      join(paraHome(), 'bases'),
+      join(context.extensionPath, 'remote-agent', 'bases'),
+    ]),
+  );
+  const services: SubjectServices = {
+    library: known,
+    shelf: new BaseShelf(known),
+    pictures: new PictureShelf(),
+    log,
+  };
+  owned.add(registerPromptLanguage(services));
+  owned.add(registerSubjectLanguage(services));
+  return owned;
+}
+
+/** What prompts and subjects may name: the bases of this machine, and what was trained or imported. */
+class LanguageLibrary implements Library, Disposable {
+  readonly #owned = new Disposables();
+  readonly #changed = this.#owned.add(new EventEmitter<void>());
+  #names = '';
+
+  constructor(
+    readonly all: AdapterLibrary,
+    readonly places: readonly string[],
+  ) {
+    // A run that goes on changes the library all the time; only its names matter here.
+    const look = gathered(500, () => void this.#look());
+    this.#owned.add(all.onChange(look));
+    this.#owned.add(look);
+  }
+
+  readonly onDidChange = (listener: () => void): Disposable => this.#changed.event(listener);
+
+  async bases() {
+    return basesIn(this.places);
+  }
+
+  async adapters(): Promise<KnownAdapter[]> {
+    const all = await this.all.all();
+    return all.map(({ name, method, base }) => ({ name, method, ...(base ? { base } : {}) }));
+  }
+
+  async #look(): Promise<void> {
+    const names = JSON.stringify(await this.adapters());
+    if (names === this.#names) return;
+    this.#names = names;
+    this.#changed.fire();
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+}

@@ -1,0 +1,89 @@
+import {
+  type Disposable,
+  EventEmitter,
+  extensions,
+  languages,
+  RelativePattern,
+  type TextDocument,
+  Uri,
+  workspace,
+} from 'vscode';
+import { LiveDiagnostics } from '../platform/diagnostics.ts';
+import { Disposables } from '../platform/disposables.ts';
+import { adapterProblems } from '../prompt/problems.ts';
+import { registerPromptFeatures } from '../prompt/providers.ts';
+import { subjectProblems } from './checks/index.ts';
+import { contextOf, type SubjectServices } from './context.ts';
+import { SubjectDocument } from './document.ts';
+import { valueCompletion } from './providers/completion.ts';
+import { subjectLenses } from './providers/lenses.ts';
+import { pictureHover, pictureLinks } from './providers/pictures.ts';
+
+/** Language id of `*.para.json` files. */
+export const subjectLanguage = 'para-subject';
+
+/** Support for subject files as text. */
+export function registerSubjectLanguage(services: SubjectServices): Disposable {
+  const owned = new Disposables();
+  const spotsOf = async (document: TextDocument) => {
+    const { base, spots } = new SubjectDocument(document.getText());
+    return { base, spots };
+  };
+  owned.add(registerPromptFeatures(subjectLanguage, spotsOf, services));
+  owned.add(languages.registerDocumentLinkProvider(subjectLanguage, pictureLinks));
+  owned.add(languages.registerHoverProvider(subjectLanguage, pictureHover(services)));
+  owned.add(languages.registerCodeLensProvider(subjectLanguage, subjectLenses));
+  owned.add(languages.registerCompletionItemProvider(subjectLanguage, valueCompletion(services), '"', '/'));
+  const around = owned.add(new Surroundings(services));
+  const find = async (document: TextDocument) => {
+    around.watch(document);
+    return problemsOf(document, services);
+  };
+  owned.add(new LiveDiagnostics(subjectLanguage, find, around.onDidChange, services.log));
+  // The JSON service wakes for JSON files only; a folder may hold no other than ours.
+  void extensions.getExtension('vscode.json-language-features')?.activate();
+  return owned;
+}
+
+async function problemsOf(document: TextDocument, services: SubjectServices) {
+  const context = await contextOf(document, services);
+  const adapters = await services.library.adapters();
+  return [
+    ...(await subjectProblems(context)),
+    ...context.document.spots.flatMap((spot) => adapterProblems(spot, adapters, context.t)),
+  ];
+}
+
+/** Pictures and captions beside open subject files, and the library: what their problems depend on. */
+class Surroundings implements Disposable {
+  readonly #owned = new Disposables();
+  readonly #changed = this.#owned.add(new EventEmitter<void>());
+  readonly onDidChange = this.#changed.event;
+  readonly #watched = new Map<string, Disposable>();
+
+  constructor({ library }: SubjectServices) {
+    this.#owned.add(library.onDidChange(() => this.#changed.fire()));
+    this.#owned.add(
+      workspace.onDidCloseTextDocument(({ uri }) => {
+        this.#watched.get(uri.toString())?.dispose();
+        this.#watched.delete(uri.toString());
+      }),
+    );
+  }
+
+  /** Watches the folder of a document as long as it is open. */
+  watch({ uri }: TextDocument): void {
+    const key = uri.toString();
+    if (uri.scheme === 'untitled' || this.#watched.has(key)) return;
+    const pattern = new RelativePattern(Uri.joinPath(uri, '..'), '**/*.{png,jpg,jpeg,webp,txt,jsonl}');
+    const watcher = workspace.createFileSystemWatcher(pattern);
+    for (const event of [watcher.onDidChange, watcher.onDidCreate, watcher.onDidDelete])
+      event(() => this.#changed.fire());
+    this.#watched.set(key, watcher);
+  }
+
+  dispose(): void {
+    for (const watcher of this.#watched.values()) watcher.dispose();
+    this.#owned.dispose();
+  }
+}

@@ -1,0 +1,33 @@
+import { FileType, type Uri, workspace } from 'vscode';
+import type { Files } from './files.ts';
+
+/** The files of the file system that a uri belongs to; open documents count as they are in the editor. */
+export const filesOf = (uri: Uri): Files => ({
+  async kind(path) {
+    try {
+      const { type } = await workspace.fs.stat(uri.with({ path }));
+      return type & FileType.Directory ? 'folder' : 'file';
+    } catch {
+      return undefined;
+    }
+  },
+  async list(path) {
+    try {
+      const entries = await workspace.fs.readDirectory(uri.with({ path }));
+      return entries.map(([name, type]) => ({ name, folder: (type & FileType.Directory) !== 0 }));
+    } catch {
+      return [];
+    }
+  },
+  async read(path) {
+    const wanted = uri.with({ path }).toString();
+    const open = workspace.textDocuments.find((document) => document.uri.toString() === wanted);
+    return open?.isDirty
+      ? new TextEncoder().encode(open.getText())
+      : workspace.fs.readFile(uri.with({ path }));
+  },
+  async stamp(path) {
+    const { mtime, size } = await workspace.fs.stat(uri.with({ path }));
+    return `${mtime}:${size}`;
+  },
+});

@@ -1,0 +1,67 @@
+import { parse } from 'jsonc-parser';
+import { describe, expect, it } from 'vitest';
+import { changed, setValue, setValues } from '../../../src/subject/changes.ts';
+
+const text = `{
+  // the pictures
+  "pictures": [
+    "a.png", // from the left
+    "b.png"
+  ],
+  "class": "dog" // ours
+}
+`;
+const set = (at: (string | number)[], value: unknown, before = text) =>
+  changed(before, setValue(before, at, value));
+
+describe('an edit of a subject file', () => {
+  it('keeps comments where they were when a setting is added', () => {
+    const after = set(['training', 'steps'], 5);
+    expect(after).toContain('"class": "dog", // ours\n  "training": {\n    "steps": 5\n  }\n}');
+    expect(after).toContain('// the pictures');
+    expect(parse(after)).toEqual({ ...(parse(text) as object), training: { steps: 5 } });
+  });
+
+  it('adds to a list, also where it ends with a comma', () => {
+    for (const before of [
+      text,
+      text.replace('"b.png"', '"b.png",'),
+      text.replace('"b.png"', '"b.png", // c'),
+    ]) {
+      const after = set(['pictures', 2], { file: 'c.png', caption: 'a dog' }, before);
+      const errors: unknown[] = [];
+      const value = parse(after, errors as never[], { allowTrailingComma: true }) as { pictures: unknown[] };
+      expect(errors).toEqual([]);
+      expect(value.pictures).toEqual(['a.png', 'b.png', { file: 'c.png', caption: 'a dog' }]);
+    }
+  });
+
+  it('makes objects and lists that are not there yet, in an empty file too', () => {
+    expect(parse(set(['samples', 'prompts', 0], 'a dog', '{}'))).toEqual({ samples: { prompts: ['a dog'] } });
+  });
+
+  it('takes a picture or a setting out and leaves valid JSON', () => {
+    expect(parse(set(['pictures', 0], undefined))).toEqual({ pictures: ['b.png'], class: 'dog' });
+    expect(parse(set(['pictures', 1], undefined))).toEqual({ pictures: ['a.png'], class: 'dog' });
+    expect(set(['method', 'rank'], undefined)).toBe(text);
+  });
+
+  it('keeps tabs and line ends of Windows', () => {
+    const windows = text.replaceAll('  ', '\t').replaceAll('\n', '\r\n');
+    const after = set(['training', 'steps'], 5, windows);
+    expect(after).toContain('\r\n\t"training": {\r\n\t\t"steps": 5\r\n\t}');
+  });
+
+  it('can set several values as one change', () => {
+    const changes = setValues(text, [
+      [['trigger'], 'qvz'],
+      [['class'], 'cat'],
+    ]);
+    expect(changes).toHaveLength(1);
+    expect(parse(changed(text, changes))).toEqual({
+      pictures: ['a.png', 'b.png'],
+      class: 'cat',
+      trigger: 'qvz',
+    });
+  });
+});
