@@ -7,6 +7,7 @@ const paths = {
   down: 'M8 11 2.6 5.6l.8-.7L8 9.5l4.6-4.6.8.7z',
   error: 'M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1m0 1a6 6 0 1 0 0 12A6 6 0 0 0 8 2m-.5 2.5h1V9h-1zm0 5.5h1v1.2h-1z',
   flag: 'M3 1h1v1h9l-2 3.5L13 9H4v6H3z',
+  folder: 'M2 3h4.4l1.5 1.5H14V13H2zm1 1v8h10V5.5H7.5L6 4z',
   info: 'M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1m0 1a6 6 0 1 0 0 12A6 6 0 0 0 8 2m-.5 2.6h1v1.2h-1zm0 2.4h1v4.5h-1z',
   link: 'M2 6h5v1H3v3h4v1H2zm7 0h5v5H9v-1h4V7H9zM5 8h6v1H5z',
   pause: 'M4 2h3v12H4zm5 0h3v12H9z',

@@ -36,7 +36,8 @@ export class StepColumns {
 
   add(values: StepValues): void {
     if (this.#length === this.#capacity) {
-      const larger = this.#make((this.#capacity *= 2));
+      this.#capacity *= 2;
+      const larger = this.#make(this.#capacity);
       for (const name of stepColumns) larger[name].set(this.#columns[name]);
       this.#columns = larger;
     }

@@ -1,26 +1,8 @@
 import { l10n } from 'vscode';
-import type { JobState } from '../../../remote-agent/src/jobs/job.ts';
 import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
+import { duration } from '../../platform/format.ts';
 import type { ToldEvent } from './run-log.ts';
-
-/** A state in the words of the tree and the panel. */
-export function stateText(state: JobState): string {
-  switch (state) {
-    case 'queued':
-      return l10n.t('Waiting');
-    case 'running':
-      return l10n.t('Training');
-    case 'stopped':
-      return l10n.t('Stopped');
-    case 'finished':
-      return l10n.t('Finished');
-    case 'failed':
-      return l10n.t('Failed');
-    case 'interrupted':
-      return l10n.t('Interrupted');
-  }
-}
 
 /** What a trainer does before its first step or between steps. */
 export function phaseText(name: string): string {
@@ -71,18 +53,9 @@ export function eventText(event: ToldEvent): RunEvent {
     case 'finished':
       return {
         ...{ time, kind: 'info', step: event.step },
-        text: l10n.t('Finished after {0}', durationText(event.seconds)),
+        text: l10n.t('Finished after {0}', duration(event.seconds)),
       };
   }
-}
-
-/** Seconds as people say them: `42 s`, `3 min 20 s`, `1 h 5 min`. */
-export function durationText(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return l10n.t('{0} s', seconds < 10 ? Number(seconds.toFixed(1)) : whole);
-  const minutes = Math.floor(whole / 60);
-  if (minutes < 60) return l10n.t('{0} min {1} s', minutes, whole % 60);
-  return l10n.t('{0} h {1} min', Math.floor(minutes / 60), minutes % 60);
 }
 
 type Rows = RunView['settings'][number]['rows'];
