@@ -5,8 +5,9 @@ import { AdapterLibrary } from './adapters/library.ts';
 import { commandHandlers } from './command-handlers.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
-import { localProfile } from './hosts/this-machine.ts';
+import { localProfile, thisMachine } from './hosts/this-machine.ts';
 import { registerLanguages } from './languages.ts';
+import { panelCommands, restorePanels } from './panels.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
@@ -47,8 +48,15 @@ export function activate(context: ExtensionContext): void {
   const library = owned.add(new AdapterLibrary(runs));
   const services = { context, log, failures, hosts, runs, homecoming, library };
 
-  const views = owned.add(registerViews(services, whichMachine(context)));
-  owned.add(registerCommands(commandHandlers(services, views), failures));
+  const machine = whichMachine(context);
+  const views = owned.add(registerViews(services, machine));
+  const panels = {
+    ...services,
+    hostLabel: (name: string) =>
+      name !== thisMachine ? name : machine ? l10n.t('this machine ({0})', machine) : l10n.t('this machine'),
+  };
+  owned.add(registerCommands({ ...commandHandlers(services, views), ...panelCommands(panels) }, failures));
+  owned.add(restorePanels(panels));
   owned.add(registerLanguages(services));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));

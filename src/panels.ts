@@ -1,0 +1,32 @@
+import { type Disposable, l10n, window } from 'vscode';
+import type { CommandHandlers } from './platform/commands.ts';
+import { Disposables } from './platform/disposables.ts';
+import { type RunArgument, whichRun } from './runs/commands.ts';
+import type { RunPanelServices } from './runs/panel/panel.ts';
+
+/** What the editor tabs of runs and comparisons need. */
+export type PanelServices = RunPanelServices;
+
+/** Commands that open an editor tab; what draws it is loaded with the first. */
+export const panelCommands = (services: PanelServices): CommandHandlers => ({
+  'para.showRun': async (argument?: RunArgument) => {
+    const run = await whichRun(services, argument, l10n.t('Show which run?'));
+    if (!run) return;
+    const { openRunPanel } = await import('./runs/panel/open.ts');
+    openRunPanel(services, run.directory);
+  },
+});
+
+/** Brings back the tabs that were open when the window was closed or loaded again. */
+export function restorePanels(services: PanelServices): Disposable {
+  const owned = new Disposables();
+  owned.add(
+    window.registerWebviewPanelSerializer('para.run', {
+      deserializeWebviewPanel: async (panel, state: { run?: string }) => {
+        const { runPanelSerializer } = await import('./runs/panel/open.ts');
+        await runPanelSerializer(services).deserializeWebviewPanel(panel, state);
+      },
+    }),
+  );
+  return owned;
+}

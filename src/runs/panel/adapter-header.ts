@@ -1,0 +1,96 @@
+import { open } from 'node:fs/promises';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
+
+/** One layer of an adapter, as the shapes of its tensors tell. */
+export interface AdapterLayer {
+  /** Module path in the base. */
+  readonly path: string;
+  readonly kind: 'linear' | 'conv';
+  readonly rank: number;
+  /** Channels; PaRa's tensors do not tell those that come in. */
+  readonly inputs?: number;
+  readonly outputs: number;
+  readonly parameters: number;
+}
+
+/** What an adapter file says of itself without its numbers. */
+export interface AdapterHeader {
+  readonly method: 'para' | 'lora' | undefined;
+  readonly bytes: number;
+  readonly parameters: number;
+  readonly layers: readonly AdapterLayer[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface Entry {
+  readonly shape: readonly number[];
+}
+
+/** Largest header that is read: adapters of the largest bases have some hundred KB. */
+const mostBytes = 16 << 20;
+
+/** Reads the head of an adapter file of any size. @throws ParaError `safetensors` where it is none */
+export async function readAdapterHeader(path: string): Promise<AdapterHeader> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const length = Buffer.alloc(8);
+    await file.read(length, 0, 8, 0);
+    const headerBytes = Number(length.readBigUInt64LE());
+    if (size < 8 || headerBytes > Math.min(mostBytes, size - 8)) throw notRead(path);
+    const text = Buffer.alloc(headerBytes);
+    await file.read(text, 0, headerBytes, 8);
+    return { bytes: size, ...described(text.toString('utf8'), path) };
+  } finally {
+    await file.close();
+  }
+}
+
+const notRead = (path: string, cause?: unknown) =>
+  new ParaError('safetensors', 'This is no adapter file', { where: path, cause });
+
+function described(text: string, path: string): Omit<AdapterHeader, 'bytes'> {
+  let header: Record<string, Entry>;
+  try {
+    header = JSON.parse(text) as Record<string, Entry>;
+  } catch (cause) {
+    throw notRead(path, cause);
+  }
+  const { __metadata__: metadata = {}, ...tensors } = header as {
+    __metadata__?: Record<string, string>;
+  } & Record<string, Entry>;
+  const entries = Object.entries(tensors).filter(([, entry]) => Array.isArray((entry as Entry).shape));
+  const shapes = new Map(entries.map(([name, entry]) => [name, (entry as Entry).shape]));
+  const layers = [...shapes].flatMap(([name, shape]) => layerOf(name, shape, shapes) ?? []);
+  const parameters = [...shapes.values()].reduce((sum, shape) => sum + size(shape), 0);
+  const method = metadata['para_studio.method'];
+  return {
+    method: method === 'para' || method === 'lora' ? method : undefined,
+    ...{ parameters, layers, metadata },
+  };
+}
+
+const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/** The layer of its main tensor: PaRa's B [out, rank]; LoRA's down [rank, in, ...] beside its up [out, rank, ...]. */
+function layerOf(
+  name: string,
+  shape: readonly number[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+): AdapterLayer | undefined {
+  const para = /^(?:unet\.)?(.*)\.para_B\.weight$/.exec(name);
+  if (para)
+    return {
+      ...{ path: para[1]!, kind: 'linear', outputs: shape[0] ?? 0, rank: shape[1] ?? 0 },
+      parameters: size(shape),
+    };
+  const down = /^(.*)\.lora_(A|down)\.weight$/.exec(name);
+  if (!down) return undefined;
+  const up = shapes.get(`${down[1]}.lora_${down[2] === 'A' ? 'B' : 'up'}.weight`) ?? [];
+  return {
+    path: down[1]!.replace(/^unet\./, ''),
+    kind: shape.length > 2 ? 'conv' : 'linear',
+    ...{ rank: shape[0] ?? 0, inputs: shape[1] ?? 0, outputs: up[0] ?? 0 },
+    parameters: size(shape) + size(up),
+  };
+}

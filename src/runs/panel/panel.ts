@@ -1,0 +1,293 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { commands, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
+import { redact } from '../../../remote-agent/src/common/redact.ts';
+import { jobFiles, readStatus } from '../../../remote-agent/src/jobs/job.ts';
+import type { RequestHandlers } from '../../../webview/contract/kernel.ts';
+import {
+  type OtherRun,
+  type RunNow,
+  type RunView,
+  runContract,
+  type Sample,
+} from '../../../webview/contract/run.ts';
+import { Disposables } from '../../platform/disposables.ts';
+import { describe } from '../../platform/failure.ts';
+import { page, viewsFolder } from '../../platform/webview/page.ts';
+import { ViewServer } from '../../platform/webview/serve.ts';
+import { readRun } from '../run.ts';
+import type { Services } from '../services.ts';
+import { stateWord } from '../tree.ts';
+import { FollowedRun } from './followed.ts';
+import { lossesFrom, lossesOf, lossTable } from './losses.ts';
+import { adapterOf, endOf } from './run-files.ts';
+import type { RunChange, SampleFile } from './run-log.ts';
+import { eventText, methodText, phaseText, settingsOf } from './words.ts';
+
+/** What a run panel needs of the extension. */
+export type RunPanelServices = Pick<Services, 'context' | 'log' | 'failures' | 'runs' | 'homecoming'> & {
+  /** A host as people call it. */
+  hostLabel(name: string): string;
+};
+
+/** A panel answers its first question after this long at the latest, in ms; what is not read then follows. */
+const patience = 150;
+/** Most events that are told, and most bytes of a log that are shown. */
+const [mostEvents, mostLog] = [1000, 256 << 10];
+
+/** One run in an editor tab. */
+export class RunPanel {
+  readonly id: string;
+  readonly #owned = new Disposables();
+  readonly #server: ViewServer<typeof runContract>;
+  readonly #run: FollowedRun;
+  readonly #overlays = new Map<string, FollowedRun>();
+  /** Samples whose files are still on their way here. */
+  #awaited: SampleFile[] = [];
+  #told = '';
+
+  /** @throws ParaError `run` */
+  constructor(
+    readonly services: RunPanelServices,
+    readonly panel: WebviewPanel,
+    readonly directory: string,
+  ) {
+    this.id = basename(directory);
+    this.#run = this.#follow(this.id, directory);
+    const { webview } = panel;
+    const { extensionUri } = services.context;
+    webview.options = {
+      enableScripts: true,
+      localResourceRoots: [viewsFolder(extensionUri), Uri.file(directory)],
+    };
+    const { subject, method } = this.#run.spec;
+    panel.title = `${subject} · ${methodText(method.name)}`;
+    this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
+    this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#tellNow()));
+    this.#owned.add(services.runs.onChange(() => this.#server.notify('others', { others: this.#others() })));
+    panel.onDidDispose(() => this.dispose());
+    webview.html = page(webview, extensionUri, 'run', panel.title);
+  }
+
+  #follow(id: string, directory: string): FollowedRun {
+    return this.#owned.add(
+      new FollowedRun(id, directory, {
+        onCaughtUp: (run) => this.#caughtUp(run),
+        onChange: (run, change) => this.#changed(run, change),
+        onLook: (run) => run.id === this.id && this.#look(),
+        onFailure: (cause) => this.services.log.error(describe(cause)),
+      }),
+    );
+  }
+
+  #caughtUp(run: FollowedRun): void {
+    this.#server.notify('rewound', { run: run.id });
+    if (run.id !== this.id) return;
+    this.#server.notify('events', { events: this.#events() });
+    this.#tellSamples(run.log.samples);
+  }
+
+  #changed(run: FollowedRun, change: RunChange): void {
+    if (change.rewound) this.#server.notify('rewound', { run: run.id });
+    else if (change.stepsFrom < run.log.steps.length || change.validationFrom < run.log.validation.length)
+      this.#server.notify('losses', {
+        run: run.id,
+        ...lossesFrom(run.log, change.stepsFrom, change.validationFrom),
+      });
+    if (run.id !== this.id) return;
+    if (change.told.length > 0) this.#server.notify('events', { events: this.#events() });
+    this.#tellSamples(change.samples);
+  }
+
+  #look(): void {
+    this.#tellNow();
+    if (this.#awaited.length > 0) this.#tellSamples([]);
+  }
+
+  /** Tells of samples whose files are here. */
+  #tellSamples(more: readonly SampleFile[]): void {
+    const all = [...this.#awaited, ...more];
+    this.#awaited = all.filter(({ file }) => !existsSync(file));
+    const here = all.filter((sample) => !this.#awaited.includes(sample));
+    if (here.length > 0) this.#server.notify('samples', { samples: here.map(this.#sample) });
+  }
+
+  readonly #sample = ({ step, prompt, seed, file }: SampleFile): Sample => ({
+    ...{ step, prompt, seed },
+    source: this.panel.webview.asWebviewUri(Uri.file(file)).toString(),
+  });
+
+  #tellNow(): void {
+    const now = this.#now();
+    const text = JSON.stringify(now);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#server.notify('now', now);
+  }
+
+  #now(): RunNow {
+    const { log, spec } = this.#run;
+    const status = readStatus(this.directory);
+    const run = readRun(this.directory);
+    const { steps } = log;
+    const last = (name: Parameters<typeof steps.column>[0]) => steps.column(name).at(-1);
+    const step = Math.max(status.state === 'queued' ? status.step : 0, last('step') ?? status.step);
+    const total = Math.max(status.steps, step);
+    const secondsAStep = log.secondsAStep;
+    const running = status.state === 'running';
+    const link = running ? this.services.homecoming.link(this.id) : undefined;
+    return defined<RunNow>({
+      state: status.state,
+      stateText: run ? stateWord(run) : status.state,
+      step,
+      steps: total,
+      loss: last('loss'),
+      smoothedLoss: last('smoothedLoss'),
+      learningRate: last('learningRate'),
+      bestValidation: log.best,
+      secondsAStep,
+      secondsLeft: running && secondsAStep !== undefined ? secondsAStep * (total - step) : undefined,
+      memoryBytes: last('memoryBytes'),
+      parameters: log.started?.parameters,
+      layers: log.started?.layers,
+      phase: running && log.phase ? phaseText(log.phase) : undefined,
+      problem: status.state === 'failed' ? status.error : undefined,
+      link: link && link.at !== 'connected' ? linkText(link.at, spec.subject, link.problem) : undefined,
+    });
+  }
+
+  #events(): RunView['events'] {
+    return this.#run.log.told.slice(-mostEvents).map(eventText);
+  }
+
+  #others(): OtherRun[] {
+    return this.services.runs
+      .all()
+      .filter(({ id }) => id !== this.id)
+      .slice(0, 200)
+      .map(({ id, subject, method, createdAt }) => ({
+        id,
+        label: `${subject} · ${methodText(method)} · ${new Date(createdAt).toLocaleString()}`,
+      }));
+  }
+
+  #handlers(): RequestHandlers<typeof runContract> {
+    return {
+      open: async () => {
+        await Promise.race([this.#run.ready, sleep(patience)]);
+        return this.#view();
+      },
+      losses: async ({ run, ...range }) => {
+        const followed = this.#followed(run);
+        await Promise.race([followed.ready, sleep(patience)]);
+        return lossesOf(followed.log, range);
+      },
+      forget: ({ run }) => {
+        this.#overlays.get(run)?.dispose();
+        this.#overlays.delete(run);
+        return {};
+      },
+      layers: async () => {
+        const header = await adapterOf(this.directory);
+        if (header) return { layers: [...header.layers] };
+        const { started } = this.#run.log;
+        const note = started
+          ? l10n.t(
+              '{0} layers with {1} parameters; listed when the first adapter is kept.',
+              started.layers,
+              started.parameters,
+            )
+          : l10n.t('Known when training has begun.');
+        return { layers: [], note };
+      },
+      log: async () => {
+        const { text, cut } = await endOf(jobFiles(this.directory).log, mostLog);
+        return { text: redact(text), cut };
+      },
+      act: async ({ action }) => {
+        await commands.executeCommand(commandOf[action], this.id);
+        return {};
+      },
+      saveChart: async ({ png }) => this.#save(`${this.id}.png`, 'PNG', new Uint8Array(png)),
+      saveTable: async ({ runs }) => {
+        const chosen = runs.map((run) => this.#followed(run));
+        await Promise.all(chosen.map(({ ready }) => ready));
+        return this.#save(`${this.id}.csv`, 'CSV', new TextEncoder().encode(lossTable(chosen)));
+      },
+      saveSample: async ({ step, prompt }) => {
+        const sample = this.#run.log.samples.find((one) => one.step === step && one.prompt === prompt);
+        if (!sample) return {};
+        const bytes = await workspace.fs.readFile(Uri.file(sample.file));
+        return this.#save(`${this.id}-${basename(sample.file)}`, 'PNG', bytes);
+      },
+    };
+  }
+
+  #view(): RunView {
+    const { spec, log } = this.#run;
+    const samples = log.samples;
+    this.#awaited = samples.filter(({ file }) => !existsSync(file));
+    return {
+      id: this.id,
+      subject: spec.subject,
+      method: methodText(spec.method.name),
+      base: spec.base.name,
+      place: this.services.hostLabel(readRun(this.directory)?.host ?? ''),
+      createdAt: spec.createdAt,
+      now: this.#now(),
+      prompts: [...spec.samples.prompts],
+      samples: samples.filter((sample) => !this.#awaited.includes(sample)).map(this.#sample),
+      events: this.#events(),
+      settings: settingsOf(spec),
+      others: this.#others(),
+    };
+  }
+
+  #followed(id: string): FollowedRun {
+    if (id === this.id) return this.#run;
+    const known = this.#overlays.get(id);
+    if (known) return known;
+    const run = this.services.runs.get(id);
+    if (!run) throw new Error(l10n.t('This run is not here any more.'));
+    const followed = this.#follow(id, run.directory);
+    this.#overlays.set(id, followed);
+    return followed;
+  }
+
+  async #save(name: string, kind: 'PNG' | 'CSV', bytes: Uint8Array): Promise<Record<never, never>> {
+    const folder = workspace.workspaceFolders?.[0]?.uri ?? Uri.file(this.directory);
+    const target = await window.showSaveDialog({
+      defaultUri: Uri.joinPath(folder, name),
+      filters: { [kind]: [kind.toLowerCase()] },
+    });
+    if (target) await workspace.fs.writeFile(target, bytes);
+    return {};
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+}
+
+const commandOf = {
+  stop: 'para.stopTraining',
+  continue: 'para.continueTraining',
+  export: 'para.exportAdapter',
+  compare: 'para.compareAdapters',
+  log: 'para.showRunLog',
+  folder: 'para.revealRunFolder',
+} as const;
+
+const linkText = (at: 'waiting' | 'stopped', subject: string, problem: unknown) =>
+  [
+    at === 'waiting'
+      ? l10n.t('Connection lost, trying again. {0} trains on.', subject)
+      : l10n.t('Connection lost. {0} trains on; reconnect to the host to see it.', subject),
+    problem ? describe(problem) : '',
+  ]
+    .join(' ')
+    .trim();
+
+const defined = <T extends object>(values: { [K in keyof T]: T[K] | undefined }): T =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;

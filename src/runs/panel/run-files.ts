@@ -1,0 +1,38 @@
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jobFiles } from '../../../remote-agent/src/jobs/job.ts';
+import { type AdapterHeader, readAdapterHeader } from './adapter-header.ts';
+
+/** The head of a run's adapter; where it is not finished, of the newest adapter that it kept. */
+export async function adapterOf(directory: string): Promise<AdapterHeader | undefined> {
+  const { adapter, checkpoints } = jobFiles(directory);
+  const names = await readdir(checkpoints).catch(() => []);
+  const kept = names.filter((name) => /^(step-\d+|best)\.safetensors$/.test(name)).sort();
+  for (const file of [adapter, ...kept.reverse().map((name) => join(checkpoints, name))])
+    try {
+      return await readAdapterHeader(file);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    }
+  return undefined;
+}
+
+/** The end of a text file, from the beginning of a line on; empty where there is none. */
+export async function endOf(path: string, most: number): Promise<{ text: string; cut: boolean }> {
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, 'r');
+  } catch {
+    return { text: '', cut: false };
+  }
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - most);
+    const bytes = Buffer.alloc(size - from);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, from);
+    const text = bytes.toString('utf8', 0, bytesRead);
+    return from === 0 ? { text, cut: false } : { text: text.slice(text.indexOf('\n') + 1), cut: true };
+  } finally {
+    await file.close();
+  }
+}

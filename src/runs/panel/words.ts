@@ -1,0 +1,101 @@
+import { l10n } from 'vscode';
+import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
+import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
+import { duration } from '../../platform/format.ts';
+import type { ToldEvent } from './run-log.ts';
+
+/** What a trainer does before its first step or between steps. */
+export function phaseText(name: string): string {
+  const known: Record<string, string> = {
+    'encode pictures': l10n.t('Encoding the pictures'),
+    'build step': l10n.t('Building the training step'),
+  };
+  return known[name] ?? name;
+}
+
+const methodNames: Record<string, string> = { para: 'PaRa', lora: 'LoRA' };
+export const methodText = (name: string): string => methodNames[name] ?? name;
+
+/** An event of a run in words. */
+export function eventText(event: ToldEvent): RunEvent {
+  const { time } = event;
+  switch (event.type) {
+    case 'phase':
+      return { time, kind: 'info', text: phaseText(event.name) };
+    case 'started':
+      return {
+        ...{ time, kind: 'info' },
+        text: l10n.t(
+          'Started: {0} steps, {1} parameters in {2} layers',
+          ...[event.steps, event.parameters, event.layers].map((n) => n.toLocaleString()),
+        ),
+      };
+    case 'resumed':
+      return {
+        ...{ time, kind: 'resumed', step: event.fromStep },
+        text: l10n.t('Went on from step {0}', event.fromStep),
+      };
+    case 'checkpoint':
+      return {
+        ...{ time, kind: 'checkpoint', step: event.step },
+        text: event.best
+          ? l10n.t('Kept the adapter of step {0}: the lowest validation loss so far', event.step)
+          : l10n.t('Kept the adapter of step {0}', event.step),
+      };
+    case 'note':
+      return { time, kind: 'warning', text: event.message };
+    case 'error': {
+      const hint = [event.where, event.hint].filter(Boolean).join(': ');
+      return { time, kind: 'error', text: event.message, ...(hint ? { hint } : {}) };
+    }
+    case 'stopped':
+      return { time, kind: 'info', step: event.step, text: l10n.t('Stopped after step {0}', event.step) };
+    case 'finished':
+      return {
+        ...{ time, kind: 'info', step: event.step },
+        text: l10n.t('Finished after {0}', duration(event.seconds)),
+      };
+  }
+}
+
+type Rows = RunView['settings'][number]['rows'];
+
+/** All settings of a run, by groups. */
+export function settingsOf(spec: TrainSpec): RunView['settings'] {
+  const { training, samples, validation, checkpoints } = spec;
+  const pictures: Rows = [...spec.pictures, ...spec.validationPictures].map((picture, i) => ({
+    name: picture.file.split(/[\\/]/).at(-1)! + (i < spec.pictures.length ? '' : l10n.t(' (validation)')),
+    value: picture.caption,
+  }));
+  return [
+    {
+      title: l10n.t('Subject'),
+      rows: [
+        { name: l10n.t('name'), value: spec.subject },
+        { name: l10n.t('trigger'), value: spec.trigger },
+        { name: l10n.t('class'), value: spec.class },
+        { name: l10n.t('base'), value: `${spec.base.name} (${spec.base.hash.slice(0, 12)})` },
+        { name: l10n.t('device'), value: spec.device },
+        { name: l10n.t('background'), value: spec.background },
+      ],
+    },
+    { title: l10n.t('Method'), rows: rowsOf({ ...spec.method, name: methodText(spec.method.name) }) },
+    { title: l10n.t('Training'), rows: rowsOf(training) },
+    { title: l10n.t('Samples'), rows: rowsOf({ ...samples, prompts: samples.prompts.length }) },
+    { title: l10n.t('Validation and checkpoints'), rows: [...rowsOf(validation), ...rowsOf(checkpoints)] },
+    { title: l10n.t('Pictures and captions'), rows: pictures },
+  ];
+}
+
+/** Settings under the names that the subject file has for them. */
+function rowsOf(values: object): Rows {
+  return Object.entries(values).map(([name, value]: [string, unknown]) => ({
+    name,
+    value:
+      value === null
+        ? l10n.t('none')
+        : Array.isArray(value)
+          ? value.join(', ') || l10n.t('none')
+          : String(value),
+  }));
+}

@@ -1,0 +1,98 @@
+import type { RunNow, RunView } from '../contract/run.ts';
+import { Button, IconButton } from '../ui/button.tsx';
+import { shortNumber } from '../ui/chart/options.ts';
+import { Icon } from '../ui/icons.tsx';
+import { t } from '../ui/l10n.ts';
+import { ProgressBar } from '../ui/progress.tsx';
+import { host } from './state.ts';
+
+type Action = 'stop' | 'continue' | 'export' | 'compare' | 'log' | 'folder';
+const act = (action: Action) => void host.call('act', { action }).catch(() => {});
+
+/** What run it is, how far, and what can be done with it. */
+export function Head({ run }: { readonly run: RunView }) {
+  const { now } = run;
+  const active = now.state === 'running' || now.state === 'queued';
+  return (
+    <header class="run-head">
+      <div class="ui-row">
+        <h1>{run.subject}</h1>
+        <span class="run-method">{run.method}</span>
+        <span class="run-state" data-state={now.state} role="status">
+          {now.stateText}
+        </span>
+        <span class="ui-quiet">
+          {t('{0} on {1}, {2}', run.base, run.place, new Date(run.createdAt).toLocaleString())}
+        </span>
+        <span class="ui-spread" />
+        {active ? (
+          <Button icon="stop" onClick={() => act('stop')}>
+            {t('Stop')}
+          </Button>
+        ) : (
+          <Button icon="play" onClick={() => act('continue')}>
+            {t('Continue')}
+          </Button>
+        )}
+        <Button icon="swap" disabled={now.step === 0} onClick={() => act('compare')}>
+          {t('Compare')}
+        </Button>
+        <Button icon="save" kind="primary" disabled={now.step === 0} onClick={() => act('export')}>
+          {t('Export')}
+        </Button>
+        <IconButton icon="folder" label={t('Show the folder of this run')} onClick={() => act('folder')} />
+      </div>
+      {active && <ProgressBar label={t('Steps made')} value={now.step} maximum={now.steps} />}
+      {now.problem && (
+        <p class="run-banner" data-kind="error" role="alert">
+          <Icon name="error" /> {now.problem}
+        </p>
+      )}
+      {now.link && (
+        <p class="run-banner" data-kind="warning" role="status">
+          <Icon name="warning" /> {now.link}
+        </p>
+      )}
+      <dl class="run-facts">
+        {factsOf(now).map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </header>
+  );
+}
+
+function factsOf(now: RunNow): [string, string][] {
+  const facts: [string, string | undefined][] = [
+    [t('Step'), t('{0} of {1}', now.step.toLocaleString(), now.steps.toLocaleString())],
+    [t('Doing'), now.phase],
+    [t('Loss (smoothed)'), number(now.smoothedLoss)],
+    [
+      t('Best validation'),
+      now.bestValidation &&
+        t('{0} at step {1}', shortNumber(now.bestValidation.loss), now.bestValidation.step),
+    ],
+    [t('Learning rate'), number(now.learningRate)],
+    [t('A step takes'), now.secondsAStep === undefined ? undefined : seconds(now.secondsAStep)],
+    [t('Time left'), now.secondsLeft === undefined ? undefined : duration(now.secondsLeft)],
+    [t('Memory'), now.memoryBytes === undefined ? undefined : bytes(now.memoryBytes)],
+    [t('Parameters'), now.parameters?.toLocaleString()],
+    [t('Layers'), now.layers?.toLocaleString()],
+  ];
+  return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+const number = (value: number | undefined) => (value === undefined ? undefined : shortNumber(value));
+const seconds = (value: number) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`);
+
+function duration(value: number): string {
+  if (value < 60) return `${Math.ceil(value)} s`;
+  if (value < 3600) return `${Math.ceil(value / 60)} min`;
+  return `${Math.floor(value / 3600)} h ${Math.ceil((value % 3600) / 60)} min`;
+}
+
+const bytes = (value: number) =>
+  value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`;

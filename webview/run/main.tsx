@@ -1,0 +1,28 @@
+import '../ui/ui.css';
+import './run.css';
+import { render } from 'preact';
+import { t } from '../ui/l10n.ts';
+import { ProgressRing } from '../ui/progress.tsx';
+import { Details } from './details.tsx';
+import { Head } from './head.tsx';
+import { LossChart } from './loss-chart.tsx';
+import { Samples } from './samples.tsx';
+import { failure, open, view } from './state.ts';
+
+function App() {
+  if (failure.value) return <p role="alert">{failure.value}</p>;
+  if (!view.value) return <ProgressRing label={t('Opening the run')} />;
+  return (
+    <div class="run">
+      <Head run={view.value} />
+      <div class="run-parts">
+        <LossChart run={view.value} />
+        <Samples run={view.value} />
+      </div>
+      <Details run={view.value} />
+    </div>
+  );
+}
+
+render(<App />, document.getElementById('root')!);
+void open();
