@@ -36,6 +36,7 @@ export function addHostCommands(program: Command): void {
         'cpu',
         'cuda13',
         'cuda12',
+        'default',
       ]),
     )
     .action(async (name, options) => (await import('./host.ts')).hostInstallCommand(name, options));
@@ -63,4 +64,5 @@ const registryOptions = (command: Command): Command =>
   command
     .option('--npm-registry <url>', "registry of Node's packages (default: as npm is configured)")
     .option('--pypi <url>', "index of CUDA's wheels (default: as pip is configured)")
-    .option('--proxy <url>', 'proxy for the host to fetch through');
+    .option('--proxy <url>', 'proxy for the host to fetch through')
+    .addHelpText('after', '\nInstalling remembers these for the host; the value "default" takes one back.');

@@ -2,17 +2,18 @@ import { createInterface } from 'node:readline/promises';
 import { ParaError } from '../common/errors.ts';
 import { type CheckRow, checkRows, failureRows } from '../hosts/install/check.ts';
 import { type InstallEvent, installAgent } from '../hosts/install/install.ts';
-import type { RuntimeRow } from '../hosts/install/lock.ts';
 import { openHostPackage } from '../hosts/install/package.ts';
 import { probeHost } from '../hosts/install/probe.ts';
-import { findRegistries, type RegistryOptions } from '../hosts/install/registries.ts';
+import { findRegistries } from '../hosts/install/registries.ts';
 import { uninstallAgent } from '../hosts/install/uninstall.ts';
 import {
   addHost,
   findHost,
   type HostProfile,
+  type InstallSettings,
   listHosts,
   parseTarget,
+  rememberInstall,
   removeHost,
 } from '../hosts/profiles.ts';
 import { openTransport } from '../hosts/transports/index.ts';
@@ -20,6 +21,9 @@ import type { Transport } from '../hosts/transports/transport.ts';
 import { withHost } from './host-run.ts';
 import { bold, bytes, dim, green, red, say, yellow } from './output.ts';
 import { terminalPrompter } from './terminal-prompter.ts';
+
+/** What is said on the command line; `default` as a value is none. */
+type SaidSettings = { readonly [name in keyof InstallSettings]?: InstallSettings[name] | 'default' };
 
 /** Default folder on a host, in the home there. */
 const defaultRoot = '.para-studio';
@@ -40,10 +44,22 @@ export function hostAddCommand(
 export function hostListCommand(): void {
   const hosts = listHosts();
   if (hosts.length === 0) say('no hosts yet; add one: para host add NAME user@host');
-  for (const { name, transport, target, sshArguments, root } of hosts)
+  for (const { name, transport, target, sshArguments, root, install = {} } of hosts) {
     say(
       `${name.padEnd(16)} ${transport.padEnd(8)} ${[target ?? 'this machine', ...(sshArguments ?? [])].join(' ')}  ${dim(root)}`,
     );
+    for (const [setting, value] of Object.entries(install))
+      say(`${' '.repeat(26)}${dim(`${setting.replace('npmRegistry', 'npm registry')}: ${value}`)}`);
+  }
+}
+
+/** How a host is installed: as said now, else as it was said for it before; `default` takes back what was said. */
+function installSettings({ install }: HostProfile, said: SaidSettings): InstallSettings {
+  const { npmRegistry, pypi, proxy, runtime } = said;
+  const now = { npmRegistry, pypi, proxy, runtime };
+  const isSaid = ([, value]: [string, unknown]) => value !== undefined;
+  const all = { ...install, ...Object.fromEntries(Object.entries(now).filter(isSaid)) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== 'default'));
 }
 
 /** `para host remove NAME`: forgets the host here; what is installed there stays. */
@@ -74,9 +90,11 @@ function sayRow({ name, state, value, remedy }: CheckRow): void {
 }
 
 /** `para host check NAME`: what the host is and what it lacks; returns the exit code. */
-export async function hostCheckCommand(name: string, options: RegistryOptions): Promise<number> {
-  const profile = findHost(name);
-  const registries = findRegistries(options);
+export async function hostCheckCommand(name: string, options: SaidSettings): Promise<number> {
+  const found = findHost(name);
+  const install = installSettings(found, options);
+  const profile = { ...found, install };
+  const registries = findRegistries(install);
   const own = openHostPackage();
   let rows: CheckRow[];
   try {
@@ -96,17 +114,15 @@ export async function hostDiagnoseCommand(name: string): Promise<void> {
   say(JSON.stringify(await withHost(name, (session) => session.call('host/diagnostics', {})), null, 2));
 }
 
-/** Options of `para host install`. */
-export interface InstallOptions extends RegistryOptions {
-  /** `false` (`--no-fetch`): everything goes through this machine. */
-  readonly fetch: boolean;
-  readonly runtime?: RuntimeRow;
-}
+/** Options of `para host install`; `fetch` is `false` (`--no-fetch`) where everything goes through this machine. */
+export type InstallOptions = SaidSettings & { readonly fetch: boolean };
 
 /** `para host install NAME`. */
 export async function hostInstallCommand(name: string, options: InstallOptions): Promise<void> {
   const profile = findHost(name);
-  const registries = findRegistries(options);
+  const install = installSettings(profile, options);
+  const registries = findRegistries(install);
+  rememberInstall(name, install);
   const own = openHostPackage();
   const progress = new TransferLines();
   const done = await withTransport(profile, (transport) =>
@@ -114,7 +130,7 @@ export async function hostInstallCommand(name: string, options: InstallOptions):
       transport,
       profile,
       own,
-      { registries, fetch: options.fetch, ...(options.runtime ? { row: options.runtime } : {}) },
+      { registries, fetch: options.fetch, ...(install.runtime ? { row: install.runtime } : {}) },
       (event) => progress.show(event),
     ),
   );

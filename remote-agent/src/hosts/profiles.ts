@@ -1,8 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { runsFolder } from '../jobs/job.ts';
+import type { RuntimeRow } from './install/lock.ts';
+
+/** How the agent is installed on a host, as it was said once; `undefined`: as everywhere. */
+export interface InstallSettings {
+  readonly npmRegistry?: string;
+  readonly pypi?: string;
+  readonly proxy?: string;
+  readonly runtime?: RuntimeRow;
+}
 
 /** A host as the user named it. */
 export interface HostProfile {
@@ -15,6 +25,7 @@ export interface HostProfile {
   readonly sshArguments?: readonly string[];
   /** Folder on the host that holds everything; relative to the home there. */
   readonly root: string;
+  readonly install?: InstallSettings;
   /** How the agent of this machine is started where it comes with the program that asks; never read from a file. */
   readonly agent?: { readonly words: readonly string[]; readonly env: NodeJS.ProcessEnv };
 }
@@ -41,7 +52,7 @@ const isProfile = (host: Partial<HostProfile> | null): boolean =>
   typeof host.root === 'string' &&
   ['local', 'ssh2', 'openssh'].includes(host.transport ?? '') &&
   (host.transport === 'local' || typeof host.target === 'string') &&
-  (host.sshArguments ?? []).every((word) => typeof word === 'string');
+  [...(host.sshArguments ?? []), ...Object.values(host.install ?? {})].every((w) => typeof w === 'string');
 
 /** @throws ParaError `host` naming those there are */
 export function findHost(name: string): HostProfile {
@@ -68,6 +79,15 @@ export function addHost(profile: HostProfile): void {
       hint: `remove it first: para host remove ${profile.name}`,
     });
   save([...listHosts(), profile]);
+}
+
+/** Keeps how a host is installed, for the next time. A URL that holds a login is used once and not written down. */
+export function rememberInstall(name: string, settings: InstallSettings): void {
+  const hasLogin = (value: string) => URL.canParse(value) && new URL(value).username !== '';
+  const install = Object.fromEntries(Object.entries(settings).filter(([, value]) => !hasLogin(value)));
+  const before = findHost(name);
+  if (!isDeepStrictEqual(before.install ?? {}, install))
+    save(listHosts().map((host) => (host.name === name ? { ...host, install } : host)));
 }
 
 export function removeHost(name: string): void {

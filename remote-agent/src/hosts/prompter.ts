@@ -14,7 +14,7 @@ export interface SecretQuestion {
   readonly fields: readonly { readonly label: string; readonly echo: boolean }[];
 }
 
-/** Who answers what a connection has to ask: the terminal, or the editor. Answers are never kept or logged. */
+/** Who answers what a connection has to ask: the terminal, or the editor. Answers are never written or logged. */
 export interface Prompter {
   /** Whether to trust this key from now on. */
   confirmHostKey(question: HostKeyQuestion): Promise<boolean>;

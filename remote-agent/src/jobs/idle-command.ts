@@ -1,15 +1,24 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { runsFolder } from './job.ts';
-import { takeLock } from './lock.ts';
+import { lockHolder, takeLock } from './lock.ts';
 import { changeQueue, readQueue } from './queue-file.ts';
 
 /** What a rented machine is to do when nothing is left to do. */
 export interface IdleCommand {
-  /** For how long the queue has been empty then. */
+  /** For how long no job has waited or run, and nothing was drawn. */
   readonly minutes: number;
   /** An argument vector; no shell reads it. */
   readonly command: readonly string[];
@@ -47,19 +56,31 @@ export function setIdleCommand(wanted: IdleCommand | undefined): void {
   writeFileAtomic(file(), `${JSON.stringify(wanted)}\n`);
 }
 
-/** Changes whenever the queue does. */
-function queueStamp(): number {
-  try {
-    return statSync(join(home(), 'queue.json')).mtimeMs;
-  } catch {
-    // Nothing was ever queued.
-    return 0;
-  }
-}
+/** Holds a lock for each process that works here without a job. */
+const working = () => join(home(), 'working');
 
 /**
- * Waits until the queue has been empty for as long as the command wants, then runs it; returns at once where none is
- * set or another process waits. A new job ends the waiting: whoever runs that job waits after it.
+ * Says that a process works here without a job: the idle command counts such work like a job.
+ * @param name of its own for each process
+ * @returns a function that says that it is done
+ */
+export function beginWork(name: string): () => void {
+  mkdirSync(working(), { recursive: true });
+  return takeLock(join(working(), `${name}.lock`), 'drawing');
+}
+
+const isWorking = (): boolean =>
+  existsSync(working()) && readdirSync(working()).some((name) => lockHolder(join(working(), name)));
+
+/** Changes whenever the queue does, and whenever other work begins or ends. */
+const workStamp = (): string =>
+  [join(home(), 'queue.json'), working()]
+    .map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    .join(' ');
+
+/**
+ * Waits until nothing was done here for as long as the command wants, then runs it; returns at once where none is set
+ * or another process waits. A new job ends the waiting: whoever runs that job waits after it.
  * @param lookEvery in ms
  */
 export async function waitForIdle(lookEvery = 1000): Promise<void> {
@@ -72,13 +93,13 @@ export async function waitForIdle(lookEvery = 1000): Promise<void> {
     throw cause;
   }
   try {
-    let stamp = queueStamp();
+    let stamp = workStamp();
     let since = performance.now();
     for (;;) {
       const wanted = readIdleCommand();
       if (!wanted || readQueue().length > 0) return;
-      if (queueStamp() !== stamp) {
-        stamp = queueStamp();
+      if (isWorking() || workStamp() !== stamp) {
+        stamp = workStamp();
         since = performance.now();
       }
       // Under the queue's lock: no job comes in between.

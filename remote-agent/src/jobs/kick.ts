@@ -23,13 +23,16 @@ export async function kick(agent: string): Promise<Kick> {
   for (const device of new Set(state.waiting.map((item) => item.device)))
     for (const slot of await slotsFor(device)) slots.add(slot);
   const started = [...slots].filter((slot) => !lockHolder(slotLock(slot)));
-  for (const slot of started) {
-    const command = [process.execPath, agent, 'supervise', slot];
-    // A scope is no part of the login; without linger it ends with the user's last login all the same.
-    if ((await loginRules()).killsUserProcesses) startInScope(slot, command);
-    else start(slot, command);
-  }
+  for (const slot of started) await startSupervisor(slot, agent);
   return { ...state, started };
+}
+
+/** Starts the supervisor of a slot, which outlives its starter. */
+export async function startSupervisor(slot: string, agent: string): Promise<void> {
+  const command = [process.execPath, agent, 'supervise', slot];
+  // A scope is no part of the login; without linger it ends with the user's last login all the same.
+  if ((await loginRules()).killsUserProcesses) startInScope(slot, command);
+  else start(slot, command);
 }
 
 function start(slot: string, command: readonly string[], onFailure?: () => void): void {

@@ -16,5 +16,5 @@ export const makeHandlers = (context: ServerContext): Handlers => ({
   ...jobHandlers(context),
   ...eventHandlers(context),
   ...generationHandlers(context),
-  ...adapterHandlers(),
+  ...adapterHandlers(context),
 });

@@ -74,7 +74,7 @@ function idleCommand(words: readonly string[]): void {
   const set = readIdleCommand();
   console.log(
     set
-      ? `When the queue has been empty for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
+      ? `When nothing was trained or drawn for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
       : 'No idle command is set',
   );
 }

@@ -11,7 +11,7 @@ import { encodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { specFor } from '../../src/cli/train.ts';
 import { normals } from '../../src/common/random.ts';
 import { openBase } from '../../src/diffusion/base.ts';
-import { getAdapter, listAdapters, putAdapter } from '../../src/hosts/remote-adapters.ts';
+import { exportOnHost, getAdapter, listAdapters, putAdapter } from '../../src/hosts/remote-adapters.ts';
 import { HostSession } from '../../src/hosts/session.ts';
 import { createJob, jobFiles } from '../../src/jobs/job.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
@@ -70,6 +70,28 @@ it('takes files of other tools that fit a base of the host', async () => {
     name: 'foreign',
     method: 'lora',
   });
+});
+
+it('exports to the very bytes of an export here, and answers others meanwhile', async () => {
+  const source = await putAdapter(session, own);
+  const order: string[] = [];
+  const noted = <T>(what: string, work: Promise<T>) =>
+    work.then((result) => {
+      order.push(what);
+      return result;
+    });
+  const exporting = noted(
+    'exported',
+    exportOnHost(session, source, { base: 'pocket-sdxl', format: 'kohya' }),
+  );
+  await noted('answered', session.call('ping', {}));
+  const { method, files } = await exporting;
+  expect(order).toEqual(['answered', 'exported']);
+  expect(method).toBe('lora');
+  expect([...files.values()].map((bytes) => readFileSync(foreign).equals(bytes))).toEqual([true]);
+  await expect(
+    exportOnHost(session, { job: 'nobody' }, { base: 'pocket-sdxl', format: 'kohya' }),
+  ).rejects.toMatchObject({ code: 'run' });
 });
 
 it('shows nothing of a name that would steer a terminal', async () => {

@@ -110,11 +110,15 @@ export class Para {
   }
 
   /** Waits until the command has shown a step. @throws Error where it ends before */
-  async untilStep(step: number): Promise<void> {
-    while (!this.events.some((e) => e.type === 'step' && e.step! >= step)) {
+  untilStep(step: number): Promise<void> {
+    return this.until(() => this.events.some((e) => e.type === 'step' && e.step! >= step));
+  }
+
+  /** Waits until something is so. @throws Error where the command ends before */
+  async until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
       const over = await Promise.race([this.done, new Promise<'on'>((go) => setTimeout(() => go('on'), 20))]);
-      if (over !== 'on')
-        throw new Error(`para ended (${over}) before step ${step}:\n${this.stdout}${this.stderr}`);
+      if (over !== 'on') throw new Error(`para ended early (${over}):\n${this.stdout}${this.stderr}`);
     }
   }
 }

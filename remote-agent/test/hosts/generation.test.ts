@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -130,6 +131,19 @@ it('serves all clients from one process, which no port and no other user reaches
   second.channel.kill();
   while (isAlive(pid!)) await new Promise((resume) => setTimeout(resume, 50));
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('counts as work for the idle command, which runs after it on a host that never trained', async () => {
+  const idle = (...words: string[]) =>
+    spawnSync('sh', [join(root, 'agent/current/para-agent'), 'idle-command', ...words], { encoding: 'utf8' });
+  const marker = join(work, 'idle');
+  const command = [process.execPath, '-e', 'require("fs").writeFileSync(process.argv[1], "")', marker];
+  expect(idle('0.001', '--', ...command).status).toBe(0);
+  await generateOnHost(await open(), { ...wish, steps: 1, idleSeconds: 1 });
+  expect(existsSync(marker)).toBe(false);
+  while (!existsSync(marker)) await new Promise((resume) => setTimeout(resume, 50));
+  expect(generators()).toEqual([]);
+  expect(idle('off').status).toBe(0);
 });
 
 it('tells of each step, and of previews that show what is coming without changing it', async () => {

@@ -127,16 +127,49 @@ describe('a run on a host', () => {
     const first = new Para(home, ['train', subject, '--host', 'a', '--json']);
     await first.untilStep(70);
     expect(killHost(a)).toBeGreaterThan(0);
+    // What was just being started when the rest was killed.
+    while (killHost(a) > 0);
     rmSync(a, { recursive: true, force: true });
     first.child.kill('SIGINT');
     expect(await first.done).toBe(130);
     const directory = onlyRun(home);
-    await Para.run(home, ['resume', basename(directory), '--host', 'b']);
+    const said = await Para.run(home, ['resume', basename(directory), '--host', 'b']);
+    expect(said).toMatch(/a is not reached .* goes on from step \d+.* para cancel \S+ --host a/);
     const events = readEvents(jobFiles(directory).events);
     expectWhole(events);
     const resumed = events.find((e) => e.type === 'resumed');
     expect(resumed).toMatchObject({ fromStep: 60 });
     expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+  });
+
+  it('that still runs where it is stops there first, and goes on from its last step, on another host and then here', async () => {
+    const home = join(work, 'caller');
+    const roots = { e: join(work, 'host-e'), f: join(work, 'host-f') };
+    for (const [name, root] of Object.entries(roots)) localHost(name, root, home);
+    // Long enough that it still runs when it is called away, however slow this machine is.
+    let watcher = new Para(home, ['train', subject, '--host', 'e', '--steps', '20000', '--json']);
+    await watcher.untilStep(5);
+    const directory = onlyRun(home);
+    const id = basename(directory);
+    const events = () => readEvents(jobFiles(directory).events);
+    const resumed = () => events().filter((e) => e.type === 'resumed');
+    expect(await Para.run(home, ['resume', id, '--host', 'f'], 1)).toBe('');
+    for (const [from, to] of [
+      ['e', 'f'],
+      ['f', 'here'],
+    ] as const) {
+      watcher.child.kill('SIGINT');
+      expect(await watcher.done).toBe(130);
+      const before = resumed().length;
+      watcher = new Para(home, ['resume', id, '--host', to, '--json']);
+      await watcher.until(() => resumed().length > before);
+      const there = readStatus(join(roots[from], 'runs', id));
+      expect(there.state).toBe('stopped');
+      expect(resumed().at(-1)).toMatchObject({ fromStep: there.step });
+    }
+    watcher.child.kill('SIGINT');
+    await watcher.done;
+    expect(events().map((e) => e.seq)).toEqual(events().map((_, i) => i + 1));
   });
 
   it('goes on when its watcher leaves, stops when asked to, goes on again, and is found from another machine', async () => {

@@ -180,7 +180,28 @@ it('fetches through a proxy, and over a way that cuts every answer short', async
   expect(new Set(proxy.targets)).toEqual(new Set([new URL(registry.url).host]));
   const node = registry.asked.filter(({ file }) => file === nodeName());
   expect(node.map(({ from }) => from > 0)).toEqual([false, true, true]);
+  // The next time it goes there unsaid, until that is taken back.
+  const root = rootOf(person);
+  const list = await person.run(['host', 'list']);
+  expect(list).toContain(`proxy: ${proxy.url}`);
+  rmSync(join(root, 'agent'), { recursive: true });
+  rmSync(join(root, 'runtime'), { recursive: true });
+  const asked = proxy.targets.length;
+  await person.run(['host', 'install', 'there', '--runtime', 'cpu']);
+  expect(proxy.targets.length).toBeGreaterThan(asked);
+  expect(await person.run(['host', 'check', 'there'])).toMatch(/CUDA +ok +the processor, as it was said/);
+  await person.run(['host', 'install', 'there', '--proxy', 'default', '--runtime', 'default']);
+  expect(await person.run(['host', 'list'])).not.toMatch(/proxy|runtime/);
   proxy.stop();
+});
+
+it('does not write a login down that a mirror needs', async () => {
+  const person = await newcomer();
+  const secret = registry.url.replace('//', '//ada:tell-nobody@');
+  await person.run(['host', 'install', 'there', '--npm-registry', secret, '--pypi', registry.url]);
+  const list = readFileSync(join(person.env.PARA_HOME!, 'hosts.json'), 'utf8');
+  expect(list).toContain(registry.url);
+  expect(list).not.toContain('tell-nobody');
 });
 
 it('takes no file with other bytes than the lock names, and no Node either', async () => {

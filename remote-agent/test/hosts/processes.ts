@@ -26,6 +26,15 @@ export function descendantsOf(pid: number): number[] {
   return found.slice(1);
 }
 
+/** The words a process was started with; none where it ended meanwhile. */
+export function wordsOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
 /** Every process of a user. */
 export const processesOf = (uid: number): number[] =>
   pids().filter((pid) => {

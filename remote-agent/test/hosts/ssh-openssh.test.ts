@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nobody, type Prompter } from '../../src/hosts/prompter.ts';
 import { openTransport } from '../../src/hosts/transports/index.ts';
+import { descendantsOf, wordsOf } from './processes.ts';
 import { Client, output, ScriptedPrompter } from './ssh-client.ts';
 import { excused, fingerprint, makeKey, noSshd, noUsers, Sshd, type SshdOptions } from './sshd.ts';
 
@@ -87,17 +88,41 @@ describe.skipIf(excused(noSshd))("the system's ssh", () => {
     const path = client.path('locked');
     sshd.authorize(makeKey(path, 'ed25519', { passphrase: 'open sesame' }));
     client.reset().host('box', sshd, `IdentityFile ${path}`);
-    const prompter = new ScriptedPrompter(false, ['open sesame']);
-    await login(client, prompter);
-    expect(prompter.secrets).toEqual([
-      { title: 'ssh asks', fields: [{ label: `Enter passphrase for key '${path}'`, echo: false }] },
-    ]);
     await expect(login(client, new ScriptedPrompter())).rejects.toMatchObject({
       code: 'login',
       message: 'The login needs an answer that was not given',
     });
     await expect(login(client, nobody)).rejects.toMatchObject({ code: 'login' });
+    const prompter = new ScriptedPrompter(false, ['open sesame']);
+    await login(client, prompter);
+    expect(prompter.secrets).toEqual([
+      { title: 'ssh asks', fields: [{ label: `Enter passphrase for key '${path}'`, echo: false }] },
+    ]);
+    // It is known from now on.
+    await login(client, new ScriptedPrompter());
   });
+
+  it.each([
+    { lines: [], interval: '10', timeout: '15' },
+    { lines: ['ServerAliveInterval 77', 'ConnectTimeout 66'], interval: '77', timeout: '66' },
+  ])(
+    'keeps the time limits of the configuration ($lines), and has its own where there are none',
+    async ({ lines, interval, timeout }) => {
+      client.reset().host('box', sshd, ...lines);
+      const transport = await openTransport(client.profile('box', 'openssh'), nobody);
+      const { channel } = await output(transport, ['true']);
+      const running = await transport.run(['cat']);
+      const words = descendantsOf(process.pid)
+        .map(wordsOf)
+        .find(([program, ...rest]) => program === 'ssh' && rest.includes(client.config))!;
+      const { stdout } = spawnSync('ssh', ['-G', ...words.slice(1)], { encoding: 'utf8' });
+      expect(stdout).toMatch(new RegExp(`^serveraliveinterval ${interval}$`, 'm'));
+      expect(stdout).toMatch(new RegExp(`^connecttimeout ${timeout}$`, 'm'));
+      running.kill();
+      expect(await channel.exit).toBe(0);
+      transport.close();
+    },
+  );
 
   it('leaves neither a master nor a file behind, not even those of a process that was killed', async () => {
     const dead = spawnSync('true').pid;
@@ -119,10 +144,24 @@ describe.skipIf(excused(noUsers))("the system's ssh with answers", () => {
 
   it('asks for a password here, at most twice', async () => {
     const sshd = await start({ config: ['PasswordAuthentication yes'] });
-    await login(client, new ScriptedPrompter(false, ['wrong', 'correct horse']));
     const guessing = new ScriptedPrompter(false, ['a', 'b', 'c', 'd']);
     await expect(login(client, guessing)).rejects.toMatchObject({ code: 'login' });
     expect(guessing.secrets).toHaveLength(2);
+    await login(client, new ScriptedPrompter(false, ['wrong', 'correct horse']));
+    await sshd.stop();
+  });
+
+  it('takes up a lost link by the password it was told, and tries one that is not right any more once', async () => {
+    const sshd = await start({ config: ['PasswordAuthentication yes'] });
+    const failures = () => sshd.log().match(/Failed password/g)?.length ?? 0;
+    await login(client, new ScriptedPrompter(false, ['correct horse']));
+    await login(client, new ScriptedPrompter());
+    expect(failures()).toBe(0);
+    spawnSync('chpasswd', { input: `${sshd.user}:another\n` });
+    const asked = new ScriptedPrompter(false, ['another']);
+    await login(client, asked);
+    expect(asked.secrets).toHaveLength(1);
+    expect(failures()).toBe(1);
     await sshd.stop();
   });
 

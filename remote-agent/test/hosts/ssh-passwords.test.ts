@@ -43,6 +43,9 @@ describe.skipIf(excused(noUsers))('logging in by answers', () => {
 
   it('asks for the password last, and gives up after two wrong ones', async () => {
     const sshd = await server({ password: 'correct horse', config: ['PasswordAuthentication yes'] });
+    const guessing = new ScriptedPrompter(false, ['a', 'b', 'c', 'd']);
+    await expect(login(guessing)).rejects.toMatchObject({ code: 'login' });
+    expect(guessing.secrets).toHaveLength(2);
     const prompter = new ScriptedPrompter(false, ['wrong', 'correct horse']);
     await login(prompter);
     expect(prompter.secrets).toHaveLength(2);
@@ -50,10 +53,26 @@ describe.skipIf(excused(noUsers))('logging in by answers', () => {
       title: `${sshd.user}@127.0.0.1`,
       fields: [{ label: 'Password', echo: false }],
     });
-    const guessing = new ScriptedPrompter(false, ['a', 'b', 'c', 'd']);
-    await expect(login(guessing)).rejects.toMatchObject({ code: 'login' });
-    expect(guessing.secrets).toHaveLength(2);
     expect(sshd.log().match(/Failed password/g)).toHaveLength(3);
+  });
+
+  it('takes up a lost link by the password that was right, tries one that is not right any more once, and then asks', async () => {
+    const sshd = await server({ password: 'first', config: ['PasswordAuthentication yes'] });
+    const failures = () => sshd.log().match(/Failed password/g)?.length ?? 0;
+    await login(new ScriptedPrompter(false, ['first']));
+    await login(nobody);
+    expect(failures()).toBe(0);
+    execFileSync('chpasswd', { input: `${sshd.user}:second\n` });
+    await expect(login(nobody)).rejects.toMatchObject({ code: 'login' });
+    await expect(login(nobody)).rejects.toMatchObject({ code: 'login' });
+    expect(failures()).toBe(1);
+    await login(new ScriptedPrompter(false, ['second']));
+    await login(nobody);
+    expect(failures()).toBe(1);
+    // Another machine under the same name: it never sees what the first was told.
+    const other = await server({ password: 'second', config: ['PasswordAuthentication yes'] });
+    await expect(login(nobody)).rejects.toMatchObject({ code: 'login' });
+    expect(other.log()).not.toContain('Failed password');
   });
 
   it('says so when nobody can be asked', async () => {
@@ -78,16 +97,20 @@ describe.skipIf(excused(noUsers))('logging in by answers', () => {
       'Password',
       `One-time password (OATH) for \`${sshd.user}'`,
     ]);
-    // A wrong one, then the right ones.
-    const clumsy = new ScriptedPrompter(false, ['correct horse', '000000', 'correct horse', oneTime(1)]);
+    // The password is known; which of the two was wrong is not, so that both are asked for then.
+    const clumsy = new ScriptedPrompter(false, ['000000', 'correct horse', oneTime(1)]);
     await login(clumsy);
-    expect(clumsy.secrets).toHaveLength(4);
+    expect(clumsy.secrets.map(({ fields }) => fields[0]!.label.slice(0, 8))).toEqual([
+      'One-time',
+      'Password',
+      'One-time',
+    ]);
     const guessing = new ScriptedPrompter(
       false,
       Array.from({ length: 9 }, () => 'no'),
     );
     await expect(login(guessing)).rejects.toMatchObject({ code: 'login' });
-    expect(guessing.secrets).toHaveLength(4);
+    expect(guessing.secrets).toHaveLength(3);
   });
 
   it.each(['a key file', 'a key agent'])('goes on to the second factor after %s was accepted', async (by) => {

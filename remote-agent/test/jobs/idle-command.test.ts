@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readIdleCommand, setIdleCommand, waitForIdle } from '../../src/jobs/idle-command.ts';
+import { beginWork, readIdleCommand, setIdleCommand, waitForIdle } from '../../src/jobs/idle-command.ts';
 import { changeQueue } from '../../src/jobs/queue-file.ts';
 import { requests } from '../../src/protocol/contract.ts';
 import { addJob, useHome } from './host.ts';
@@ -68,5 +68,25 @@ describe('the idle command', () => {
     setIdleCommand(undefined);
     await waiting;
     expect(existsSync(marker())).toBe(false);
+  });
+
+  it('waits anew after each drawing, however long it takes, but not for one that was killed', async () => {
+    setIdleCommand({ minutes: 0.01, command: touch() });
+    const waiting = waitForIdle(5);
+    const done = beginWork('cpu-tiny');
+    await pause(1200);
+    done();
+    for (let i = 0; i < 4; i++) {
+      await pause(300);
+      // So short that nobody saw it between two looks.
+      beginWork('cpu-tiny')();
+    }
+    expect(existsSync(marker())).toBe(false);
+    writeFileSync(
+      join(home.path, 'working/cpu-dead.lock'),
+      JSON.stringify({ pid: 1 << 30, start: '1', boot: 'x', token: '0'.repeat(16) }),
+    );
+    await waiting;
+    await waitFor(marker());
   });
 });

@@ -1,6 +1,6 @@
 import type { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
-import { type HostLock, lockedRuntime, rowForDriver, rowName } from './lock.ts';
+import { type HostLock, lockedRuntime, type RuntimeRow, rowForDriver, rowName } from './lock.ts';
 import { versionName } from './names.ts';
 import type { HostPackage } from './package.ts';
 import { chooseNode, chooseRow, oldLibc, planSetup } from './plan.ts';
@@ -26,9 +26,9 @@ const gigabytes = (bytes: number | undefined): string =>
   !bytes ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Room an installation takes, in bytes: what is fetched, and twice that when it is unpacked. */
-export function roomNeeded(probe: HostProbe, lock: HostLock): number {
+function roomNeeded(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): number {
   if (!probe.arch) return 0;
-  const { files } = lockedRuntime(lock, probe.arch, chooseRow(probe, probe.arch, lock));
+  const { files } = lockedRuntime(lock, probe.arch, said ?? chooseRow(probe, probe.arch, lock));
   return files.reduce((sum, file) => sum + file.size, 0) * 3 + 300e6;
 }
 
@@ -39,6 +39,7 @@ export function checkRows(
   host: HostProfile,
   registries: Registries,
 ): CheckRow[] {
+  const runtime = host.install?.runtime;
   return [
     row('reachable', 'ok', host.transport === 'local' ? 'this machine' : 'yes'),
     row('host key', 'ok', host.transport === 'local' ? 'none needed' : 'known'),
@@ -48,11 +49,11 @@ export function checkRows(
     toolsRow(probe),
     nodeRow(probe, own.lock),
     gpuRow(probe),
-    cudaRow(probe, own.lock),
-    diskRow(probe, own.lock),
+    cudaRow(probe, own.lock, runtime),
+    diskRow(probe, own.lock, runtime),
     row('memory', 'ok', `${gigabytes(probe.memoryFreeBytes)} free of ${gigabytes(probe.memoryBytes)}`),
     registryRow(probe),
-    agentRow(probe, own, host.name, registries),
+    agentRow(probe, own, host, registries),
     processesRow(probe),
   ];
 }
@@ -149,8 +150,9 @@ function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe): CheckRow {
       );
 }
 
-function cudaRow(probe: HostProbe, lock: HostLock): CheckRow {
+function cudaRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): CheckRow {
   const driver = probe.gpus[0]?.driver;
+  if (said) return row('CUDA', 'ok', `${rowName(said)}, as it was said with --runtime`);
   if (!probe.arch || !driver) return row('CUDA', 'ok', 'not used');
   const found = rowForDriver(lock, probe.arch, driver);
   if (!found) {
@@ -167,11 +169,11 @@ function cudaRow(probe: HostProbe, lock: HostLock): CheckRow {
   return row('CUDA', 'ok', `${rowName(found)}, ONNX Runtime ${version}, ${size} to fetch`);
 }
 
-function diskRow(probe: HostProbe, lock: HostLock): CheckRow {
+function diskRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): CheckRow {
   const value = `${gigabytes(probe.diskFreeBytes)} free for ${probe.root}`;
   if (!probe.writable)
     return row('disk', 'bad', `${probe.root} cannot be written`, 'choose another folder with --root');
-  const needed = roomNeeded(probe, lock);
+  const needed = roomNeeded(probe, lock, said);
   if (!probe.agent && probe.diskFreeBytes !== undefined && probe.diskFreeBytes < needed)
     return row(
       'disk',
@@ -196,11 +198,22 @@ function registryRow({ npm, pypi }: HostProbe): CheckRow {
       );
 }
 
-function agentRow(probe: HostProbe, own: HostPackage, name: string, registries: Registries): CheckRow {
+function agentRow(
+  probe: HostProbe,
+  own: HostPackage,
+  { name, install }: HostProfile,
+  registries: Registries,
+): CheckRow {
   const command = `para host install ${name}`;
   if (!probe.agent) return row('agent', 'note', 'not installed', command);
   if (!probe.arch) return row('agent', 'note', probe.agent);
-  const wanted = versionName(planSetup(probe, probe.arch, own, { registries, fetch: true }));
+  const wanted = versionName(
+    planSetup(probe, probe.arch, own, {
+      registries,
+      fetch: true,
+      ...(install?.runtime ? { row: install.runtime } : {}),
+    }),
+  );
   return probe.agent === wanted
     ? row('agent', 'ok', probe.agent)
     : row('agent', 'note', `${probe.agent}; this program brings ${wanted}`, command);

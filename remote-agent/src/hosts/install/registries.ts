@@ -3,14 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Fetched, get, reason, textOf } from '../../common/http.ts';
+import type { InstallSettings } from '../profiles.ts';
 import type { Registries, RegistryFile } from './request.ts';
-
-/** What a user says on the command line about registries. */
-export interface RegistryOptions {
-  readonly npmRegistry?: string;
-  readonly pypi?: string;
-  readonly proxy?: string;
-}
 
 const publicNpm = 'https://registry.npmjs.org';
 const publicPypi = 'https://pypi.org/simple';
@@ -19,7 +13,7 @@ const publicPypi = 'https://pypi.org/simple';
  * The registries to use: as said, else as npm and pip are configured for this user, else the public ones.
  * @throws ParaError `settings` for what is no URL
  */
-export function findRegistries(options: RegistryOptions, env = process.env, home = homedir()): Registries {
+export function findRegistries(options: InstallSettings, env = process.env, home = homedir()): Registries {
   const npm =
     options.npmRegistry ?? env.npm_config_registry ?? setting(join(home, '.npmrc'), 'registry') ?? publicNpm;
   const pipFiles = [

@@ -148,7 +148,12 @@ function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<
     };
     const deadline = new Deadline(settings.connectTimeout, () => end(new Error('Connection timed out')));
     const asking = deadline.patient(prompter);
-    const login = new Login(settings, asking, (waiting) => deadline.pause(waiting));
+    const login = new Login(
+      settings,
+      asking,
+      (waiting) => deadline.pause(waiting),
+      () => accepted,
+    );
 
     client.on('error', (error: Error & { level?: string }) => {
       // A key that could not sign: the next one is tried.
@@ -166,6 +171,7 @@ function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<
     );
     client.on('ready', () => {
       deadline.end();
+      login.keepSecrets();
       isReady = true;
       // Any byte is a sign of life: an answer to a ping may wait behind much data on a slow link. Turns are counted,
       // not time: a process that was held up itself has yet to read what came.
@@ -204,9 +210,9 @@ function logIn(settings: HostSettings, prompter: Prompter, road: Road): Promise<
             },
           );
         },
-        authHandler: (left: string[] | null, _partial: unknown, next: (method: unknown) => void) => {
+        authHandler: (left: string[] | null, accepted: boolean | null, next: (method: unknown) => void) => {
           deadline.restart();
-          login.next(left).then(
+          login.next(left, accepted ?? false).then(
             async (method) => {
               if (!method) reason = await login.refusal();
               next(method);

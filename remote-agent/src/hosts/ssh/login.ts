@@ -1,6 +1,7 @@
 import ssh2, { type AnyAuthMethod, type ParsedKey, type SignCallback } from 'ssh2';
 import { ParaError } from '../../common/errors.ts';
 import { printable } from '../../protocol/printable.ts';
+import { forgetSecret, isLasting, keepSecret, keptSecret } from '../kept-secrets.ts';
 import type { Prompter } from '../prompter.ts';
 import { foreignAgentKeys } from './agent.ts';
 import { type Candidate, candidates } from './identities.ts';
@@ -26,19 +27,32 @@ export class Login {
   #gaveUp = false;
   #last: Offer | undefined;
   #ways: readonly string[] = [];
+  /** Key that the host has proved to hold; what was kept goes to that host alone. */
+  readonly #hostKey: () => Buffer | undefined;
+  /** Lasting secrets that were given, by whom and what they are for. */
+  readonly #given = new Map<string, string>();
 
-  constructor(settings: HostSettings, prompter: Prompter, waiting: <T>(work: Promise<T>) => Promise<T>) {
+  constructor(
+    settings: HostSettings,
+    prompter: Prompter,
+    waiting: <T>(work: Promise<T>) => Promise<T>,
+    hostKey: () => Buffer | undefined,
+  ) {
     this.#settings = settings;
     this.#prompter = prompter;
     this.#waiting = waiting;
+    this.#hostKey = hostKey;
   }
 
   /**
    * The next attempt, or `false` when there is none left.
    * @param left the ways the host still takes; `null` before the first attempt
+   * @param accepted whether the host took the last attempt and wants a further one
    */
-  async next(left: readonly string[] | null): Promise<AnyAuthMethod | false> {
+  async next(left: readonly string[] | null, accepted = false): Promise<AnyAuthMethod | false> {
     const { user: username } = this.#settings;
+    if (accepted) this.keepSecrets();
+    else this.#forgetSecrets();
     // ssh2 does not hand on what the host answered to a signature: ask for the ways that are left.
     const mustAsk = left === null || this.#last?.signed;
     this.#last = undefined;
@@ -74,6 +88,18 @@ export class Login {
     return false;
   }
 
+  /** The host took what it was told last: the same will do when the link is made anew. */
+  keepSecrets(): void {
+    for (const [of, secret] of this.#given) keepSecret(of, secret);
+    this.#given.clear();
+  }
+
+  /** The host refused: what was kept is not tried again, lest an account is locked; who comes next is asked. */
+  #forgetSecrets(): void {
+    for (const of of this.#given.keys()) forgetSecret(of);
+    this.#given.clear();
+  }
+
   async #nextKey(): Promise<Identity | undefined> {
     if (!this.#keys) {
       const found = await candidates(this.#settings, this.#prompter);
@@ -106,17 +132,34 @@ export class Login {
     said: string,
     prompts: readonly { prompt: string; echo?: boolean }[],
   ): Promise<readonly string[]> {
-    const { user, hostName } = this.#settings;
+    const { user, hostName, knownName } = this.#settings;
     const line = (text: string) => printable(text).replace(/\s+/g, ' ').trim();
-    const answers = await this.#prompter.ask({
-      title: [`${user}@${hostName}`, line(said)].filter(Boolean).join(': '),
-      fields: prompts.map(({ prompt, echo }) => ({
-        label: line(prompt).replace(/:$/, ''),
-        echo: echo ?? false,
-      })),
+    const key = this.#hostKey()?.toString('base64');
+    const fields = prompts.map(({ prompt, echo = false }) => {
+      const label = line(prompt).replace(/:$/, '');
+      const lasting = key !== undefined && isLasting(label, echo);
+      return { label, echo, of: lasting ? `${user}@${knownName} ${key} ${label}` : undefined };
     });
+    // Asked for the same twice in one dialogue: what was kept is not what is wanted.
+    const known = fields.map(({ of }) =>
+      of === undefined || this.#given.has(of) ? undefined : keptSecret(of),
+    );
+    const unknown = fields.filter((_, i) => known[i] === undefined);
+    const answers =
+      unknown.length === 0 && fields.length > 0
+        ? []
+        : await this.#prompter.ask({
+            title: [`${user}@${hostName}`, line(said)].filter(Boolean).join(': '),
+            fields: unknown.map(({ label, echo }) => ({ label, echo })),
+          });
     this.#gaveUp ||= answers === undefined;
-    return answers ?? [];
+    if (!answers) return [];
+    const told = [...answers];
+    return fields.map(({ of }, i) => {
+      const answer = known[i] ?? told.shift()!;
+      if (of !== undefined) this.#given.set(of, answer);
+      return answer;
+    });
   }
 
   /** Why nothing was left to try, in words that say what to do. */

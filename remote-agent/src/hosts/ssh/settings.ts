@@ -66,8 +66,7 @@ export async function readSettings(
       hint: 'check the path after -i',
     });
   try {
-    const { stdout } = await run(program, ['-G', ...args, '--', target], { maxBuffer: 1 << 22 });
-    return settingsFrom(target, parseDump(stdout));
+    return settingsFrom(target, await dumpSettings(target, args, program));
   } catch (cause) {
     if (cause instanceof ParaError) throw cause;
     const { code, stderr } = cause as { code?: unknown; stderr?: string };
@@ -79,7 +78,13 @@ export async function readSettings(
   }
 }
 
-function parseDump(text: string): RawSettings {
+/** What `ssh -G` says of a host. @throws Error where there is no such program, or it cannot read its files */
+export async function dumpSettings(
+  target: string,
+  args: readonly string[] = [],
+  program = 'ssh',
+): Promise<RawSettings> {
+  const { stdout: text } = await run(program, ['-G', ...args, '--', target], { maxBuffer: 1 << 22 });
   const settings = new Map<string, string[]>();
   for (const line of text.split(/\r?\n/)) {
     const space = line.indexOf(' ');

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { printable } from '../../protocol/printable.ts';
+import { forgetSecret, isLasting, keepSecret, keptSecret } from '../kept-secrets.ts';
 import type { Prompter } from '../prompter.ts';
 import { shellLine } from '../quote.ts';
 
@@ -24,13 +25,19 @@ export class AskPass {
   readonly #socket: string;
   readonly #server: Server;
   readonly #onGivenUp: () => void;
+  /** Where `ssh` is to log in, in its own words. */
+  readonly #to: string;
+  /** Lasting secrets that were asked for on this connection. */
+  readonly #asked = new Set<string>();
   readonly #ready: Promise<void>;
 
   /**
    * @param stem path in a folder that nobody else can enter; names of files are made of it
+   * @param to where `ssh` is to log in, in its own words
    * @param onGivenUp called when a question is not answered: `ssh` would go on with an empty answer
    */
-  constructor(stem: string, prompter: Prompter, onGivenUp: () => void) {
+  constructor(stem: string, prompter: Prompter, to: string, onGivenUp: () => void) {
+    this.#to = to;
     this.#prompter = prompter;
     this.#onGivenUp = onGivenUp;
     this.#socket = `${stem}.ask`;
@@ -89,8 +96,27 @@ export class AskPass {
       .filter(Boolean);
     const label = lines.pop()?.replace(/:$/, '') ?? 'Answer';
     const fields = [{ label, echo: isYesOrNo }];
-    const [answer] = (await this.#prompter.ask({ title: lines.join(' ') || 'ssh asks', fields })) ?? [];
+    const of = isLasting(label, isYesOrNo) ? `${this.#to} ${printable(prompt)}` : undefined;
+    const known = of !== undefined && !this.#asked.has(of) ? keptSecret(of) : undefined;
+
+    const [answer] =
+      known === undefined
+        ? ((await this.#prompter.ask({ title: lines.join(' ') || 'ssh asks', fields })) ?? [])
+        : [known];
+    if (of !== undefined && answer !== undefined) this.#note(of, answer);
     return isYesOrNo && answer !== 'yes' ? undefined : answer;
+  }
+
+  /** Keeps an answer, unless the same was asked twice: it was refused then, or is asked by two hosts of one name. */
+  #note(of: string, answer: string): void {
+    if (this.#asked.has(of)) forgetSecret(of);
+    else keepSecret(of, answer);
+    this.#asked.add(of);
+  }
+
+  /** The login was refused: what was kept is not tried again, lest an account is locked. */
+  refused(): void {
+    for (const of of this.#asked) forgetSecret(of);
   }
 
   close(): void {

@@ -7,10 +7,14 @@ import { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
 import { nobody, type Prompter } from '../prompter.ts';
 import { shellLine } from '../quote.ts';
+import { dumpSettings } from '../ssh/settings.ts';
 import { AskPass } from './askpass.ts';
 import { startChild } from './child.ts';
 import { hostError } from './explain.ts';
 import type { Channel, Transport } from './transport.ts';
+
+/** In s. A link counts as dead after three turns of silence, as `ssh` has it by itself. */
+const limits = { ServerAliveInterval: 10, ConnectTimeout: 15 };
 
 /** The system's `ssh`: the user's own configuration, keys, agents and known hosts, one connection for all channels. */
 export class OpenSshTransport implements Transport {
@@ -19,6 +23,7 @@ export class OpenSshTransport implements Transport {
   readonly #askPass: AskPass | undefined;
   readonly #channels = new Set<Channel>();
   #gaveUp = false;
+  #ownLimits: Promise<readonly string[]> | undefined;
 
   /** @throws ParaError `disk` where no folder for the connection can be had */
   constructor(profile: HostProfile, prompter: Prompter) {
@@ -26,13 +31,11 @@ export class OpenSshTransport implements Transport {
     const isWindows = process.platform === 'win32';
     // A name of its own: closing this transport ends no other's connection.
     const stem = join(isWindows ? '' : privateFolder(), `${process.pid}-${randomBytes(4).toString('hex')}`);
+    const to = [...(profile.sshArguments ?? []), profile.target].join(' ');
     const canAsk = prompter !== nobody && !isWindows;
-    if (canAsk) this.#askPass = new AskPass(stem, prompter, () => this.#giveUp());
+    if (canAsk) this.#askPass = new AskPass(stem, prompter, to, () => this.#giveUp());
     const options = {
       ...(isWindows ? {} : { ControlMaster: 'auto', ControlPath: stem, ControlPersist: '30' }),
-      ServerAliveInterval: '10',
-      ServerAliveCountMax: '3',
-      ConnectTimeout: '15',
       // Stronger than a "no" in the user's file: an unknown key is asked about, a changed one refused.
       StrictHostKeyChecking: 'ask',
       // Servers lock an account out after three wrong passwords and more.
@@ -50,12 +53,34 @@ export class OpenSshTransport implements Transport {
 
   async run(words: readonly string[]): Promise<Channel> {
     const asking = await this.#askPass?.environment();
-    const channel = startChild('ssh', [...this.#args, '--', this.#profile.target!, shellLine(words)], {
+    const args = [...this.#args, ...(await this.#limits())];
+    const channel = startChild('ssh', [...args, '--', this.#profile.target!, shellLine(words)], {
       env: { ...process.env, ...asking },
     });
     this.#channels.add(channel);
-    channel.exit.then(() => this.#channels.delete(channel));
+    channel.exit.then((code) => {
+      this.#channels.delete(channel);
+      // In ssh's own words; a program on the host may be denied something, too.
+      if (code === 255 && /Permission denied \(|Too many authentication failures/.test(channel.errors()))
+        this.#askPass?.refused();
+    });
     return channel;
+  }
+
+  /** Time limits for what the user's own configuration leaves without one: a dead link must be noticed. */
+  #limits(): Promise<readonly string[]> {
+    const { target, sshArguments } = this.#profile;
+    this.#ownLimits ??= dumpSettings(target!, sshArguments).then(
+      (settings) =>
+        Object.entries(limits).flatMap(([name, value]) =>
+          ['0', 'none', undefined].includes(settings.get(name.toLowerCase())?.[0])
+            ? ['-o', `${name}=${value}`]
+            : [],
+        ),
+      // What is wrong with it is told by the connection itself.
+      () => [],
+    );
+    return this.#ownLimits;
   }
 
   #giveUp(): void {

@@ -3,6 +3,7 @@ import { checkBase } from '../../diffusion/base-check.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
 import { isValid } from '../../protocol/validate.ts';
 import { toFailure } from '../failure.ts';
+import { exportHere } from './export.ts';
 import { importFrom } from './import.ts';
 import { baseCheck, baseInfos } from './reports.ts';
 import { BaseTask, type TaskProgress } from './tasks.ts';
@@ -30,6 +31,8 @@ async function perform(task: BaseTask, tell: (progress: TaskProgress) => void): 
       return openBase(task.name).hash;
     case 'check':
       return baseCheck(await checkBase(task.name));
+    case 'export':
+      return exportHere(task.how);
     case 'import': {
       const base = await importFrom(task, throttled(tell));
       tell({ phase: 'checking', doneBytes: 0 });

@@ -1,10 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { adapterRequests } from '../../protocol/contract/adapters.ts';
 import { type BaseCheck, type BaseInfo, BaseProgress, BaseSource } from '../../protocol/contract/bases.ts';
-import { Failure } from '../../protocol/contract.ts';
+import { Failure, type Result } from '../../protocol/contract.ts';
 import { BaseName, RequestId } from '../../protocol/names.ts';
 
 /**
- * Work on bases that takes its time: reading gigabytes, loading models, downloading. It runs in a process of its own,
+ * Work on bases that takes its time: reading gigabytes, loading models, downloading, exporting with their weights. It runs in a process of its own,
  * so that the agent goes on answering, and so that to cancel it is to end that process.
  */
 export const BaseTask = Type.Union([
@@ -17,6 +18,7 @@ export const BaseTask = Type.Union([
     name: Type.Optional(BaseName),
     source: BaseSource,
   }),
+  Type.Object({ task: Type.Literal('export'), how: adapterRequests['adapters/export'].params }),
 ]);
 export type BaseTask = Static<typeof BaseTask>;
 
@@ -26,6 +28,7 @@ export interface TaskResult {
   readonly hash: string;
   readonly check: BaseCheck;
   readonly import: BaseInfo;
+  readonly export: Result<'adapters/export'>;
 }
 
 export type TaskProgress = Omit<BaseProgress, 'id'>;

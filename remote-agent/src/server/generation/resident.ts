@@ -3,6 +3,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { openBase } from '../../diffusion/base.ts';
+import { beginWork, readIdleCommand } from '../../jobs/idle-command.ts';
+import { startSupervisor } from '../../jobs/kick.ts';
 import { takeLock } from '../../jobs/lock.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
 import { problemOf } from '../../protocol/validate.ts';
@@ -114,6 +116,7 @@ class Resident {
   }
 
   async #work(): Promise<void> {
+    const workDone = beginWork(basename(generatorFiles(this.#key).lock, '.lock'));
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       this.#working = next;
       const { ask, answer, end } = next;
@@ -133,6 +136,7 @@ class Resident {
       for (const [i, { answer }] of this.#queue.entries())
         answer({ progress: { at: 'queued', place: i + 1 } });
     }
+    workDone();
     this.#working = undefined;
     this.#idleSince = Date.now();
     this.#besideTraining = isTraining(this.#key.slot);
@@ -178,6 +182,8 @@ export async function runResident(key: GeneratorKey): Promise<void> {
     rmSync(socket, { force: true });
     server.close();
     await resident.release();
+    // A supervisor without jobs waits for the time of the idle command; this process would hold on to its memory.
+    if (readIdleCommand()) await startSupervisor(key.slot, key.bundle);
   } finally {
     if (existsSync(socket)) rmSync(socket, { force: true });
     unlock();

@@ -1,0 +1,28 @@
+import { baseWeights } from '../../adapters/base-weights.ts';
+import { exportAdapter } from '../../adapters/export.ts';
+import { readAdapterFor } from '../../diffusion/applied.ts';
+import { openBase } from '../../diffusion/base.ts';
+import type { Params, Result } from '../../protocol/contract.ts';
+import { findAdapter } from '../adapter-store.ts';
+import { keepForClient } from '../outbox.ts';
+
+/** Writes an adapter in another tool's layout, for its client to fetch. @throws ParaError `adapter`, `base`, `run` */
+export function exportHere({
+  source,
+  base: name,
+  format,
+  as,
+  names,
+}: Params<'adapters/export'>): Result<'adapters/export'> {
+  const base = openBase(name);
+  const { adapter } = readAdapterFor(findAdapter(source), base);
+  const files = exportAdapter(adapter, {
+    ...{ format, ...baseWeights(base.unet.path) },
+    ...(as ? { as } : {}),
+    ...(names ? { names } : {}),
+  });
+  return {
+    method: adapter.method,
+    files: [...files].map(([file, bytes]) => ({ name: file, ...keepForClient(bytes) })),
+  };
+}
