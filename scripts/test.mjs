@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { build } from './build.mjs';
 import { root, run } from './install.mjs';
 import { systemPackages } from './system-packages.mjs';
+import { testHost } from './test-host.mjs';
 
 await build();
 systemPackages();
+testHost();
 for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema', 'check:protocol'])
   run('npm', ['run', '--silent', check]);
 

@@ -5,7 +5,8 @@ import type { Bring } from '../../remote-agent/src/hosts/remote-ref.ts';
 import { writeRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { SendProgress } from '../../remote-agent/src/hosts/submit.ts';
-import { createJob, runName } from '../../remote-agent/src/jobs/job.ts';
+import { createJob, jobFiles, runName } from '../../remote-agent/src/jobs/job.ts';
+import { takeLock } from '../../remote-agent/src/jobs/lock.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 
@@ -28,13 +29,17 @@ export async function submitSpec(
   if (session.profile.name !== thisMachine) {
     const directory = join(folder, id);
     createJob(directory, spec);
-    // Before it is sent: a window that is closed in between finds out later whether it was.
-    writeRemote(directory, { host: session.profile.name, id, bring, fetched: {} });
+    // Until it is sent nobody brings home what is not there yet.
+    const unlock = takeLock(jobFiles(directory).mirror);
     try {
+      // Before it is sent: a window that is closed in between finds out later whether it was.
+      writeRemote(directory, { host: session.profile.name, id, bring, fetched: {} });
       await submitRun(session, directory, id, progress);
     } catch (cause) {
       if (!mayHaveArrived(cause)) rmSync(directory, { recursive: true, force: true });
       throw cause;
+    } finally {
+      unlock();
     }
     return id;
   }

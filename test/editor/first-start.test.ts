@@ -21,7 +21,7 @@ describe.skipIf(excused(noEditor))('the first start after the installation', () 
   it('shows the views, each with what to do first', async () => {
     await editor.views.open('PaRa Studio');
     expect(await editor.views.titles()).toEqual(['Runs', 'Subjects', 'Adapters', 'Hosts']);
-    expect(await (await editor.views.welcome('Runs')).innerText()).toContain('No runs yet');
+    await (await editor.views.welcome('Runs')).filter({ hasText: 'No runs yet' }).waitFor();
     await editor.settled();
     await editor.screen('first-start/views');
   });

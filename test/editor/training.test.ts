@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { excused, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
+import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import { Editor } from './driver/editor.ts';
 import { pictureOfFailure } from './driver/failures.ts';
 import { noEditor, packagedExtension } from './driver/requirements.ts';
@@ -22,30 +22,47 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     workspace.remove();
   });
 
+  const runs = () => editor.views.rows('Runs');
+  /** Waits until the newest run shows this. */
+  const newestRun = (what: RegExp) =>
+    expect.poll(async () => (await runs())[1], { timeout: 240_000 }).toMatch(what);
+
   it('trains a subject on this machine with one choice, and shows how far it is', async () => {
     await editor.views.open('PaRa Studio');
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
-    await expect
-      .poll(() => editor.views.rows('Runs'), { timeout: 120_000 })
-      .toEqual([expect.stringMatching(/dog.* step \d+/)]);
+    await newestRun(/^PaRa .*\| \d+\/200.*loss 0\.\d/);
     await editor.screen('training/running-here');
-    await expect
-      .poll(() => editor.views.rows('Runs'), { timeout: 240_000 })
-      .toEqual([expect.stringMatching(/dog.*done/)]);
+    await newestRun(/^PaRa .*\| 200 steps/);
+    expect(await editor.notices.wait('dog: PaRa is finished after 200 steps.')).toBeTruthy();
     await editor.settled();
     await editor.screen('training/done-here');
   });
 
-  it('adds a host, whose key is asked about and cannot be waved through', async () => {
+  it('adds a host, whose key is shown before anything is sent', async () => {
     await editor.input.run('PaRa: Add Host');
     await editor.input.pick('gpu');
     await editor.input.accept();
-    expect(await editor.dialogs.text()).toContain('SHA256:');
+    expect(await editor.dialogs.text()).toContain(fingerprint(`${sshd.folder}/host_ed25519.pub`));
     await editor.screen('training/host-key');
     await editor.dialogs.press('Trust This Key');
-    await editor.views.row('Hosts', 'gpu').then((row) => row.waitFor());
+    await expect.poll(() => editor.input.text(), { timeout: 120_000 }).toContain('Check of gpu');
+    await editor.screen('training/check');
+    await editor.input.cancel();
+  });
+
+  it('trains over SSH; the window may be loaded again and the link cut meanwhile', async () => {
+    await editor.input.run('PaRa: Train Subject');
+    await editor.input.pick('dog');
+    await editor.input.pick('gpu');
+    await newestRun(/\d+\/200.*loss 0\.\d/);
+    await editor.screen('training/running-there');
+    await editor.reload();
+    await editor.views.open('PaRa Studio');
+    await newestRun(/\d+\/200.*loss 0\.\d/);
+    sshd.killSessions();
+    await newestRun(/\| 200 steps/);
     await editor.settled();
-    await editor.screen('training/hosts');
+    await editor.screen('training/done-there');
   });
 });

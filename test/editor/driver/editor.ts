@@ -35,7 +35,7 @@ export class Editor {
     this.input = new QuickInput(page);
     this.notices = new Notices(page);
     this.dialogs = new Dialogs(page);
-    this.views = new Views(page);
+    this.views = new Views(page, this.input);
     this.text = new TextEditor(page, this.input);
     this.webviews = new Webviews(page);
   }

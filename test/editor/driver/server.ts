@@ -35,6 +35,7 @@ const fixedSettings = {
   'update.showReleaseNotes': false,
   'files.autoSave': 'off',
   'window.commandCenter': false,
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the editor fills these in
   'window.title': '${activeEditorShort}${separator}${rootName}',
 };
 
@@ -69,6 +70,7 @@ export class EditorServer {
       for (const name of ['home', 'data/User', 'extensions'])
         mkdirSync(join(folder, name), { recursive: true });
       writeFileSync(join(folder, 'config.yaml'), '{}\n');
+      server.#placeSsh();
       server.set(options.settings ?? {});
       for (const file of options.extensions ?? []) await server.install(file);
       await server.resume();
@@ -81,6 +83,17 @@ export class EditorServer {
 
   get home(): string {
     return join(this.folder, 'home');
+  }
+
+  /** Here `ssh` knows this home alone; it would go by the account's, whatever HOME says. */
+  #placeSsh(): void {
+    const { home } = this;
+    for (const name of ['bin', '.ssh']) mkdirSync(join(home, name), { mode: 0o700 });
+    writeFileSync(join(home, '.ssh/config'), `Host *\n  UserKnownHostsFile ${home}/.ssh/known_hosts\n`);
+    const script = '#!/bin/sh\nexec /usr/bin/ssh -F "$HOME/.ssh/config" "$@"\n';
+    writeFileSync(join(home, 'bin/ssh'), script, { mode: 0o755 });
+    // The extension host takes its environment from a login shell.
+    writeFileSync(join(home, '.profile'), 'PATH="$HOME/bin:$PATH"\n');
   }
 
   get url(): string {
@@ -167,7 +180,15 @@ export class EditorServer {
     const { PATH, LANG } = process.env;
     const TMPDIR = join(this.folder, 'tmp');
     mkdirSync(TMPDIR, { recursive: true });
-    return { PATH, LANG, HOME: this.home, TMPDIR, EXTENSIONS_GALLERY: '{}', ...this.options.environment };
+    return {
+      PATH,
+      LANG,
+      SHELL: '/bin/bash',
+      HOME: this.home,
+      TMPDIR,
+      EXTENSIONS_GALLERY: '{}',
+      ...this.options.environment,
+    };
   }
 }
 

@@ -1,20 +1,19 @@
 import type { Locator, Page } from 'playwright-core';
-import { escaped, plain } from './input.ts';
+import { escaped, plain, type QuickInput } from './input.ts';
 
 /** Views of the sidebar: trees, their actions, and what they say when they are empty. */
 export class Views {
   readonly #page: Page;
+  readonly #input: QuickInput;
 
-  constructor(page: Page) {
+  constructor(page: Page, input: QuickInput) {
     this.#page = page;
+    this.#input = input;
   }
 
-  /** Shows a container of the activity bar ("PaRa Studio"). */
+  /** Shows a container of the activity bar ("PaRa Studio"); its icon would hide one that is shown already. */
   async open(container: string): Promise<void> {
-    const icon = this.#page
-      .locator('.activitybar')
-      .getByRole('tab', { name: new RegExp(`^${escaped(container)}`) });
-    if ((await icon.getAttribute('aria-expanded')) !== 'true') await icon.click();
+    await this.#input.run(`View: Show ${container}`);
     await this.#page
       .locator('.sidebar .composite.title h2', { hasText: new RegExp(`^${escaped(container)}`, 'i') })
       .waitFor();
