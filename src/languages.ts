@@ -27,6 +27,7 @@ export function registerLanguages({ context, library, log }: AdapterServices): D
     shelf: new BaseShelf(known),
     pictures: new PictureShelf(),
     log,
+    extensionUri: context.extensionUri,
   };
   owned.add(registerPromptLanguage(services));
   owned.add(registerSubjectLanguage(services));
