@@ -13,7 +13,7 @@ export interface SubjectEdit {
 
 /**
  * Makes a change as an edit of the documents it belongs to, so that the editor can undo it. Caption files that were
- * saved before are saved after, as with any refactoring: training reads them from the disk.
+ * saved before are saved after: training reads them from the disk.
  * @throws Error where the editor refuses
  */
 export async function applyEdit(document: TextDocument, edit: SubjectEdit): Promise<void> {
@@ -21,20 +21,23 @@ export async function applyEdit(document: TextDocument, edit: SubjectEdit): Prom
   const own = new WorkspaceEdit();
   for (const [path, contents] of pictures) own.createFile(document.uri.with({ path }), { contents });
   for (const change of changes) own.replace(document.uri, rangeOf(change, document), change.text);
-  if (changes.length > 0 || pictures.size > 0) await apply(own, false);
+  if (changes.length > 0 || pictures.size > 0) await apply(own);
   if (files.size === 0) return;
   const captions = new WorkspaceEdit();
+  const saved: TextDocument[] = [];
   for (const [path, content] of files) {
     const uri = document.uri.with({ path });
     const open = await opened(uri);
     if (open) captions.replace(uri, new Range(0, 0, open.lineCount, 0), content);
     else captions.createFile(uri, { contents: new TextEncoder().encode(content) });
+    if (open && !open.isDirty) saved.push(open);
   }
-  await apply(captions, true);
+  await apply(captions);
+  for (const caption of saved) await caption.save();
 }
 
-async function apply(edit: WorkspaceEdit, isRefactoring: boolean): Promise<void> {
-  if (await workspace.applyEdit(edit, { isRefactoring })) return;
+async function apply(edit: WorkspaceEdit): Promise<void> {
+  if (await workspace.applyEdit(edit)) return;
   throw new Error(l10n.t('The change could not be made; the file may be read-only.'));
 }
 
