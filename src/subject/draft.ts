@@ -8,7 +8,7 @@ export const usualClasses: readonly string[] = [
 export function subjectName(folder: string): string {
   const name = folder
     .replace(/[<>:"/\\|?*\p{Cc}]+/gu, '-')
-    .replace(/\s+/g, '-')
+    .replace(/[\s-]+/g, '-')
     .replace(/^[.-]+|[.-]+$/g, '');
   return name === '' ? 'subject' : name.toLowerCase();
 }
