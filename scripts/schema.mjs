@@ -68,8 +68,10 @@ ${head}${table(flat)}
 
 ${sections.join('\n\n')}
 `;
+// What the JSON service of editors understands beside JSON Schema.
+const lenient = { allowComments: true, allowTrailingCommas: true };
 const files = {
-  'schemas/para.schema.json': `${JSON.stringify(SubjectSchema, null, 2)}\n`,
+  'schemas/para.schema.json': `${JSON.stringify({ ...SubjectSchema, ...lenient }, null, 2)}\n`,
   'docs/training.md': guide,
 };
 for (const [name, text] of Object.entries(files)) {

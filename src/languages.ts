@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { type Disposable, EventEmitter } from 'vscode';
+import { commands, type Disposable, EventEmitter, type Uri } from 'vscode';
 import { paraHome } from '../remote-agent/src/diffusion/base-places.ts';
 import type { AdapterServices } from './adapters/commands.ts';
 import type { AdapterLibrary } from './adapters/library.ts';
+import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { gathered } from './platform/signal.ts';
 import { BaseShelf } from './prompt/base-facts.ts';
@@ -10,11 +11,13 @@ import { registerPromptLanguage } from './prompt/language.ts';
 import type { KnownAdapter, Library } from './prompt/library.ts';
 import { basesIn } from './prompt/local-bases.ts';
 import type { SubjectServices } from './subject/context.ts';
+import { subjectEditorType } from './subject/editor/editor.ts';
 import { PictureShelf } from './subject/gallery.ts';
 import { registerSubjectLanguage } from './subject/language.ts';
+import { newSubject } from './subject/new-subject.ts';
 
 /** Subject files and prompt files as languages of the editor. */
-export function registerLanguages({ context, library, log }: AdapterServices): Disposable {
+export function registerLanguages({ context, library, failures, log }: AdapterServices): Disposable {
   const owned = new Disposables();
   const known = owned.add(
     new LanguageLibrary(library, [
@@ -27,9 +30,24 @@ export function registerLanguages({ context, library, log }: AdapterServices): D
     shelf: new BaseShelf(known),
     pictures: new PictureShelf(),
     log,
+    extensionUri: context.extensionUri,
   };
   owned.add(registerPromptLanguage(services));
   owned.add(registerSubjectLanguage(services));
+  owned.add(
+    registerCommands(
+      {
+        // The explorer gives what was clicked, and all that is selected.
+        'para.newSubject': async (clicked?: Uri, selected?: readonly Uri[]) => {
+          const chosen = selected && selected.length > 0 ? selected : clicked ? [clicked] : [];
+          const uri = await newSubject(services, chosen);
+          if (uri) await commands.executeCommand('vscode.openWith', uri, subjectEditorType);
+          return uri;
+        },
+      },
+      failures,
+    ),
+  );
   return owned;
 }
 

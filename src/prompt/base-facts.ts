@@ -7,13 +7,16 @@ import type { Library } from './library.ts';
 /** The base of a subject that names none. */
 export const defaultBase = 'pocket-sdxl';
 
-/** Vocabularies of this size hold rare words too: the last twentieth of them, as tokens are numbered by how common they are. */
+/**
+ * Vocabularies of this size hold rare words too: the last twentieth of them, as tokens are numbered by how common they
+ * are. In smaller ones short tokens are parts of words as often as words.
+ */
 const largeVocabulary = 10_000;
 
 /** A text encoder's tokenizer, as much as counting needs. */
 export interface TokenCounter {
   encode(text: string): number[];
-  /** Whether a word is common enough to have a token of its own. */
+  /** Whether a word has a token of its own because it is common. */
   knows(word: string): boolean;
 }
 
@@ -52,7 +55,8 @@ export async function readBaseFacts(name: string, directory: string): Promise<Ba
         encode: (text) => tokenizer.encode(text),
         knows: (word) => {
           const id = vocabulary.get(`${word.toLowerCase()}</w>`);
-          return id !== undefined && id < vocabulary.size * (vocabulary.size < largeVocabulary ? 1 : 0.95);
+          if (id === undefined || !/[aeiouy]/i.test(word)) return false;
+          return vocabulary.size < largeVocabulary ? word.length > 3 : id < vocabulary.size * 0.95;
         },
       };
       byContent.set(content, counter);

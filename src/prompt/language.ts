@@ -12,10 +12,9 @@ import {
   workspace,
 } from 'vscode';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
-import { defaultBase } from './base-facts.ts';
+import { type BaseShelf, defaultBase } from './base-facts.ts';
 import { adapterProblems, lineProblems, linesOf } from './problems.ts';
 import { type PromptServices, registerPromptFeatures } from './providers.ts';
-import type { Spots } from './spot.ts';
 
 /** Language id of `*.prompts` files. */
 export const promptLanguage = 'para-prompts';
@@ -30,8 +29,12 @@ export interface PromptLineArgument {
 export function registerPromptLanguage(
   services: PromptServices & { readonly log: LogOutputChannel },
 ): Disposable {
+  const { library, shelf, log } = services;
+  const spotsOf = async (document: TextDocument) => ({
+    base: await baseBeside(document.uri, shelf),
+    spots: linesOf(document.getText()).map(({ spot }) => spot),
+  });
   const owned = registerPromptFeatures(promptLanguage, spotsOf, services);
-  const { library, log } = services;
   const find = async (document: TextDocument) => {
     const lines = linesOf(document.getText());
     const adapters = await library.adapters();
@@ -60,22 +63,20 @@ export function registerPromptLanguage(
   return owned;
 }
 
-async function spotsOf(document: TextDocument): Promise<Spots> {
-  return { base: await baseBeside(document.uri), spots: linesOf(document.getText()).map(({ spot }) => spot) };
-}
-
-/** The base of the subject file in the same folder: prompts usually are for what lies beside them. */
-async function baseBeside(uri: Uri): Promise<string> {
+/** The base of a subject file in the same folder: prompts usually are for what lies beside them. */
+async function baseBeside(uri: Uri, shelf: BaseShelf): Promise<string> {
   if (uri.scheme === 'untitled') return defaultBase;
   try {
     const folder = Uri.joinPath(uri, '..');
-    const entries = await workspace.fs.readDirectory(folder);
-    const subject = entries.find(([name, type]) => type === FileType.File && name.endsWith('.para.json'));
-    if (!subject) return defaultBase;
-    const bytes = await workspace.fs.readFile(Uri.joinPath(folder, subject[0]));
-    const value = parse(new TextDecoder().decode(bytes)) as { base?: unknown } | undefined;
-    return typeof value?.base === 'string' ? value.base : defaultBase;
+    for (const [name, type] of await workspace.fs.readDirectory(folder)) {
+      if (!(type & FileType.File) || !name.endsWith('.para.json')) continue;
+      const bytes = await workspace.fs.readFile(Uri.joinPath(folder, name));
+      const base =
+        (parse(new TextDecoder().decode(bytes)) as { base?: string } | undefined)?.base ?? defaultBase;
+      if (await shelf.facts(base)) return base;
+    }
   } catch {
-    return defaultBase; // the folder cannot be listed, or the file is gone
+    // The folder cannot be listed, or a file is gone.
   }
+  return defaultBase;
 }

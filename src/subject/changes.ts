@@ -1,6 +1,17 @@
-import { applyEdits, findNodeAtLocation, format, modify, parseTree } from 'jsonc-parser';
+import {
+  applyEdits,
+  createScanner,
+  findNodeAtLocation,
+  format,
+  modify,
+  type Node,
+  parseTree,
+} from 'jsonc-parser';
 import type { JsonPath } from '../../remote-agent/src/subject/contradictions.ts';
 import type { TextChange } from '../platform/problem.ts';
+
+/** `SyntaxKind.CommaToken` of the parser, whose enumeration is for its types alone. */
+const commaToken = 5;
 
 /** Indentation and line ends of a text, as far as it shows them. */
 function formatting(text: string) {
@@ -21,6 +32,12 @@ export function setValue(text: string, at: JsonPath, value: unknown): TextChange
   const root = parseTree(text, [], { allowTrailingComma: true });
   const exists = root !== undefined && findNodeAtLocation(root, [...at]) !== undefined;
   if (!exists && value === undefined) return [];
+  const item = at.at(-1);
+  if (value === undefined && typeof item === 'number')
+    return difference(
+      text,
+      changed(text, removeItem(text, findNodeAtLocation(root!, at.slice(0, -1))!, item)),
+    );
   const isArrayInsertion = typeof at.at(-1) === 'number' && !exists;
   const parts = modify(text, [...at], value, { isArrayInsertion }).flatMap(({ offset, length, content }) =>
     length === 0
@@ -29,6 +46,39 @@ export function setValue(text: string, at: JsonPath, value: unknown): TextChange
   );
   const after = changed(text, parts);
   return difference(text, value === undefined ? after : laidOut(after, parts));
+}
+
+/**
+ * Takes one item out of a list, with its comma and the comment behind it on its line. (`modify` counts on the layout of
+ * the list where the item is its last.)
+ */
+function removeItem(text: string, list: Node, index: number): TextChange[] {
+  const items = list.children ?? [];
+  const { offset, length } = items[index]!;
+  const comma = commaAfter(text, offset + length);
+  let start = offset;
+  let end = (comma ?? offset + length - 1) + 1;
+  const comment = /^[ \t]*(?:\/\/[^\r\n]*|\/\*[^\r\n]*?\*\/[ \t]*(?=\r?\n))/.exec(text.slice(end));
+  if (comment) end += comment[0].length;
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
+  const restOfLine = /^[ \t]*\r?\n/.exec(text.slice(end));
+  if (restOfLine && text.slice(lineStart, start).trim() === '') {
+    start = lineStart;
+    end += restOfLine[0].length;
+  } else if (index < items.length - 1) end += /^[ \t]*/.exec(text.slice(end))![0].length;
+  else start -= /[ \t]*$/.exec(text.slice(0, start))![0].length;
+  const removed = { start, end, text: '' };
+  const before = items[index - 1];
+  if (index < items.length - 1 || comma !== undefined || !before) return [removed];
+  const left = commaAfter(text, before.offset + before.length)!;
+  return [{ start: left, end: left + 1, text: '' }, removed];
+}
+
+/** Where the comma stands that comes next, comments passed over; `undefined` where something else comes. */
+function commaAfter(text: string, offset: number): number | undefined {
+  const scanner = createScanner(text, true);
+  scanner.setPosition(offset);
+  return scanner.scan() === commaToken ? scanner.getTokenOffset() : undefined;
 }
 
 /** A comment at the end of a line belongs to what stands before it: what is added goes behind the comment. */

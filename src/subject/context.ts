@@ -1,4 +1,4 @@
-import type { LogOutputChannel, TextDocument } from 'vscode';
+import type { LogOutputChannel, TextDocument, Uri } from 'vscode';
 import { l10n } from 'vscode';
 import type { PromptServices } from '../prompt/providers.ts';
 import type { CheckContext } from './checks/context.ts';
@@ -11,6 +11,7 @@ import { filesOf } from './workspace-files.ts';
 export interface SubjectServices extends PromptServices {
   readonly pictures: PictureShelf;
   readonly log: LogOutputChannel;
+  readonly extensionUri: Uri;
 }
 
 /** Everything that is known about a subject file as it is in the editor. */

@@ -6,6 +6,7 @@ import {
   RelativePattern,
   type TextDocument,
   Uri,
+  window,
   workspace,
 } from 'vscode';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
@@ -15,6 +16,7 @@ import { registerPromptFeatures } from '../prompt/providers.ts';
 import { subjectProblems } from './checks/index.ts';
 import { contextOf, type SubjectServices } from './context.ts';
 import { SubjectDocument } from './document.ts';
+import { SubjectEditorProvider, subjectEditorType } from './editor/editor.ts';
 import { valueCompletion } from './providers/completion.ts';
 import { subjectLenses } from './providers/lenses.ts';
 import { pictureHover, pictureLinks } from './providers/pictures.ts';
@@ -40,6 +42,12 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
     return problemsOf(document, services);
   };
   owned.add(new LiveDiagnostics(subjectLanguage, find, around.onDidChange, services.log));
+  owned.add(
+    window.registerCustomEditorProvider(
+      subjectEditorType,
+      new SubjectEditorProvider(services.extensionUri, services, around.onDidChange),
+    ),
+  );
   // The JSON service wakes for JSON files only; a folder may hold no other than ours.
   void extensions.getExtension('vscode.json-language-features')?.activate();
   return owned;
@@ -63,6 +71,12 @@ class Surroundings implements Disposable {
 
   constructor({ library }: SubjectServices) {
     this.#owned.add(library.onDidChange(() => this.#changed.fire()));
+    // Captions count as they are in the editor.
+    this.#owned.add(
+      workspace.onDidChangeTextDocument(({ document }) => {
+        if (/\.(txt|jsonl)$/.test(document.uri.path)) this.#changed.fire();
+      }),
+    );
     this.#owned.add(
       workspace.onDidCloseTextDocument(({ uri }) => {
         this.#watched.get(uri.toString())?.dispose();

@@ -46,6 +46,27 @@ describe('an edit of a subject file', () => {
     expect(set(['method', 'rank'], undefined)).toBe(text);
   });
 
+  it('takes any item out of any list and leaves the others with their comments', () => {
+    for (const list of [
+      '["a", "b", "c"]',
+      '["a","b","c",]',
+      '[\n  "a", // one\n  // about b\n  "b", // two\n  // about c\n  "c" // three\n]',
+      '[ "a" /* one */, "b" /* two */ , "c" /* three */ ]',
+    ])
+      for (const [i, item] of ['a', 'b', 'c'].entries()) {
+        const before = `{ "pictures": ${list} }`;
+        const after = set(['pictures', i], undefined, before);
+        const errors: never[] = [];
+        expect(parse(after, errors, { allowTrailingComma: true })).toEqual({
+          pictures: ['a', 'b', 'c'].filter((one) => one !== item),
+        });
+        expect(errors).toEqual([]);
+        for (const note of ['one', 'two', 'three'].filter((_, k) => k !== i))
+          if (before.includes(note)) expect(after).toContain(note);
+        if (before.includes('// about c') && item === 'b') expect(after).toContain('// about c');
+      }
+  });
+
   it('keeps tabs and line ends of Windows', () => {
     const windows = text.replaceAll('  ', '\t').replaceAll('\n', '\r\n');
     const after = set(['training', 'steps'], 5, windows);

@@ -1,0 +1,76 @@
+import '../ui/ui.css';
+import './subject.css';
+import { render } from 'preact';
+import type { SubjectView } from '../contract/subject.ts';
+import { Button } from '../ui/button.tsx';
+import { Icon } from '../ui/icons.tsx';
+import { t } from '../ui/l10n.ts';
+import { ProgressRing } from '../ui/progress.tsx';
+import { Gallery } from './gallery.tsx';
+import { Settings } from './settings.tsx';
+import { attempt, failure, host, open, said, view } from './state.ts';
+import { takeFiles } from './take-files.ts';
+
+const act = (action: 'train' | 'text') => void attempt(() => host.call('act', { action }));
+
+function App() {
+  const subject = view.value;
+  if (!subject)
+    return failure.value ? (
+      <p role="alert">{failure.value}</p>
+    ) : (
+      <ProgressRing label={t('Opening the subject')} />
+    );
+  return (
+    <div class="subject">
+      <header class="ui-row">
+        <h1>{subject.name}</h1>
+        <span class="ui-spread" />
+        <Button onClick={() => act('text')}>{t('Open as Text')}</Button>
+        <Button
+          icon="play"
+          kind="primary"
+          disabled={subject.broken !== undefined}
+          onClick={() => act('train')}
+        >
+          {t('Train')}
+        </Button>
+      </header>
+      <p class="ui-hidden" role="status">
+        {said.value}
+      </p>
+      {failure.value && <Banner kind="error" text={failure.value} />}
+      {subject.broken ? <Banner kind="error" text={subject.broken} /> : <Parts subject={subject} />}
+    </div>
+  );
+}
+
+const Parts = ({ subject }: { readonly subject: SubjectView }) => (
+  <>
+    {subject.problems.map(({ severity, message }) => (
+      <Banner key={message} kind={severity} text={message} />
+    ))}
+    <div class="subject-parts">
+      <Gallery subject={subject} />
+      <Settings groups={subject.groups} editable={subject.editable} />
+    </div>
+  </>
+);
+
+const icons = { error: 'error', warning: 'warning', information: 'info' } as const;
+
+const Banner = ({ kind, text }: { readonly kind: string; readonly text: string }) => (
+  <p class="subject-banner" data-kind={kind} role={kind === 'error' ? 'alert' : 'note'}>
+    <Icon name={icons[kind as keyof typeof icons] ?? 'info'} /> {text}
+  </p>
+);
+
+// A picture may be pasted wherever one is; a field takes text for itself.
+window.addEventListener('paste', ({ clipboardData }) => {
+  if (view.value?.editable && clipboardData && clipboardData.files.length > 0) void takeFiles(clipboardData);
+});
+// A picture that is dropped beside the gallery must not take the place of the view.
+for (const kind of ['dragover', 'drop']) window.addEventListener(kind, (event) => event.preventDefault());
+
+render(<App />, document.getElementById('root')!);
+void open();

@@ -1,0 +1,86 @@
+import type { Field, FieldGroup } from '../contract/subject.ts';
+import { Select, TextArea, TextField } from '../ui/fields.tsx';
+import { t } from '../ui/l10n.ts';
+import { attempt, host, look, ui } from './state.ts';
+
+interface FieldProps {
+  readonly field: Field;
+  readonly editable: boolean;
+}
+
+/** The settings of the file, group by group; the subject's own are always in view. */
+export function Settings({
+  groups,
+  editable,
+}: {
+  readonly groups: readonly FieldGroup[];
+  readonly editable: boolean;
+}) {
+  const [own, ...others] = groups;
+  return (
+    <section aria-label={t('Settings')} class="subject-settings">
+      {own && <Group group={own} editable={editable} />}
+      {others.map((group) => (
+        <details
+          key={group.label}
+          open={ui.value.open.includes(group.label)}
+          onToggle={(event) => {
+            const { open } = event.currentTarget;
+            const rest = ui.value.open.filter((label) => label !== group.label);
+            if (open !== ui.value.open.includes(group.label))
+              look({ open: open ? [...rest, group.label] : rest });
+          }}
+        >
+          <summary>
+            <h2>{group.label}</h2>
+            <span class="ui-quiet">{written(group) || group.description}</span>
+          </summary>
+          <Group group={group} editable={editable} />
+        </details>
+      ))}
+    </section>
+  );
+}
+
+/** What the file says of a group, in a line. */
+const written = ({ fields }: FieldGroup): string =>
+  fields
+    .filter(({ text }) => text !== '')
+    .map(({ label, text }) => `${label}: ${text.replaceAll('\n', '; ')}`)
+    .join(', ');
+
+const Group = ({ group, editable }: { readonly group: FieldGroup; readonly editable: boolean }) => (
+  <div class="subject-fields">
+    {group.fields.map((field) => (
+      <div class="subject-field" key={field.at.join('.')} data-wide={field.kind === 'lines'}>
+        <Input field={field} editable={editable} />
+        <p class="ui-quiet">{field.description}</p>
+      </div>
+    ))}
+  </div>
+);
+
+function Input({ field, editable }: FieldProps) {
+  const { label, text, fallback, choices } = field;
+  const set = (value: string) => {
+    if (value !== text) void attempt(() => host.call('setField', { at: field.at, text: value }));
+  };
+  const common = { label, disabled: !editable };
+  if (field.kind === 'switch' || field.kind === 'choice') {
+    const values = field.kind === 'switch' ? ['true', 'false'] : choices;
+    const spoken = (value: string) =>
+      field.kind === 'switch' ? (value === 'true' ? t('yes') : t('no')) : value;
+    const unset = fallback ? t('{0} (default)', spoken(fallback)) : t('not set');
+    return (
+      <Select
+        {...common}
+        value={text}
+        choices={[{ value: '', label: unset }, ...values.map((value) => ({ value, label: spoken(value) }))]}
+        onChange={set}
+      />
+    );
+  }
+  if (field.kind === 'lines')
+    return <TextArea {...common} value={text} placeholder={fallback} rows={3} onCommit={set} />;
+  return <TextField {...common} value={text} placeholder={fallback} onCommit={set} />;
+}
