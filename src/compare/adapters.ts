@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { l10n } from 'vscode';
+import { hashOf } from '../../remote-agent/src/jobs/blob-store.ts';
+import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import type { ColumnFacts } from '../../webview/contract/compare.ts';
+import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
+import { readAdapterHeader } from '../runs/panel/adapter-header.ts';
+import { endOf } from '../runs/panel/run-files.ts';
+import type { AppliedFile, ColumnModel, RowModel } from './model.ts';
+import { readLine } from './prompt-line.ts';
+
+export const newId = (): string => randomBytes(6).toString('hex');
+
+/** Strengths that make sense: a projection takes nothing away more than once. */
+const strengths = { para: { minimum: 0, maximum: 1 }, lora: { minimum: 0, maximum: 2 } };
+
+/** The base alone. */
+export const baseColumn = (): ColumnModel => ({
+  id: newId(),
+  label: l10n.t('Base'),
+  method: 'base',
+  ...{ strength: 0, minimum: 0, maximum: 0, facts: {} },
+});
+
+/** A column of an adapter. @throws ParaError `safetensors` where its file is none */
+export async function columnOf(adapter: LibraryAdapter, strength = 1): Promise<ColumnModel> {
+  const method = adapter.method === 'para' ? 'para' : 'lora';
+  const name = method === 'para' ? 'PaRa' : 'LoRA';
+  return {
+    id: newId(),
+    label: `${adapter.subject ?? adapter.name} · ${name}`,
+    ...{ method, strength, ...strengths[method] },
+    facts: await factsOf(adapter),
+    adapter: await appliedFile(adapter),
+  };
+}
+
+export const appliedFile = async ({ name, file, run }: LibraryAdapter): Promise<AppliedFile> => ({
+  ...{ name, file, hash: await hashOf(file) },
+  ...(run ? { run: { host: run.host, job: run.job, directory: run.directory } } : {}),
+});
+
+async function factsOf({ file, bytes, steps, run }: LibraryAdapter): Promise<ColumnFacts> {
+  const { parameters, layers } = await readAdapterHeader(file);
+  const ranks = layers.map(({ rank }) => rank);
+  const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
+  const seconds = run && (await trainingSeconds(run.directory));
+  return {
+    ...{ parameters, bytes },
+    ...(ranks.length === 0 ? {} : { rank: low === high ? String(low) : `${low}–${high}` }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(seconds === undefined ? {} : { seconds }),
+  };
+}
+
+/** How long a finished run trained, as its last event says. */
+async function trainingSeconds(directory: string): Promise<number | undefined> {
+  const { text } = await endOf(jobFiles(directory).events, 4096);
+  for (const line of text.trim().split('\n').reverse())
+    try {
+      const event = JSON.parse(line) as { type: string; seconds?: number };
+      if (event.type === 'finished') return event.seconds;
+    } catch {
+      // Not whole: the end of a power cut.
+    }
+  return undefined;
+}
+
+/** A row of a prompt, the adapters that it names found; what it says wrong is its problem. */
+export async function rowOf(library: AdapterLibrary, text: string): Promise<Omit<RowModel, 'id' | 'offset'>> {
+  try {
+    const adapters: Record<string, AppliedFile> = {};
+    for (const { name } of readLine(text).adapters) {
+      const found = await library.find(name);
+      if (!found) return { text, adapters, problem: l10n.t('There is no adapter "{0}".', name) };
+      adapters[name] = await appliedFile(found);
+    }
+    return { text, adapters };
+  } catch (cause) {
+    return { text, adapters: {}, problem: (cause as Error).message };
+  }
+}
