@@ -19,6 +19,7 @@ import { Homecoming } from './runs/homecoming.ts';
 import { rememberPaces } from './runs/pace.ts';
 import { runsInStatusBar } from './runs/status-bar.ts';
 import { RunStore } from './runs/store.ts';
+import { registerTools } from './tools/tools.ts';
 import { registerViews } from './views.ts';
 
 /** Puts the rooms together. */
@@ -58,6 +59,7 @@ export function activate(context: ExtensionContext): void {
   owned.add(registerCommands({ ...commandHandlers(services, views), ...panelCommands(panels) }, failures));
   owned.add(restorePanels(panels));
   owned.add(registerLanguages(services));
+  owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));
   owned.add(rememberPaces(services));

@@ -1,14 +1,16 @@
 import { type Disposable, l10n, window } from 'vscode';
+import { type CompareCommandServices, compareCommands } from './compare/commands.ts';
 import type { CommandHandlers } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { type RunArgument, whichRun } from './runs/commands.ts';
 import type { RunPanelServices } from './runs/panel/panel.ts';
 
 /** What the editor tabs of runs and comparisons need. */
-export type PanelServices = RunPanelServices;
+export type PanelServices = RunPanelServices & CompareCommandServices;
 
 /** Commands that open an editor tab; what draws it is loaded with the first. */
 export const panelCommands = (services: PanelServices): CommandHandlers => ({
+  ...compareCommands(services),
   'para.showRun': async (argument?: RunArgument) => {
     const run = await whichRun(services, argument, l10n.t('Show which run?'));
     if (!run) return;
@@ -25,6 +27,14 @@ export function restorePanels(services: PanelServices): Disposable {
       deserializeWebviewPanel: async (panel, state: { run?: string }) => {
         const { runPanelSerializer } = await import('./runs/panel/open.ts');
         await runPanelSerializer(services).deserializeWebviewPanel(panel, state);
+      },
+    }),
+  );
+  owned.add(
+    window.registerWebviewPanelSerializer('para.compare', {
+      deserializeWebviewPanel: async (panel, state: { id?: string }) => {
+        const { comparisonSerializer } = await import('./compare/open.ts');
+        await comparisonSerializer(services).deserializeWebviewPanel(panel, state);
       },
     }),
   );

@@ -8,9 +8,11 @@ import {
   lm,
   Uri,
 } from 'vscode';
+import { whichAdapter } from '../adapters/commands.ts';
+import { type CompareCommandServices, openAdapters } from '../compare/commands.ts';
+import type { PictureRequest } from '../compare/draw.ts';
 import { Disposables } from '../platform/disposables.ts';
 import type { Run } from '../runs/run.ts';
-import type { Services } from '../runs/services.ts';
 import { trainSubject } from '../subject/train.ts';
 
 const text = (value: unknown) =>
@@ -24,6 +26,13 @@ const brief = ({ id, subject, method, base, host, state, step, steps, loss, erro
   ...(loss === undefined ? {} : { loss }),
   ...(error === undefined ? {} : { error }),
 });
+
+async function draw(services: CompareCommandServices, input: PictureRequest, token: CancellationToken) {
+  const controller = new AbortController();
+  token.onCancellationRequested(() => controller.abort());
+  const { drawPicture } = await import('../compare/draw.ts');
+  return drawPicture(services, input, controller.signal);
+}
 
 /** A tool that asks the person first, in the words of `confirm`. */
 function tool<Input>(
@@ -41,13 +50,7 @@ function tool<Input>(
 }
 
 /** Tools by which the editor's own agents train, draw and compare; each asks first. */
-export function registerTools(
-  services: Services,
-  actions: {
-    generate(input: { prompt: string; adapter?: string; host?: string }): Promise<string>;
-    compare(input: { runs: readonly string[]; prompts?: readonly string[] }): Promise<void>;
-  },
-): Disposable {
+export function registerTools(services: CompareCommandServices): Disposable {
   const owned = new Disposables();
   owned.add(
     lm.registerTool(
@@ -85,7 +88,7 @@ export function registerTools(
       tool<{ prompt: string; adapter?: string; host?: string }>(
         ({ prompt }) => l10n.t('Draw "{0}"', prompt),
         ({ prompt }) => l10n.t('Draw a picture of "{0}"?', prompt),
-        async (input) => ({ picture: await actions.generate(input) }),
+        async (input, token) => ({ picture: await draw(services, input, token) }),
       ),
     ),
   );
@@ -95,8 +98,13 @@ export function registerTools(
       tool<{ runs: readonly string[]; prompts?: readonly string[] }>(
         ({ runs }) => l10n.t('Compare {0} adapters', runs.length),
         ({ runs }) => l10n.t('Open a comparison of {0}?', runs.join(', ')),
-        async (input) => {
-          await actions.compare(input);
+        async ({ runs, prompts }) => {
+          const found = await Promise.all(runs.map((run) => whichAdapter(services, run, '')));
+          await openAdapters(
+            services,
+            found.filter((one) => one !== undefined),
+            prompts,
+          );
           return 'The comparison is open.';
         },
       ),

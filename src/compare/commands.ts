@@ -1,0 +1,191 @@
+import { l10n, type Uri, window, workspace } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { isPromptLine } from '../../remote-agent/src/diffusion/prompt-lines.ts';
+import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
+import { type AdapterArgument, chooseAdapters, whichAdapter } from '../adapters/commands.ts';
+import type { LibraryAdapter } from '../adapters/library.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import type { CommandHandlers } from '../platform/commands.ts';
+import type { PromptLineArgument } from '../prompt/language.ts';
+import { isActive, type Run } from '../runs/run.ts';
+import type { Services } from '../runs/services.ts';
+import { chooseHost, trainSubject } from '../subject/train.ts';
+import type { ComparisonRequest } from './open.ts';
+import type { ComparisonServices } from './panel.ts';
+
+export type CompareCommandServices = ComparisonServices & Services;
+
+const defaultBase = 'pocket-sdxl';
+
+/** Commands that draw: comparisons, single pictures, lines of prompt files. */
+export const compareCommands = (services: CompareCommandServices): CommandHandlers => ({
+  'para.compareAdapters': (argument?: AdapterArgument, all?: readonly AdapterArgument[]) =>
+    compareAdapters(services, argument, all),
+  'para.compareMethods': (subject?: Uri) => compareMethods(services, subject),
+  'para.generate': (argument?: AdapterArgument) => generate(services, argument),
+  'para.drawPromptLine': (argument?: PromptLineArgument) => drawPromptLine(services, argument),
+});
+
+async function open(services: CompareCommandServices, request: ComparisonRequest): Promise<void> {
+  services.hosts.mayConnect();
+  const { openComparison } = await import('./open.ts');
+  await openComparison(services, request);
+}
+
+/** Opens a comparison of adapters with their base; prompts are those of the first one's run. */
+export async function openAdapters(
+  services: CompareCommandServices,
+  adapters: readonly LibraryAdapter[],
+  prompts?: readonly string[],
+): Promise<void> {
+  const bases = new Set(adapters.map(({ base }) => base).filter((base) => base !== undefined));
+  if (bases.size > 1)
+    throw new ParaError('adapter', 'These adapters are for different bases', {
+      where: [...bases].join(', '),
+      hint: 'compare adapters of one base',
+    });
+  const first = adapters[0];
+  await open(services, {
+    host: hostFor(services, adapters),
+    base: first?.base ?? defaultBase,
+    columns: [undefined, ...adapters],
+    prompts: prompts ?? (first ? promptsOf(first) : ['']),
+  });
+}
+
+/** Where to draw: where the runs are if that is one place, else this machine. */
+function hostFor({ hosts }: CompareCommandServices, adapters: readonly LibraryAdapter[]): string {
+  const places = new Set(adapters.map(({ run }) => run?.host ?? thisMachine));
+  const known = hosts.list().map(({ name }) => name);
+  const [only] = places;
+  if (places.size === 1 && known.includes(only!)) return only!;
+  return known.includes(thisMachine) ? thisMachine : known[0]!;
+}
+
+/** The prompts that an adapter's run drew its samples of, and one more place to see it in. */
+function promptsOf({ run, info }: LibraryAdapter): string[] {
+  if (!run) return [`a ${info.triggerWords?.[0] ?? ''} `.trimEnd()];
+  const { samples } = readSpec(run.directory);
+  return samples.prompts.slice(0, 4);
+}
+
+async function compareAdapters(
+  services: CompareCommandServices,
+  argument: AdapterArgument,
+  all: readonly AdapterArgument[] = [],
+): Promise<void> {
+  const named = all.length > 1 ? all : argument === undefined ? [] : [argument];
+  const chosen =
+    named.length === 0
+      ? await chooseAdapters(services.library, l10n.t('Compare which adapters?'), true)
+      : await Promise.all(named.map((one) => whichAdapter(services, one, '')));
+  const adapters = (chosen ?? []).filter((one) => one !== undefined);
+  if (adapters.length > 0) await openAdapters(services, adapters);
+}
+
+/** Base, LoRA and PaRa of one subject; what was not trained yet is offered to be. */
+async function compareMethods(services: CompareCommandServices, subject?: Uri): Promise<void> {
+  const name = subject ? subjectName(subject) : await chooseSubject(services);
+  if (name === undefined) return;
+  const newest = (method: Run['method']) =>
+    services.runs
+      .all()
+      .find((run) => run.subject === name && run.method === method && run.state === 'finished');
+  const runs = { lora: newest('lora'), para: newest('para') };
+  const missing = (['para', 'lora'] as const).filter((method) => !runs[method]);
+  if (missing.length > 0) return offerTraining(services, name, missing, subject);
+  const adapters: LibraryAdapter[] = [];
+  for (const run of [runs.lora!, runs.para!]) {
+    const adapter = await services.library.find(run.id);
+    if (!adapter)
+      throw new ParaError('adapter', 'The adapter of a finished run is missing', {
+        where: jobFiles(run.directory).adapter,
+        hint: 'reconnect to its host, or train again',
+      });
+    adapters.push(adapter);
+  }
+  await openAdapters(services, adapters);
+}
+
+const subjectName = (uri: Uri) => uri.path.slice(uri.path.lastIndexOf('/') + 1).replace(/\.para\.json$/, '');
+
+async function chooseSubject({ runs }: CompareCommandServices): Promise<string | undefined> {
+  const active = window.activeTextEditor?.document.uri;
+  if (active?.path.endsWith('.para.json')) return subjectName(active);
+  const names = [...new Set(runs.all().map(({ subject }) => subject))];
+  if (names.length === 0)
+    throw new ParaError('run', 'Nothing was trained yet', { hint: 'train a subject first' });
+  if (names.length === 1) return names[0];
+  return window.showQuickPick(names, { title: l10n.t('Compare LoRA and PaRa of which subject?') });
+}
+
+async function offerTraining(
+  services: CompareCommandServices,
+  name: string,
+  missing: readonly Run['method'][],
+  subject: Uri | undefined,
+): Promise<void> {
+  const words = missing.map((method) => (method === 'para' ? 'PaRa' : 'LoRA')).join(', ');
+  const running = services.runs
+    .all()
+    .some((run) => run.subject === name && missing.includes(run.method) && isActive(run));
+  if (running) {
+    void window.showInformationMessage(l10n.t('{0}: {1} is still being trained.', name, words));
+    return;
+  }
+  const train = l10n.t('Train {0}', words);
+  const answer = await window.showInformationMessage(
+    l10n.t('{0} was not trained with {1} yet.', name, words),
+    train,
+  );
+  if (answer !== train) return;
+  await trainSubject(services, { methods: missing, ...(subject ? { subject } : {}) });
+}
+
+async function generate(services: CompareCommandServices, argument: AdapterArgument): Promise<void> {
+  const all = await services.library.all();
+  const adapter =
+    argument === undefined && all.length === 0
+      ? undefined
+      : await whichAdapter(services, argument, l10n.t('Draw with which adapter?'));
+  if (!adapter && all.length > 0) return;
+  await open(services, {
+    host: adapter ? hostFor(services, [adapter]) : ((await chooseHost(services, true)) ?? thisMachine),
+    base: adapter?.base ?? defaultBase,
+    columns: [adapter],
+    prompts: adapter ? promptsOf(adapter).slice(0, 1) : [''],
+    mode: 'generate',
+  });
+}
+
+/** Draws a line of a prompt file, or a prompt of a subject file. */
+async function drawPromptLine(
+  services: CompareCommandServices,
+  argument: PromptLineArgument | undefined,
+): Promise<void> {
+  const editor = window.activeTextEditor;
+  const place = argument ?? (editor && { uri: editor.document.uri, line: editor.selection.active.line });
+  if (!place) return;
+  const document = await workspace.openTextDocument(place.uri);
+  const prompt = promptAt(document.lineAt(place.line).text, document.languageId);
+  if (prompt === undefined)
+    throw new ParaError('prompt', 'There is no prompt on this line', {
+      where: `${workspace.asRelativePath(place.uri)}:${place.line + 1}`,
+    });
+  const host = await chooseHost(services, true);
+  if (!host) return;
+  await open(services, {
+    host,
+    base: defaultBase,
+    columns: [undefined],
+    prompts: [prompt],
+    mode: 'generate',
+  });
+}
+
+/** A line of a prompt file, or the last string of a line of a subject file. */
+function promptAt(line: string, language: string): string | undefined {
+  if (language === 'para-prompts') return isPromptLine(line) ? line.trim() : undefined;
+  const strings = [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([whole]) => JSON.parse(whole) as string);
+  return strings.at(-1);
+}

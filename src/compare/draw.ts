@@ -1,0 +1,51 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { appliedFile, newId } from './adapters.ts';
+import { Painter } from './painter.ts';
+import type { ComparisonServices } from './panel.ts';
+
+/** What to draw: one picture. */
+export interface PictureRequest {
+  readonly prompt: string;
+  /** Name of an adapter of the library; the base alone where it is left out. */
+  readonly adapter?: string;
+  readonly host?: string;
+}
+
+/**
+ * Draws one picture into the extension's storage.
+ * @returns path of the PNG file
+ * @throws ParaError `adapter`, `base`, `host`, `cancelled`
+ */
+export async function drawPicture(
+  { context, hosts, library }: ComparisonServices,
+  { prompt, adapter: name, host: wanted }: PictureRequest,
+  signal: AbortSignal,
+): Promise<string> {
+  hosts.mayConnect();
+  const adapter = name === undefined ? undefined : await library.find(name);
+  if (name !== undefined && !adapter)
+    throw new ParaError('adapter', `There is no adapter "${name}"`, {
+      hint: 'list the runs to see their ids',
+    });
+  const host = wanted ?? adapter?.run?.host ?? thisMachine;
+  const id = newId();
+  const painter = new Painter((one) => hosts.session(one), id);
+  const png = await painter.draw(
+    {
+      place: await painter.place({ host, base: adapter?.base ?? 'pocket-sdxl' }),
+      prompt,
+      settings: { seed: 1, guidance: 5, steps: 30, scheduler: 'ddim', negative: '' },
+      adapters: adapter ? [{ ...(await appliedFile(adapter)), strength: 1 }] : [],
+    },
+    [],
+    { signal, previewEvery: 0, onProgress: () => {}, onPreview: () => {} },
+  );
+  const folder = join(context.globalStorageUri.fsPath, 'drawn');
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${id}.png`);
+  await writeFile(path, png);
+  return path;
+}
