@@ -37,16 +37,18 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     expect(await editor.notices.wait('dog: PaRa is finished after 200 steps.')).toBeTruthy();
     await editor.settled();
     await editor.screen('training/done-here');
+    expect(await editor.webviews.violations(await editor.webviews.frame())).toEqual([]);
   });
 
   it('adds a host, whose key is shown before anything is sent', async () => {
     await editor.input.run('PaRa: Add Host');
     await editor.input.pick('gpu');
+    await editor.input.asked('Add Host: its name');
     await editor.input.accept();
     expect(await editor.dialogs.text()).toContain(fingerprint(`${sshd.folder}/host_ed25519.pub`));
     await editor.screen('training/host-key');
     await editor.dialogs.press('Trust This Key');
-    await expect.poll(() => editor.input.text(), { timeout: 120_000 }).toContain('Check of gpu');
+    await editor.input.asked('Check of gpu');
     await editor.screen('training/check');
     await editor.input.cancel();
   });
@@ -54,6 +56,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   it('trains over SSH; the window may be loaded again and the link cut meanwhile', async () => {
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
+    await editor.input.asked('Where?');
     await editor.input.pick('gpu');
     await newestRun(/\d+\/200.*loss 0\.\d/);
     await editor.screen('training/running-there');

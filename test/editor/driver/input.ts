@@ -39,6 +39,17 @@ export class QuickInput {
       }
     }
     await this.#row(title).click();
+    await this.#page.waitForFunction(() => {
+      const box = document.querySelector<HTMLElement>('.quick-input-widget');
+      const field = box?.querySelector<HTMLInputElement>('.quick-input-box input');
+      return !box?.offsetParent || !field?.value.startsWith('>');
+    });
+  }
+
+  /** Waits until the box asks under this title: one question may follow the other. */
+  async asked(title: string | RegExp): Promise<void> {
+    const own = typeof title === 'string' ? new RegExp(`^\\s*${escaped(title)}\\s*$`) : title;
+    await this.#box.locator('.quick-input-title').filter({ hasText: own }).waitFor();
   }
 
   /** Titles that the palette offers for these words. */
@@ -106,6 +117,7 @@ export class QuickInput {
     await this.accept();
   }
 
+  /** Leaves the box without an answer. */
   async cancel(): Promise<void> {
     await this.#page.keyboard.press('Escape');
     await this.closed();

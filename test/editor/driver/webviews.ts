@@ -38,6 +38,8 @@ export class Webviews {
   async violations(frame: Frame): Promise<Violation[]> {
     await frame.evaluate(axe);
     const found = await frame.evaluate(async () => {
+      // A webview is transparent: what shines through is outside of what axe-core looks at.
+      document.documentElement.style.background ||= 'var(--vscode-editor-background)';
       const { axe } = window as unknown as { axe: typeof import('axe-core') };
       const { violations } = await axe.run(document, { resultTypes: ['violations'] });
       return violations.map(({ id, impact, help, nodes }) => ({
