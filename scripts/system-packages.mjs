@@ -9,6 +9,8 @@ const wanted = [
   ['openssh-server', ['/usr/sbin/sshd']],
   ['libpam-oath', ['/usr/share/doc/libpam-oath/copyright', '/lib/x86_64-linux-gnu/security/pam_oath.so']],
   ['oathtool', ['/usr/bin/oathtool']],
+  // A folder of another machine.
+  ['sshfs', ['/usr/bin/sshfs']],
   // Login shells that lines for a host have to be right for.
   ['zsh', ['/usr/bin/zsh', '/bin/zsh']],
   ['fish', ['/usr/bin/fish']],
