@@ -19,6 +19,8 @@ const wanted = [
     uses.hosts,
   ],
   ['oathtool', ['/usr/bin/oathtool'], uses.hosts],
+  // A folder of another machine.
+  ['sshfs', ['/usr/bin/sshfs'], uses.hosts],
   // Login shells that lines for a host have to be right for.
   ['zsh', ['/usr/bin/zsh', '/bin/zsh'], uses.hosts],
   ['fish', ['/usr/bin/fish'], uses.hosts],
