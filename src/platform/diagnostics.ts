@@ -63,6 +63,8 @@ export class LiveDiagnostics implements Disposable, CodeActionProvider {
 
   #soon(document: TextDocument, delay: number): void {
     if (document.languageId !== this.language) return;
+    // What cannot be written, such as the old side of a comparison, cannot be mended.
+    if (workspace.fs.isWritableFileSystem(document.uri.scheme) !== true) return;
     const key = document.uri.toString();
     clearTimeout(this.#timers.get(key));
     this.#timers.set(

@@ -53,24 +53,30 @@ async function triggerProblems(context: CheckContext): Promise<Problem[]> {
 
 /** Another trigger everywhere: in the setting, in captions and prompts, and in caption files. */
 async function renameTrigger({ document, gallery, files, t }: CheckContext, from: string, to: string) {
+  // Where the class itself was the trigger, it stays what it is and gets the new one before it.
+  const isClass = from.trim().toLowerCase() === document.class.trim().toLowerCase();
+  const other = (text: string) => {
+    if (!isClass) return renamed(text, from, to);
+    return names(text, to) ? text : withTrigger(text, to, document.class);
+  };
   const strings = [
     ...document.pictures.flatMap(({ caption }) => (caption ? [caption.node] : [])),
     ...document.samplePrompts.map(({ node }) => node),
   ];
   const changes = strings
     .filter((node) => names(node.value as string, from))
-    .flatMap((node) => replaceString(node, renamed(node.value as string, from, to), '').changes ?? []);
+    .flatMap((node) => replaceString(node, other(node.value as string), '').changes ?? []);
   const setting = replaceString(document.node(['trigger'])!, to, '').changes ?? [];
   const captionFiles = new Set(
     gallery.pictures.flatMap(({ caption }) =>
-      caption.path !== undefined && names(caption.text, from) ? [caption.path] : [],
+      caption.source === 'beside' && names(caption.text, from) ? [caption.path!] : [],
     ),
   );
   const rewritten = await Promise.all(
-    [...captionFiles].map(async (path) => ({
-      path,
-      content: renamed(new TextDecoder().decode(await files.read(path)), from, to),
-    })),
+    [...captionFiles].map(async (path) => {
+      const text = new TextDecoder().decode(await files.read(path));
+      return { path, content: other(text) };
+    }),
   );
   return {
     title: t('Use "{0}" instead of "{1}" here and in all captions', to, from),

@@ -95,6 +95,19 @@ describe('a subject file', () => {
     expect(fix!.files).toEqual([{ path: '/s/2.txt', content: 'the zwx\n' }]);
   });
 
+  it('keeps its class in captions when that was the trigger', async () => {
+    const text = '{ "pictures": ["*.png"], "class": "dog", "trigger": "Dog" }';
+    const [problem] = await problemsOf(text, {
+      ...four,
+      '/s/2.txt': 'a dog on grass',
+      '/s/3.txt': 'a zwx dog',
+    });
+    expect(problem!.fixes![0]!.files).toEqual([
+      { path: '/s/2.txt', content: 'a zwx dog on grass' },
+      { path: '/s/3.txt', content: 'a zwx dog' },
+    ]);
+  });
+
   it('names the trigger in every caption, in the file or beside', async () => {
     const text = '{ "pictures": [{ "file": "1.png", "caption": "my dog" }, "[2-4].png"], "class": "dog" }';
     const problems = await problemsOf(text, { ...four, '/s/3.txt': 'on a sofa' });
