@@ -63,6 +63,8 @@ export function activate(context: ExtensionContext): void {
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));
   owned.add(rememberPaces(services));
+  // Its queue is another one now.
+  owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));
   owned.add(
     workspace.registerTextDocumentContentProvider(logScheme, {
       provideTextDocumentContent: (uri) => runLog(services, uri.query),

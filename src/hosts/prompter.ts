@@ -1,4 +1,4 @@
-import { l10n, type SecretStorage, ThemeIcon, window } from 'vscode';
+import { env, l10n, type SecretStorage, ThemeIcon, window } from 'vscode';
 import type { HostKeyQuestion, Prompter, SecretQuestion } from '../../remote-agent/src/hosts/prompter.ts';
 
 /** A secret that was used a moment ago and is asked for again was wrong. In ms. */
@@ -24,19 +24,25 @@ export class EditorPrompter implements Prompter {
   confirmHostKey = ({ host, keyType, fingerprint }: HostKeyQuestion): Promise<boolean> =>
     this.#inTurn(async () => {
       const trust = l10n.t('Trust This Key');
-      const answer = await window.showWarningMessage(
-        l10n.t('The host {0} is not known yet. Is this its key?', host),
-        {
-          modal: true,
-          detail: l10n.t(
-            '{0}\n{1}\n\nCompare it with the fingerprint that whoever runs the host names. It is kept in known_hosts.',
-            keyType,
-            fingerprint,
-          ),
-        },
-        trust,
-      );
-      return answer === trust;
+      // The first button is what Enter presses: it must do no harm.
+      const copy = l10n.t('Copy Fingerprint');
+      for (;;) {
+        const answer = await window.showWarningMessage(
+          l10n.t('The host {0} is not known yet. Is this its key?', host),
+          {
+            modal: true,
+            detail: l10n.t(
+              '{0}\n{1}\n\nCompare it with the fingerprint that whoever runs the host names. It is kept in known_hosts.',
+              keyType,
+              fingerprint,
+            ),
+          },
+          copy,
+          trust,
+        );
+        if (answer !== copy) return answer === trust;
+        await env.clipboard.writeText(fingerprint);
+      }
     });
 
   ask = (question: SecretQuestion): Promise<readonly string[] | undefined> =>

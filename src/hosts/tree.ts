@@ -8,6 +8,7 @@ import {
   TreeItemCollapsibleState,
 } from 'vscode';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
+import type { JobInfo } from '../../remote-agent/src/protocol/contract.ts';
 import { describe } from '../platform/failure.ts';
 import { bytes } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
@@ -68,7 +69,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
   }
 
   #facts(name: string): Fact[] {
-    const { at, problem, facts, queue = [], notes = [] } = this.hosts.status(name);
+    const { at, problem, facts, notes = [] } = this.hosts.status(name);
     const rows: Fact[] = [];
     if (at === 'failed' && problem) rows.push({ icon: 'error', label: describe(problem) });
     for (const { name: gpu, memoryBytes, freeBytes, driver } of facts?.gpus ?? [])
@@ -86,8 +87,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
           description: l10n.t('{0} of disk free', bytes(facts.diskFreeBytes)),
         },
       );
-    const own = name === thisMachine ? queue.filter(({ id }) => !this.isElsewhere(id)) : queue;
-    for (const { id, subject, state, step, steps, queuePlace } of own)
+    for (const { id, subject, state, step, steps, queuePlace } of this.#queue(name))
       rows.push({
         icon: state === 'running' ? 'play' : 'watch',
         label: subject,
@@ -97,6 +97,12 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
       });
     for (const note of notes) rows.push({ icon: 'info', label: note });
     return rows;
+  }
+
+  /** Jobs that are really there: the folders of this machine also hold pictures of jobs elsewhere. */
+  #queue(name: string): readonly JobInfo[] {
+    const { queue = [] } = this.hosts.status(name);
+    return name === thisMachine ? queue.filter(({ id }) => !this.isElsewhere(id)) : queue;
   }
 
   getTreeItem(node: Node): TreeItem {
@@ -116,7 +122,8 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
   #hostItem(profile: HostProfile): TreeItem {
     const { name, target } = profile;
     const isHere = name === thisMachine;
-    const { at, queue } = this.hosts.status(name);
+    const { at } = this.hosts.status(name);
+    const waiting = this.#queue(name).length;
     const item = new TreeItem(
       isHere ? l10n.t('this machine') : name,
       at === 'idle' || at === 'connecting'
@@ -129,7 +136,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const words = {
       idle: l10n.t('not connected'),
       connecting: l10n.t('connecting ...'),
-      connected: queue?.length ? l10n.t('{0} in the queue', queue.length) : l10n.t('connected'),
+      connected: waiting > 0 ? l10n.t('{0} in the queue', waiting) : l10n.t('connected'),
       failed: l10n.t('connection failed'),
     };
     const place = isHere ? this.whichMachine : target;

@@ -38,11 +38,8 @@ export class SubjectTree implements TreeDataProvider<Uri>, Owned {
     item.contextValue = 'subject';
     const runs = this.runs.all().filter(({ subject }) => subject === name);
     const active = runs.filter(isActive).length;
-    item.description = active
-      ? l10n.t('{0} runs, {1} active', runs.length, active)
-      : runs.length > 0
-        ? l10n.t('{0} runs', runs.length)
-        : '';
+    const count = runs.length === 1 ? l10n.t('1 run') : l10n.t('{0} runs', runs.length);
+    item.description = active ? l10n.t('{0}, {1} active', count, active) : runs.length > 0 ? count : '';
     item.command = { command: 'vscode.open', title: l10n.t('Open'), arguments: [uri] };
     return item;
   }
