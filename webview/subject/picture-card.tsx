@@ -11,6 +11,9 @@ interface CardProps {
   readonly editable: boolean;
 }
 
+/** Height of all pictures, as in the style sheet, in CSS pixels. */
+const frameHeight = 180;
+
 const share = (part: number) => `${part * 100}%`;
 
 /** The outline of a part that training shows; what lies outside is dimmed where there is only one. */
@@ -40,7 +43,13 @@ export function PictureCard({ picture, editable }: CardProps) {
           aria-label={t('Open {0}', name)}
           onClick={() => void attempt(() => host.call('act', { action: 'picture', id }))}
         >
-          <div class="subject-picture" style={{ aspectRatio: String(picture.aspect) }}>
+          <div
+            class="subject-picture"
+            style={{
+              aspectRatio: String(picture.aspect),
+              width: `min(100%, ${frameHeight * picture.aspect}px)`,
+            }}
+          >
             <Picture source={picture.source} description={caption || name} lazy />
             {ui.value.crops &&
               crops.map((crop, i) => (

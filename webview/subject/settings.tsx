@@ -1,7 +1,8 @@
+import { useState } from 'preact/hooks';
 import type { Field, FieldGroup } from '../contract/subject.ts';
 import { Select, TextArea, TextField } from '../ui/fields.tsx';
 import { t } from '../ui/l10n.ts';
-import { attempt, host, look, ui } from './state.ts';
+import { host, look, ui } from './state.ts';
 
 interface FieldProps {
   readonly field: Field;
@@ -62,10 +63,13 @@ const Group = ({ group, editable }: { readonly group: FieldGroup; readonly edita
 
 function Input({ field, editable }: FieldProps) {
   const { label, text, fallback, choices } = field;
+  const [problem, setProblem] = useState<string>();
   const set = (value: string) => {
-    if (value !== text) void attempt(() => host.call('setField', { at: field.at, text: value }));
+    setProblem(undefined);
+    if (value === text) return;
+    host.call('setField', { at: field.at, text: value }).catch((cause: Error) => setProblem(cause.message));
   };
-  const common = { label, disabled: !editable };
+  const common = { label, disabled: !editable, problem };
   if (field.kind === 'switch' || field.kind === 'choice') {
     const values = field.kind === 'switch' ? ['true', 'false'] : choices;
     const spoken = (value: string) =>
@@ -73,7 +77,8 @@ function Input({ field, editable }: FieldProps) {
     const unset = fallback ? t('{0} (default)', spoken(fallback)) : t('not set');
     return (
       <Select
-        {...common}
+        label={label}
+        disabled={!editable}
         value={text}
         choices={[{ value: '', label: unset }, ...values.map((value) => ({ value, label: spoken(value) }))]}
         onChange={set}
