@@ -26,7 +26,7 @@ import {
   stopTraining,
 } from './runs/commands.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
-import { chooseHost, copySample, trainSubject } from './subject/train.ts';
+import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
 import type { Views } from './views.ts';
 
 /** How a command may name a host: by name, by a node of the tree, or not at all. */
@@ -35,7 +35,7 @@ type HostArgument = string | { readonly name?: string } | undefined;
 const hostName = (argument: HostArgument) => (typeof argument === 'string' ? argument : argument?.name);
 
 /** What every command does; rooms hold how. */
-export function commandHandlers(services: AdapterServices, views: Views): CommandHandlers {
+export function commandHandlers(services: AdapterServices & TrainServices, views: Views): CommandHandlers {
   const { context, hosts, homecoming, runs, log } = services;
   const added = async (argument: HostArgument, title: string) => hostName(argument) ?? chooseAdded(title);
   return {

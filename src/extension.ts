@@ -47,7 +47,9 @@ export function activate(context: ExtensionContext): void {
   const runs = owned.add(new RunStore(folder, Uri.joinPath(context.globalStorageUri, 'runs.json').fsPath));
   const homecoming = owned.add(new Homecoming(runs, hosts, (problem) => void failures.show(problem)));
   const library = owned.add(new AdapterLibrary(runs));
-  const services = { context, log, failures, hosts, runs, homecoming, library };
+  const rooms = { context, log, failures, hosts, runs, homecoming, library };
+  const languages = owned.add(registerLanguages(rooms));
+  const services = { ...rooms, problemsOf: languages.problemsOf };
 
   const machine = whichMachine(context);
   const views = owned.add(registerViews(services, machine));
@@ -58,7 +60,6 @@ export function activate(context: ExtensionContext): void {
   };
   owned.add(registerCommands({ ...commandHandlers(services, views), ...panelCommands(panels) }, failures));
   owned.add(restorePanels(panels));
-  owned.add(registerLanguages(services));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, () => false));

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
-import { commands, type Disposable, EventEmitter, type Uri } from 'vscode';
+import { commands, type Disposable, EventEmitter, type Uri, workspace } from 'vscode';
 import { paraHome } from '../remote-agent/src/diffusion/base-places.ts';
 import type { AdapterServices } from './adapters/commands.ts';
 import type { AdapterLibrary } from './adapters/library.ts';
+import { basesOfHosts } from './hosts/known-bases.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
+import type { Problem } from './platform/problem.ts';
 import { gathered } from './platform/signal.ts';
 import { BaseShelf } from './prompt/base-facts.ts';
 import { registerPromptLanguage } from './prompt/language.ts';
@@ -13,18 +15,19 @@ import { basesIn } from './prompt/local-bases.ts';
 import type { SubjectServices } from './subject/context.ts';
 import { subjectEditorType } from './subject/editor/editor.ts';
 import { PictureShelf } from './subject/gallery.ts';
-import { registerSubjectLanguage } from './subject/language.ts';
+import { problemsOf, registerSubjectLanguage } from './subject/language.ts';
 import { newSubject } from './subject/new-subject.ts';
 
+export interface Languages extends Disposable {
+  /** What is to mend in a subject file, as it is in the editor. */
+  problemsOf(uri: Uri): Promise<readonly Problem[]>;
+}
+
 /** Subject files and prompt files as languages of the editor. */
-export function registerLanguages({ context, library, failures, log }: AdapterServices): Disposable {
+export function registerLanguages({ context, library, failures, log }: AdapterServices): Languages {
   const owned = new Disposables();
-  const known = owned.add(
-    new LanguageLibrary(library, [
-      join(paraHome(), 'bases'),
-      join(context.extensionPath, 'remote-agent', 'bases'),
-    ]),
-  );
+  const places = [join(paraHome(), 'bases'), join(context.extensionPath, 'remote-agent', 'bases')];
+  const known = owned.add(new LanguageLibrary(library, places, () => basesOfHosts(context.globalState)));
   const services: SubjectServices = {
     library: known,
     shelf: new BaseShelf(known),
@@ -48,10 +51,13 @@ export function registerLanguages({ context, library, failures, log }: AdapterSe
       failures,
     ),
   );
-  return owned;
+  return {
+    problemsOf: async (uri) => problemsOf(await workspace.openTextDocument(uri), services),
+    dispose: () => owned.dispose(),
+  };
 }
 
-/** What prompts and subjects may name: the bases of this machine, and what was trained or imported. */
+/** What prompts and subjects may name: the bases of this machine and its hosts, and what was trained or imported. */
 class LanguageLibrary implements Library, Disposable {
   readonly #owned = new Disposables();
   readonly #changed = this.#owned.add(new EventEmitter<void>());
@@ -60,6 +66,8 @@ class LanguageLibrary implements Library, Disposable {
   constructor(
     readonly all: AdapterLibrary,
     readonly places: readonly string[],
+    /** Names of bases elsewhere. */
+    readonly elsewhere: () => readonly string[],
   ) {
     // A run that goes on changes the library all the time; only its names matter here.
     const look = gathered(500, () => void this.#look());
@@ -70,7 +78,9 @@ class LanguageLibrary implements Library, Disposable {
   readonly onDidChange = (listener: () => void): Disposable => this.#changed.event(listener);
 
   async bases() {
-    return basesIn(this.places);
+    const here = basesIn(this.places);
+    const away = this.elsewhere().filter((name) => !here.some((base) => base.name === name));
+    return [...here, ...away.map((name) => ({ name }))];
   }
 
   async adapters(): Promise<KnownAdapter[]> {

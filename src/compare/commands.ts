@@ -8,12 +8,11 @@ import { thisMachine } from '../hosts/this-machine.ts';
 import type { CommandHandlers } from '../platform/commands.ts';
 import type { PromptLineArgument } from '../prompt/language.ts';
 import { isActive, type Run } from '../runs/run.ts';
-import type { Services } from '../runs/services.ts';
-import { chooseHost, trainSubject } from '../subject/train.ts';
+import { chooseHost, type TrainServices, trainSubject } from '../subject/train.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
 
-export type CompareCommandServices = ComparisonServices & Services;
+export type CompareCommandServices = ComparisonServices & TrainServices;
 
 const defaultBase = 'pocket-sdxl';
 

@@ -9,8 +9,8 @@ import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
 import { stateWord } from './tree.ts';
 
-/** How a command may name a run: by id, by a node of the tree, or not at all. */
-export type RunArgument = string | { readonly id?: string } | undefined;
+/** How a command may name a run: by id, by a node of the tree, by its subject file (the newest is meant), or not at all. */
+export type RunArgument = string | { readonly id?: string } | Uri | undefined;
 
 /** The run that a command is about; asked for where nothing says it. */
 export async function whichRun(
@@ -19,6 +19,7 @@ export async function whichRun(
   title: string,
   fits: (run: Run) => boolean = () => true,
 ): Promise<Run | undefined> {
+  if (argument instanceof Uri) return newestOf(runs, argument, fits);
   const id = typeof argument === 'string' ? argument : argument?.id;
   if (id !== undefined) {
     // It may have been made a moment ago, in another window.
@@ -43,6 +44,14 @@ export async function whichRun(
     { title, matchOnDescription: true, matchOnDetail: true },
   );
   return chosen?.run;
+}
+
+/** The newest run of a subject file. @throws ParaError `run` where there is none */
+function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => boolean): Run {
+  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1).replace(/\.para\.json$/, '');
+  const found = runs.all().find((run) => run.subject === name && fits(run));
+  if (found) return found;
+  throw new ParaError('run', `There is no such run of "${name}"`, { hint: 'train it first' });
 }
 
 /** Asks the trainer to save its state and stop. */

@@ -11,6 +11,7 @@ import {
 } from 'vscode';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
 import { Disposables } from '../platform/disposables.ts';
+import type { Problem } from '../platform/problem.ts';
 import { adapterProblems } from '../prompt/problems.ts';
 import { registerPromptFeatures } from '../prompt/providers.ts';
 import { subjectProblems } from './checks/index.ts';
@@ -53,7 +54,8 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
   return owned;
 }
 
-async function problemsOf(document: TextDocument, services: SubjectServices) {
+/** Everything that is to mend in a subject file. */
+export async function problemsOf(document: TextDocument, services: SubjectServices): Promise<Problem[]> {
   const context = await contextOf(document, services);
   const adapters = await services.library.adapters();
   return [

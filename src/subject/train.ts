@@ -6,8 +6,10 @@ import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import { loadSubject } from '../../remote-agent/src/subject/load.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
+import { rememberBases } from '../hosts/known-bases.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { bytes, duration } from '../platform/format.ts';
+import type { Problem } from '../platform/problem.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import { type Cost, costOf, paceFor } from '../runs/cost.ts';
@@ -17,6 +19,12 @@ import { submitSpec } from '../runs/submit.ts';
 import { localSubject } from './local-copy.ts';
 
 type Method = 'para' | 'lora';
+
+/** What training is started with. */
+export interface TrainServices extends Services {
+  /** What is to mend in a subject file. */
+  problemsOf(uri: Uri): Promise<readonly Problem[]>;
+}
 
 /** What is known already when training is asked for. */
 export interface TrainRequest {
@@ -33,7 +41,7 @@ const lastSubject = 'para.lastSubject';
  * Trains a subject: asks for what is missing, checks everything before anything is sent, says what it will cost.
  * @returns ids of the runs; empty where the person gave up
  */
-export async function trainSubject(services: Services, request: TrainRequest = {}): Promise<string[]> {
+export async function trainSubject(services: TrainServices, request: TrainRequest = {}): Promise<string[]> {
   const { context, hosts } = services;
   hosts.mayConnect();
   const uri = request.subject ?? (await chooseSubject(services));
@@ -41,6 +49,7 @@ export async function trainSubject(services: Services, request: TrainRequest = {
   await workspace.textDocuments.find((d) => d.uri.toString() === uri.toString() && d.isDirty)?.save();
   const path = await localSubject(uri, context.globalStorageUri);
   const subject = loadSubject(path);
+  await refuseProblems(services, uri);
   const host = request.host ?? (await chooseHost(services, request.subject !== undefined));
   if (!host) return [];
   await context.workspaceState.update(lastHost, host);
@@ -51,6 +60,7 @@ export async function trainSubject(services: Services, request: TrainRequest = {
     const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
     const { hostDevice } = await import('../../remote-agent/src/hosts/submit.ts');
     const bases = await hostBases(session);
+    rememberBases(context.globalState, session).catch(() => {});
     const device = host === thisMachine ? 'cpu' : await hostDevice(session);
     const ids: string[] = [];
     for (const method of request.methods ?? [undefined]) {
@@ -61,6 +71,21 @@ export async function trainSubject(services: Services, request: TrainRequest = {
     }
     await services.runs.refresh();
     return ids;
+  });
+}
+
+/** @throws ParaError `subject` naming the first error, before anything is sent */
+async function refuseProblems({ problemsOf }: TrainServices, uri: Uri): Promise<void> {
+  const errors = (await problemsOf(uri)).filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (!first) return;
+  const { line } = (await workspace.openTextDocument(uri)).positionAt(first.start);
+  throw new ParaError('subject', first.message.replace(/\.$/, ''), {
+    where: `${workspace.asRelativePath(uri)}:${line + 1}`,
+    hint:
+      errors.length > 1
+        ? l10n.t('{0} more are in the Problems view', errors.length - 1)
+        : l10n.t('mend it in the subject file'),
   });
 }
 

@@ -20,16 +20,19 @@ export function Generate({ view }: { readonly view: ComparisonView }) {
   return (
     <div class="compare generate">
       <header class="compare-bar">
-        <TextArea
-          label={t('Prompt')}
-          value={text ?? row.text}
-          rows={2}
-          placeholder={t('a zwx dog on the beach')}
-          problem={row.problem}
-          onInput={setText}
-          onCommit={commit}
-          onSubmit={() => ask('draw', {})}
-        />
+        <div class="generate-prompt">
+          <TextArea
+            label={t('Prompt')}
+            value={text ?? row.text}
+            rows={2}
+            placeholder={t('a zwx dog on the beach')}
+            problem={row.problem}
+            onInput={setText}
+            onCommit={commit}
+            onSubmit={() => ask('draw', {})}
+          />
+          <DrawButton view={view} />
+        </div>
         <div class="compare-settings">
           <Settings view={view} />
           <div class="generate-adapter">
@@ -38,8 +41,6 @@ export function Generate({ view }: { readonly view: ComparisonView }) {
           <Button icon="swap" onClick={() => ask('addColumn', {})}>
             {t('Other Adapter')}
           </Button>
-          <span class="ui-spread" />
-          <DrawButton view={view} />
         </div>
         {view.problem && <Problem text={view.problem} />}
       </header>
