@@ -9,7 +9,14 @@ import { testHost } from './test-host.mjs';
 await build();
 systemPackages();
 testHost();
-for (const check of ['check:format', 'check:types', 'check:rooms', 'check:schema', 'check:protocol'])
+for (const check of [
+  'check:format',
+  'check:types',
+  'check:rooms',
+  'check:schema',
+  'check:protocol',
+  'check:l10n',
+])
   run('npm', ['run', '--silent', check]);
 
 const report = join(root, '.cache', 'tests.json');

@@ -7,7 +7,7 @@ import { Hosts } from './hosts/hosts.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
 import { localProfile, thisMachine } from './hosts/this-machine.ts';
 import { registerLanguages } from './languages.ts';
-import { panelCommands, restorePanels } from './panels.ts';
+import { isWatched, panelCommands, restorePanels } from './panels.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
@@ -62,7 +62,7 @@ export function activate(context: ExtensionContext): void {
   owned.add(restorePanels(panels));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
-  owned.add(tellOfEnds(runs, () => false));
+  owned.add(tellOfEnds(runs, isWatched));
   owned.add(rememberPaces(services));
   // Its queue is another one now.
   owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));

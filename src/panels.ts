@@ -4,9 +4,22 @@ import type { CommandHandlers } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { type RunArgument, whichRun } from './runs/commands.ts';
 import type { RunPanelServices } from './runs/panel/panel.ts';
+import type { Run } from './runs/run.ts';
 
 /** What the editor tabs of runs and comparisons need. */
 export type PanelServices = RunPanelServices & CompareCommandServices;
+
+let loaded: typeof import('./runs/panel/open.ts') | undefined;
+
+/** What shows runs, loaded with the first that is shown. */
+async function panels() {
+  loaded ??= await import('./runs/panel/open.ts');
+  return loaded;
+}
+
+/** Whether somebody looks at a run now. */
+export const isWatched = ({ directory }: Run): boolean =>
+  window.state.focused && (loaded?.isRunVisible(directory) ?? false);
 
 /** Commands that open an editor tab; what draws it is loaded with the first. */
 export const panelCommands = (services: PanelServices): CommandHandlers => ({
@@ -14,7 +27,7 @@ export const panelCommands = (services: PanelServices): CommandHandlers => ({
   'para.showRun': async (argument?: RunArgument) => {
     const run = await whichRun(services, argument, l10n.t('Show which run?'));
     if (!run) return;
-    const { openRunPanel } = await import('./runs/panel/open.ts');
+    const { openRunPanel } = await panels();
     openRunPanel(services, run.directory);
   },
 });
@@ -25,7 +38,7 @@ export function restorePanels(services: PanelServices): Disposable {
   owned.add(
     window.registerWebviewPanelSerializer('para.run', {
       deserializeWebviewPanel: async (panel, state: { run?: string }) => {
-        const { runPanelSerializer } = await import('./runs/panel/open.ts');
+        const { runPanelSerializer } = await panels();
         await runPanelSerializer(services).deserializeWebviewPanel(panel, state);
       },
     }),
