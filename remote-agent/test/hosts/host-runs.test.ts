@@ -77,21 +77,36 @@ const allPids = () =>
 const killHost = (root: string) =>
   killAmong(allPids(), (command) => /(agent|trainer)\.js/.test(command) && command.includes(root));
 
-describe.skipIf(excused(noSshd)).each(['ssh2', 'openssh'] as const)(
-  'a run on a host over SSH (%s)',
-  (transport) => {
-    let sshd: Sshd;
-    beforeAll(async () => {
+describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', (transport) => {
+  const isLocal = transport === 'local';
+  const why = isLocal ? undefined : noSshd;
+  let sshd: Sshd;
+  beforeAll(async () => {
+    if (!isLocal && !why)
       sshd = await Sshd.start({
         banner: 'Property of nobody\n',
         bashrc: 'echo "Welcome! {"; printf "no line end"\n',
       });
-    });
-    afterAll(() => sshd?.stop());
+  });
+  afterAll(() => sshd?.stop());
 
-    it('ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event', async () => {
+  /** The agent's folder on the host. */
+  const root = () => (isLocal ? join(work, 'host') : join(sshd.home, '.para-studio'));
+  /** Makes the host known to a client. */
+  const host = (name: string, home: string) =>
+    isLocal ? localHost(name, root(), home) : sshHost(name, sshd, home, transport);
+  /** Kills the agents that a client talks to: those of this host alone, since other tests have agents too. */
+  const killAgents = (client: Para) =>
+    killAmong(descendantsOf(isLocal ? client.child.pid! : sshd.pid), (c) =>
+      /agent\.js (serve|blobs)/.test(c),
+    );
+  const cut = (client: Para) => (isLocal ? killAgents(client) : cutLinks(sshd));
+
+  it.skipIf(excused(why))(
+    'ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event',
+    async () => {
       const home = join(work, `laptop-${transport}`);
-      sshHost('gpu', sshd, home, transport);
+      host('gpu', home);
       const first = new Para(home, ['train', subject, '--host', 'gpu', '--json']);
       await first.untilStep(10);
       first.child.kill('SIGKILL');
@@ -99,12 +114,11 @@ describe.skipIf(excused(noSshd)).each(['ssh2', 'openssh'] as const)(
       const directory = onlyRun(home);
       const second = new Para(home, ['show', basename(directory), '--follow', '--json']);
       await second.untilStep(40);
-      expect(cutLinks(sshd)).toBeGreaterThan(0);
+      expect(cut(second)).toBeGreaterThan(0);
       await second.untilStep(75);
-      // Those of this server alone: other tests have agents too.
-      expect(killAmong(descendantsOf(sshd.pid), (c) => /agent\.js serve/.test(c))).toBeGreaterThan(0);
+      expect(killAgents(second)).toBeGreaterThan(0);
       await second.untilStep(110);
-      expect(cutLinks(sshd)).toBeGreaterThan(0);
+      expect(cut(second)).toBeGreaterThan(0);
       expect(await second.done, second.stderr).toBe(0);
       expectWhole(second.events);
       expectWhole(readEvents(jobFiles(directory).events));
@@ -114,9 +128,47 @@ describe.skipIf(excused(noSshd)).each(['ssh2', 'openssh'] as const)(
         'step-000160-0.png',
       ]);
       expect(readdirSync(directory).filter((name) => /\.(tmp|part|lock)$/.test(name))).toEqual([]);
-    });
-  },
-);
+    },
+  );
+
+  it.skipIf(excused(why))(
+    'goes on when its watcher leaves, stops when asked to, goes on again, and is found from another machine',
+    async () => {
+      const home = join(work, `leaver-${transport}`);
+      host('c', home);
+      // Long enough that it still runs when it is asked to stop, however slow this machine is.
+      const watcher = new Para(home, ['train', subject, '--host', 'c', '--steps', '20000', '--json']);
+      await watcher.untilStep(5);
+      watcher.child.kill('SIGINT');
+      expect(await watcher.done).toBe(130);
+      const directory = onlyRun(home);
+      const id = basename(directory);
+      expect(await Para.run(home, ['runs', '--host', 'c'])).toMatch(new RegExp(`${id}\\s+running`));
+      await Para.run(home, ['cancel', id]);
+      await Para.run(home, ['show', id, '--follow'], 130);
+      expect(readStatus(directory).state).toBe('stopped');
+      const other = join(work, `other-machine-${transport}`);
+      host('c', other);
+      await Para.run(other, ['show', id, '--host', 'c']);
+      expect(readEvents(jobFiles(join(other, 'runs', id)).events).map((e) => e.seq)).toEqual(
+        readEvents(jobFiles(directory).events).map((e) => e.seq),
+      );
+      await Para.run(home, ['resume', id, '--steps', String(readStatus(directory).step + 20)]);
+      expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+      expect(existsSync(join(root(), 'runs', id, 'adapter.safetensors'))).toBe(true);
+    },
+  );
+
+  it.skipIf(excused(why))('is continued to more steps, there as here', async () => {
+    const home = join(work, `raiser-${transport}`);
+    host('d', home);
+    await Para.run(home, ['train', subject, '--host', 'd', '--steps', '30']);
+    const directory = onlyRun(home);
+    await Para.run(home, ['resume', basename(directory), '--steps', '50']);
+    expect(readStatus(directory)).toMatchObject({ state: 'finished', step: 50 });
+    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+  });
+});
 
 describe('a run on a host', () => {
   it('goes on exactly on another host from the state that came home when the first vanishes', async () => {
@@ -170,41 +222,5 @@ describe('a run on a host', () => {
     watcher.child.kill('SIGINT');
     await watcher.done;
     expect(events().map((e) => e.seq)).toEqual(events().map((_, i) => i + 1));
-  });
-
-  it('goes on when its watcher leaves, stops when asked to, goes on again, and is found from another machine', async () => {
-    const home = join(work, 'leaver');
-    const root = join(work, 'host-c');
-    localHost('c', root, home);
-    // Long enough that it still runs when it is asked to stop, however slow this machine is.
-    const watcher = new Para(home, ['train', subject, '--host', 'c', '--steps', '20000', '--json']);
-    await watcher.untilStep(5);
-    watcher.child.kill('SIGINT');
-    expect(await watcher.done).toBe(130);
-    const directory = onlyRun(home);
-    const id = basename(directory);
-    expect(await Para.run(home, ['runs', '--host', 'c'])).toMatch(new RegExp(`${id}\\s+running`));
-    await Para.run(home, ['cancel', id]);
-    await Para.run(home, ['show', id, '--follow'], 130);
-    expect(readStatus(directory).state).toBe('stopped');
-    const other = join(work, 'other-machine');
-    localHost('c', root, other);
-    await Para.run(other, ['show', id, '--host', 'c']);
-    expect(readEvents(jobFiles(join(other, 'runs', id)).events).map((e) => e.seq)).toEqual(
-      readEvents(jobFiles(directory).events).map((e) => e.seq),
-    );
-    await Para.run(home, ['resume', id, '--steps', String(readStatus(directory).step + 20)]);
-    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
-    expect(existsSync(join(root, 'runs', id, 'adapter.safetensors'))).toBe(true);
-  });
-
-  it('is continued to more steps, there as here', async () => {
-    const home = join(work, 'raiser');
-    localHost('d', join(work, 'host-d'), home);
-    await Para.run(home, ['train', subject, '--host', 'd', '--steps', '30']);
-    const directory = onlyRun(home);
-    await Para.run(home, ['resume', basename(directory), '--steps', '50']);
-    expect(readStatus(directory)).toMatchObject({ state: 'finished', step: 50 });
-    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
   });
 });

@@ -8,6 +8,7 @@ function device(looks: { free: number | undefined; training?: boolean }[]) {
   const now = () => looks[Math.min(look, looks.length - 1)]!;
   const around: Surroundings = {
     free: async () => now().free,
+    share: 0.8,
     training: () => {
       const { training = false } = now();
       look++;
@@ -38,7 +39,7 @@ it('waits while training holds the memory, says why once, and goes on when it is
   const { around, asked } = device([busy, busy, { free: 8 * GB }]);
   await draw(around, (reason) => said.push(reason));
   expect(said).toEqual([
-    'Drawing 512 x 512 with "base" needs about 4.0 GB, and 1.0 GB are free: it waits until training has ended',
+    'Drawing 512 x 512 with "base" needs about 5.0 GB, and 1.0 GB are free: it waits until training has ended',
   ]);
   expect(asked()).toBe(1);
 });
@@ -52,7 +53,7 @@ it('asks idle generators for their memory, and draws when they have left', async
 it('says what is missing where nobody is going to give it back', async () => {
   await expect(draw(device([{ free: GB }]).around)).rejects.toMatchObject({
     code: 'device',
-    where: expect.stringContaining('needs about 4.0 GB, and 1.0 GB are free'),
+    where: expect.stringContaining('needs about 5.0 GB, and 1.0 GB are free'),
     hint: expect.stringContaining('smaller picture'),
   });
 });

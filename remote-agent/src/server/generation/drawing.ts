@@ -10,7 +10,6 @@ import { Generator } from '../../diffusion/generate.ts';
 import type { Recipe } from '../../diffusion/recipe.ts';
 import type { DrawRequest } from '../../protocol/contract/generation.ts';
 import type { DeviceName } from '../../runtime/device.ts';
-import { usableShare } from '../../training/memory-plan.ts';
 import { keepForClient } from '../outbox.ts';
 import { awaitMemory, type Surroundings } from './memory-gate.ts';
 import type { Drawn, Progress } from './messages.ts';
@@ -122,7 +121,7 @@ export class Drawing {
 
   async #fits(shape: DenoiserShape): Promise<boolean> {
     const free = await this.#around.free();
-    return free === undefined || (this.#needs.get(sizeKey(shape)) ?? 0) <= usableShare * free;
+    return free === undefined || (this.#needs.get(sizeKey(shape)) ?? 0) <= this.#around.share * free;
   }
 
   async release(): Promise<void> {

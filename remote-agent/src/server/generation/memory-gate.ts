@@ -8,6 +8,12 @@ import { sizeText, usableShare } from '../../training/memory-plan.ts';
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
+/**
+ * Share of the free memory that an estimate may fill. On the processor the runtime takes memory in regions that double
+ * in size, and was seen to hold 1.35 times what is alive; where that is not there, the system kills somebody.
+ */
+const shareFor = (device: DeviceName): number => (device === 'cpu' ? 0.7 : usableShare);
+
 /** Time that others get to give their memory back before it counts as missing, in ms. */
 const grace = 5000;
 
@@ -15,6 +21,8 @@ const grace = 5000;
 export interface Surroundings {
   /** Bytes that the device has left, `undefined` where nobody tells. */
   readonly free: () => Promise<number | undefined>;
+  /** Share of it that an estimate may fill. */
+  readonly share: number;
   /** Whether training works, or is about to, where this generator draws. */
   readonly training: () => boolean;
   /** Asks idle generators of the same slot to leave. */
@@ -29,6 +37,7 @@ export const surroundings = (slot: string, device: DeviceName, makeRoom: () => v
     slot.startsWith('gpu')
       ? (await gpus())[Number(slot.slice(3))]?.freeBytes || undefined
       : memoryAtHand(device),
+  share: shareFor(device),
   training: () => isTraining(slot),
   makeRoom,
   grace,
@@ -51,8 +60,8 @@ export async function awaitMemory(
   for (let asked = false, told = ''; ; ) {
     given();
     const free = await around.free();
-    if (free === undefined || needed <= usableShare * free) return;
-    const missing = `${what} needs about ${sizeText(needed)}, and ${sizeText(free)} are free`;
+    if (free === undefined || needed <= around.share * free) return;
+    const missing = `${what} needs about ${sizeText(needed / around.share)}, and ${sizeText(free)} are free`;
     if (!asked) around.makeRoom();
     asked = true;
     if (around.training()) {
