@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Column, ColumnFacts, DrawSettings } from '../../webview/contract/compare.ts';
-import { type PromptLine, readLine } from './prompt-line.ts';
+import { type ReadLine, readLine } from './prompt-line.ts';
 
 /** An adapter as a comparison applies it. */
 export interface AppliedFile {
@@ -61,9 +61,9 @@ export interface ComparisonState {
 /** How many pictures the history holds. */
 const longestHistory = 60;
 
-/** The picture of a cell; `undefined` where its prompt cannot be read. */
+/** The picture of a cell; `undefined` where there is no prompt yet, or it cannot be read. */
 export function drawingOf(state: ComparisonState, column: ColumnModel, row: RowModel): Drawing | undefined {
-  if (row.problem !== undefined) return undefined;
+  if (row.problem !== undefined || row.text.trim() === '') return undefined;
   const line = readLine(row.text);
   const { settings } = state;
   const own = column.adapter ? [{ ...column.adapter, strength: column.strength }] : [];
@@ -124,7 +124,7 @@ export function promptLineOf({ prompt, settings, adapters }: Drawing): string {
   ].join(' ');
 }
 
-export function readSafely(text: string): PromptLine | undefined {
+export function readSafely(text: string): ReadLine | undefined {
   try {
     return readLine(text);
   } catch {

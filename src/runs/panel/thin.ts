@@ -22,7 +22,8 @@ export function thin(
   to = Number.POSITIVE_INFINITY,
 ): Thinned {
   const first = Math.max(0, lowerBound(steps, from) - 1);
-  const end = Math.min(steps.length, lowerBound(steps, to) + 1);
+  const beyond = lowerBound(steps, to);
+  const end = Math.min(steps.length, beyond + (steps[beyond] === to ? 2 : 1));
   const count = Math.max(0, end - first);
   if (count <= points)
     return { rows: Uint32Array.from({ length: count }, (_, i) => first + i), thinned: false };
