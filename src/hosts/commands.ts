@@ -130,7 +130,7 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
     const { checkRows, failureRows } = await import('../../remote-agent/src/hosts/install/check.ts');
     const { findRegistries } = await import('../../remote-agent/src/hosts/install/registries.ts');
     const { probeHost } = await import('../../remote-agent/src/hosts/install/probe.ts');
-    const registries = findRegistries({});
+    const registries = findRegistries(profile.install ?? {});
     try {
       const own = await hostPackage(services);
       const probe = await withTransport(services, profile, (t) => probeHost(t, profile.root, registries));
@@ -182,7 +182,14 @@ export async function installAgentCommand(services: HostServices, name: string):
     return withTransport(services, profile, (transport) => {
       // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
       work.signal.addEventListener('abort', () => transport.close());
-      return installAgent(transport, profile, own, { registries: findRegistries({}), fetch: true }, (event) =>
+      // Mirrors, proxy and runtime that were said once in a terminal hold here too.
+      const { install = {} } = profile;
+      const choices = {
+        registries: findRegistries(install),
+        fetch: true,
+        ...(install.runtime ? { row: install.runtime } : {}),
+      };
+      return installAgent(transport, profile, own, choices, (event) =>
         work.report(
           event.type === 'step'
             ? event.what
