@@ -26,6 +26,7 @@ import {
   stopTraining,
 } from './runs/commands.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
+import { continueElsewhere } from './runs/move.ts';
 import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
 import type { Views } from './views.ts';
 
@@ -49,6 +50,7 @@ export function commandHandlers(services: AdapterServices & TrainServices, views
       return uri;
     },
     'para.continueTraining': (run?: RunArgument) => continueTraining(services, run),
+    'para.continueElsewhere': (run?: RunArgument) => continueElsewhere(services, run),
     'para.stopTraining': (run?: RunArgument) => stopTraining(services, run),
     'para.exportAdapter': (adapter?: AdapterArgument) => exportAdapter(services, adapter),
     'para.importAdapter': (uri?: Uri) => importAdapter(services, uri),

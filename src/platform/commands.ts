@@ -7,6 +7,7 @@ export const commandIds = [
   'para.trainSubject',
   'para.newSubject',
   'para.continueTraining',
+  'para.continueElsewhere',
   'para.stopTraining',
   'para.generate',
   'para.compareAdapters',

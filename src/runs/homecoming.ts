@@ -30,7 +30,12 @@ const lookEvery = 5000;
  * are taken up again for as long as the run is active.
  */
 export class Homecoming implements Owned {
-  readonly #following = new Map<string, AbortController>();
+  readonly #following = new Map<
+    string,
+    { readonly controller: AbortController; readonly over: Promise<void> }
+  >();
+  /** Runs that something else writes for a while. */
+  readonly #released = new Set<string>();
   readonly #links = new Map<string, RunLink>();
   readonly #changed = new Signal<string>();
   /** Told with the run's id when its link changes. */
@@ -56,7 +61,7 @@ export class Homecoming implements Owned {
   reconnect(host: string): void {
     for (const run of this.store.all()) {
       if (run.host !== host) continue;
-      this.#following.get(run.id)?.abort();
+      this.#following.get(run.id)?.controller.abort();
       this.#following.delete(run.id);
       this.#links.delete(run.id);
     }
@@ -71,13 +76,34 @@ export class Homecoming implements Owned {
     }
     for (const run of this.store.all()) {
       if (run.host === thisMachine || !isActive(run)) continue;
-      if (this.#following.has(run.id) || this.#links.get(run.id)?.at === 'stopped') continue;
+      if (
+        this.#released.has(run.id) ||
+        this.#following.has(run.id) ||
+        this.#links.get(run.id)?.at === 'stopped'
+      )
+        continue;
       if (lockHolder(jobFiles(run.directory).mirror)) continue;
       const controller = new AbortController();
-      this.#following.set(run.id, controller);
-      this.#follow(run, controller).finally(() => {
-        if (this.#following.get(run.id) === controller) this.#following.delete(run.id);
+      const over = this.#follow(run, controller).finally(() => {
+        if (this.#following.get(run.id)?.controller === controller) this.#following.delete(run.id);
       });
+      this.#following.set(run.id, { controller, over });
+    }
+  }
+
+  /** Leaves the folder of a run to `work`, and follows it again afterwards where there is something to follow. */
+  async without<T>(id: string, work: () => Promise<T>): Promise<T> {
+    this.#released.add(id);
+    try {
+      const following = this.#following.get(id);
+      following?.controller.abort();
+      await following?.over;
+      return await work();
+    } finally {
+      this.#released.delete(id);
+      this.#links.delete(id);
+      this.#changed.fire(id);
+      this.#look();
     }
   }
 
@@ -107,7 +133,7 @@ export class Homecoming implements Owned {
   }
 
   dispose(): void {
-    for (const controller of this.#following.values()) controller.abort();
+    for (const { controller } of this.#following.values()) controller.abort();
     for (const owned of this.#owned) owned.dispose();
   }
 }

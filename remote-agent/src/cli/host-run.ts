@@ -5,7 +5,7 @@ import { followJob } from '../hosts/follow.ts';
 import { findHost, type HostProfile } from '../hosts/profiles.ts';
 import { type Bring, readRemote, writeRemote } from '../hosts/remote-ref.ts';
 import { HostSession } from '../hosts/session.ts';
-import { submitRun } from '../hosts/submit.ts';
+import { type SendProgress, submitRun } from '../hosts/submit.ts';
 import { readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, listRuns, readSpec, runsFolder } from '../jobs/job.ts';
 import { fromWireSpec } from '../jobs/wire.ts';
@@ -60,15 +60,18 @@ export async function submitNew(
 }
 
 /** Sends a run to its host, with progress. */
-export async function submit(
+const submit = (session: HostSession, directory: string, id: string, { json }: WatchOptions) =>
+  withSendBar(session, json ?? false, (progress) => submitRun(session, directory, id, progress));
+
+/** Shows a bar while files are sent. */
+export async function withSendBar<T>(
   session: HostSession,
-  directory: string,
-  id: string,
-  { json }: WatchOptions,
-): Promise<JobInfo> {
+  json: boolean,
+  work: (progress: SendProgress) => Promise<T>,
+): Promise<T> {
   let bar: Progress | undefined;
   try {
-    return await submitRun(session, directory, id, (sent, total) => {
+    return await work((sent, total) => {
       if (json || total === 0) return;
       bar ??= new Progress(`send to ${session.profile.name}`, total, sent, 'files');
       bar.update(sent);

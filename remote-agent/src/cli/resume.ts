@@ -1,17 +1,14 @@
-import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { openBase } from '../diffusion/base.ts';
-import { hostBases } from '../hosts/remote-bases.ts';
-import { forgetRemote, type RemoteRef, readRemote, writeRemote } from '../hosts/remote-ref.ts';
+import { type MoveHooks, moveRun, takeRunHome } from '../hosts/move-run.ts';
+import { type RemoteRef, readRemote } from '../hosts/remote-ref.ts';
 import type { HostSession } from '../hosts/session.ts';
-import { remoteId } from '../hosts/submit.ts';
 import { continueTo } from '../jobs/continue.ts';
-import { findRun, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
-import type { TrainSpec } from '../subject/train-spec.ts';
-import { openHost, submit, watchRun } from './host-run.ts';
-import { leaveHost } from './leave-host.ts';
+import { findRun } from '../jobs/job.ts';
+import { openHost, watchRun, withSendBar } from './host-run.ts';
+import { interruptible } from './interrupt.ts';
 import { done, runJob } from './local-run.ts';
+import { bold, say, yellow } from './output.ts';
 
 export interface ResumeOptions {
   readonly steps?: number;
@@ -74,38 +71,23 @@ function raise(directory: string, { steps, continueSchedule }: ResumeOptions): v
   if (steps !== undefined) continueTo(directory, steps, continueSchedule ?? false);
 }
 
-/** Makes the run of a folder a job of another host. @throws ParaError `base` where that host has another base */
-async function moveTo(session: HostSession, directory: string, options: ResumeOptions): Promise<void> {
-  const { base } = readSpec(directory);
-  const { name } = session.profile;
-  demandSame(base, (await hostBases(session))(base.name).hash, name);
-  const old = readRemote(directory);
-  if (old && old.host !== name) await leaveHost(directory, old);
-  const id = old?.id ?? remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
-  // Before it is sent: whoever repeats this after a cut asks for the same job.
-  writeRemote(directory, {
-    ...{ host: name, id, bring: old?.bring ?? 'best', fetched: old?.fetched ?? {} },
-  });
-  await submit(session, directory, id, options);
+/** What a person is told while a run leaves a host; Ctrl-C ends the waiting. */
+const leaving = (signal: AbortSignal): MoveHooks => ({
+  signal,
+  open: openHost,
+  onStopping: (host) => say(`the run saves its state on ${host} and stops there ...`),
+  onUnreached: ({ host, job, step }, why) =>
+    say(
+      `${yellow('note')} ${host} is not reached (${why.message}). The run goes on from step ${step}, as it came home; should it still run there, stop it when ${host} is back: ${bold(`para cancel ${job} --host ${host}`)}`,
+    ),
+});
+
+/** Makes the run of a folder a job of another host, with progress. */
+async function moveTo(session: HostSession, directory: string, { json }: ResumeOptions): Promise<void> {
+  await withSendBar(session, json ?? false, (progress) =>
+    interruptible((signal) => moveRun(session, directory, { ...leaving(signal), progress })),
+  );
 }
 
-/** A run of a host becomes one of this machine, from the state that came home. */
-async function takeHome(directory: string, remote: RemoteRef): Promise<void> {
-  const { base, pictures } = readSpec(directory);
-  demandSame(base, openBase(base.name).hash, 'here');
-  const missing = pictures.find(({ file }) => !existsSync(file));
-  if (missing)
-    throw new ParaError('picture', 'A picture of this run is not on this machine', { where: missing.file });
-  await leaveHost(directory, remote);
-  const { step, steps, loss } = readStatus(directory);
-  forgetRemote(directory);
-  writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
-}
-
-/** @throws ParaError `base` where a place has another base of this name than the run began with */
-function demandSame(base: TrainSpec['base'], found: string, where: string): void {
-  if (found === base.hash) return;
-  throw new ParaError('base', `The base "${base.name}" is not the one the run began with`, {
-    where: `${where}: ${found.slice(0, 12)}, the run: ${base.hash.slice(0, 12)}`,
-  });
-}
+const takeHome = (directory: string, remote: RemoteRef): Promise<void> =>
+  interruptible((signal) => takeRunHome(directory, remote, (name) => openBase(name).hash, leaving(signal)));
