@@ -1,7 +1,7 @@
 import '../ui/ui.css';
 import './compare.css';
-import { render } from 'preact';
 import { t } from '../ui/l10n.ts';
+import { mount } from '../ui/mount.ts';
 import { ProgressRing } from '../ui/progress.tsx';
 import { Bar } from './bar.tsx';
 import { Generate } from './generate.tsx';
@@ -22,5 +22,5 @@ function App() {
   );
 }
 
-render(<App />, document.getElementById('root')!);
+mount(<App />);
 void open();

@@ -29,6 +29,7 @@ export function PictureCell({ view, column, row, cell }: PictureCellProps) {
           class="compare-open"
           title={t('Show in full size')}
           disabled={!done}
+          style={shapeOf(view)}
           onClick={() => setFull(true)}
         >
           <Picture source={cell.source} description={name} />
@@ -63,10 +64,15 @@ export function PictureCell({ view, column, row, cell }: PictureCellProps) {
 }
 
 /** Room of the picture's shape. */
-function Blank({ view: { settings, baseSize } }: { readonly view: ComparisonView }) {
+const Blank = ({ view }: { readonly view: ComparisonView }) => (
+  <div class="compare-blank" style={shapeOf(view)} />
+);
+
+/** Width to height of all pictures. */
+function shapeOf({ settings, baseSize }: ComparisonView) {
   const width = settings.width ?? baseSize?.width ?? 1;
   const height = settings.height ?? baseSize?.height ?? 1;
-  return <div class="compare-blank" style={{ aspectRatio: `${width} / ${height}` }} />;
+  return { aspectRatio: `${width} / ${height}` };
 }
 
 function State({ cell }: { readonly cell: Cell }) {

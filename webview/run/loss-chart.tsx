@@ -9,7 +9,7 @@ import { t } from '../ui/l10n.ts';
 import { Slider } from '../ui/slider.tsx';
 import { addOverlay, host, look, losses, removeOverlay, showRange, ui } from './state.ts';
 
-const overlayColors = ['charts-green', 'charts-red', 'charts-yellow', 'charts-purple', 'charts-orange'];
+const overlayColors = ['charts-green', 'charts-red', 'charts-orange', 'charts-purple'];
 
 /** Losses of the run, and of others laid over it. */
 export function LossChart({ run }: { readonly run: RunView }) {
@@ -28,6 +28,13 @@ export function LossChart({ run }: { readonly run: RunView }) {
     <section class="run-part" aria-labelledby="losses">
       <div class="ui-row">
         <h2 id="losses">{t('Losses')}</h2>
+        <span class="ui-spread" />
+        <Button onClick={savePng}>{t('Save as PNG')}</Button>
+        <Button onClick={() => void host.call('saveTable', { runs: [run.id, ...overlays] })}>
+          {t('Save as CSV')}
+        </Button>
+      </div>
+      <div class="ui-row run-lines">
         <Checkbox label={t('Each step')} value={shown.raw} onChange={(raw) => show({ raw })} />
         <Checkbox label={t('Smoothed')} value={shown.smoothed} onChange={(smoothed) => show({ smoothed })} />
         <Checkbox
@@ -47,7 +54,7 @@ export function LossChart({ run }: { readonly run: RunView }) {
         xLabel={t('Step')}
         tables={tables}
         logarithmic={logarithmic}
-        height={280}
+        height={320}
         whole={whole}
         range={range}
         onRange={showRange}
@@ -93,11 +100,6 @@ export function LossChart({ run }: { readonly run: RunView }) {
             </span>
           );
         })}
-        <span class="ui-spread" />
-        <Button onClick={savePng}>{t('Save as PNG')}</Button>
-        <Button onClick={() => void host.call('saveTable', { runs: [run.id, ...overlays] })}>
-          {t('Save as CSV')}
-        </Button>
       </div>
     </section>
   );
@@ -136,7 +138,7 @@ function tablesOf(run: RunView): ChartTable[] {
         x: at,
         lines: [
           line('validation', t('Validation'), loss, {
-            color: 'charts-orange',
+            color: 'charts-yellow',
             style: 'points',
             axis: 'left',
           }),

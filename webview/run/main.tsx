@@ -1,7 +1,7 @@
 import '../ui/ui.css';
 import './run.css';
-import { render } from 'preact';
 import { t } from '../ui/l10n.ts';
+import { mount } from '../ui/mount.ts';
 import { ProgressRing } from '../ui/progress.tsx';
 import { Details } from './details.tsx';
 import { Head } from './head.tsx';
@@ -24,5 +24,5 @@ function App() {
   );
 }
 
-render(<App />, document.getElementById('root')!);
+mount(<App />);
 void open();

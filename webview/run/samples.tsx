@@ -77,7 +77,7 @@ export function Samples({ run }: { readonly run: RunView }) {
                 />
               )}
               <Slider
-                label={t('Size of the small pictures')}
+                label={t('Small pictures')}
                 value={ui.value.thumb}
                 minimum={40}
                 maximum={200}

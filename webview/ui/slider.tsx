@@ -42,6 +42,7 @@ export function Slider(props: SliderProps) {
         value={value}
         disabled={disabled}
         aria-valuetext={text}
+        style={{ '--share': `${((value - minimum) / (maximum - minimum || 1)) * 100}%` }}
         onInput={(event) => onInput(Number(event.currentTarget.value))}
       />
       <output for={id}>{text}</output>

@@ -35,7 +35,7 @@ export function Tabs<T extends string>({ label, tabs, active, onChange }: TabsPr
       ))}
       {tabs.map(({ id, content }) => (
         <vscode-panel-view key={`view-${id}`} id={`view-${id}`}>
-          {id === active && content()}
+          {id === active && <div class="ui-tab">{content()}</div>}
         </vscode-panel-view>
       ))}
     </vscode-panels>

@@ -30,6 +30,7 @@ export function page(webview: Webview, extensionUri: Uri, view: ViewName, title:
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)}</title>
 <link rel="stylesheet" href="${file(`${view}.css`)}">

@@ -23,7 +23,7 @@ export function lookOf({
 }: Look): Pick<uPlot.Options, 'series' | 'axes' | 'scales'> {
   const plain = isHighContrast();
   const text = themeColor('foreground', '#888');
-  const rule = plain ? themeColor('contrastBorder', text) : 'rgba(128, 128, 128, 0.18)';
+  const rule = plain ? 'rgba(128, 128, 128, 0.5)' : 'rgba(128, 128, 128, 0.18)';
   const family = themeColor('font-family', 'sans-serif');
   const axis = { stroke: text, font: `11px ${family}`, labelFont: `11px ${family}`, labelSize: 18 };
   const lined = { grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1, size: 4 } };
