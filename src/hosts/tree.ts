@@ -134,7 +134,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     item.contextValue = `host.${isHere ? 'here' : 'remote'}.${at}`;
     item.iconPath = hostIcon(isHere, at);
     const words = {
-      idle: l10n.t('not connected'),
+      idle: isHere ? l10n.t('ready') : l10n.t('not connected'),
       connecting: l10n.t('connecting ...'),
       connected: waiting > 0 ? l10n.t('{0} in the queue', waiting) : l10n.t('connected'),
       failed: l10n.t('connection failed'),
