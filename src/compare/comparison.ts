@@ -92,6 +92,7 @@ export class Comparison {
     this.#problem = undefined;
     this.#problems.clear();
     this.#drawer.start();
+    this.#remember();
     this.hooks.onView();
   }
 
@@ -103,8 +104,9 @@ export class Comparison {
   /** Changes what is compared; what is stale is broken off. */
   change(part: Partial<Pick<ComparisonState, 'columns' | 'rows' | 'settings' | 'place'>>): void {
     this.#state = { ...this.#state, ...part };
-    this.hooks.save(this.#state);
     this.#drawer.update();
+    this.#remember();
+    this.hooks.save(this.#state);
     this.hooks.onView();
   }
 
@@ -205,14 +207,18 @@ export class Comparison {
       if (this.#state.place.baseHash === undefined) this.#problem = this.hooks.describe(failure);
     } else if (this.hooks.cache.has(key)) {
       this.#before.set(id(at), key);
-      if (this.#state.mode === 'generate') {
-        const drawing = this.drawingAt(at);
-        if (drawing && keyOf(drawing) === key) this.#state = remembered(this.#state, drawing);
-        this.hooks.save(this.#state);
-      }
+      this.#remember();
+      this.hooks.save(this.#state);
       if (++this.#drawn % 50 === 0) void this.trim();
     }
     this.hooks.onView();
+  }
+
+  /** Puts the picture that is shown at the head of the history, drawn now or earlier. */
+  #remember(): void {
+    if (this.#state.mode !== 'generate') return;
+    for (const { place, key } of this.#wanted())
+      if (this.hooks.cache.has(key)) this.#state = remembered(this.#state, this.drawingAt(place)!);
   }
 
   /** Keeps the cache small; pictures that are shown stay. */

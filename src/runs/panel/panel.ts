@@ -20,10 +20,11 @@ import { readRun } from '../run.ts';
 import type { Services } from '../services.ts';
 import { stateWord } from '../tree.ts';
 import { FollowedRun } from './followed.ts';
+import { LinkLog } from './link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from './losses.ts';
 import { adapterOf, endOf } from './run-files.ts';
 import type { RunChange, SampleFile } from './run-log.ts';
-import { eventText, methodText, phaseText, settingsOf } from './words.ts';
+import { eventText, linkEventText, methodText, phaseText, settingsOf } from './words.ts';
 
 /** What a run panel needs of the extension. */
 export type RunPanelServices = Pick<Services, 'context' | 'log' | 'failures' | 'runs' | 'homecoming'> & {
@@ -43,6 +44,7 @@ export class RunPanel {
   readonly #server: ViewServer<typeof runContract>;
   readonly #run: FollowedRun;
   readonly #overlays = new Map<string, FollowedRun>();
+  readonly #links = new LinkLog();
   /** Samples whose files are still on their way here. */
   #awaited: SampleFile[] = [];
   #told = '';
@@ -64,7 +66,7 @@ export class RunPanel {
     const { subject, method } = this.#run.spec;
     panel.title = `${subject} · ${methodText(method.name)}`;
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
-    this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#tellNow()));
+    this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
     this.#owned.add(services.runs.onChange(() => this.#server.notify('others', { others: this.#others() })));
     panel.onDidDispose(() => this.dispose());
     webview.html = page(webview, extensionUri, 'run', panel.title);
@@ -118,6 +120,12 @@ export class RunPanel {
     source: this.panel.webview.asWebviewUri(Uri.file(file)).toString(),
   });
 
+  #linkChanged(): void {
+    if (this.#links.take(this.services.homecoming.link(this.id), new Date().toISOString()))
+      this.#server.notify('events', { events: this.#events() });
+    this.#tellNow();
+  }
+
   #tellNow(): void {
     const now = this.#now();
     const text = JSON.stringify(now);
@@ -158,7 +166,8 @@ export class RunPanel {
   }
 
   #events(): RunView['events'] {
-    return this.#run.log.told.slice(-mostEvents).map(eventText);
+    const told = this.#run.log.told.slice(-mostEvents).map(eventText);
+    return [...told, ...this.#links.events.map(linkEventText)].sort((a, b) => a.time.localeCompare(b.time));
   }
 
   #others(): OtherRun[] {

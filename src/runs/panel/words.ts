@@ -1,7 +1,9 @@
 import { l10n } from 'vscode';
 import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
+import { describe } from '../../platform/failure.ts';
 import { duration } from '../../platform/format.ts';
+import type { LinkEvent } from './link-log.ts';
 import type { ToldEvent } from './run-log.ts';
 
 /** What a trainer does before its first step or between steps. */
@@ -57,6 +59,13 @@ export function eventText(event: ToldEvent): RunEvent {
       };
   }
 }
+
+/** What happened to the link of a run's host, in words. */
+export const linkEventText = ({ time, what, problem }: LinkEvent): RunEvent => ({
+  ...{ time, kind: 'link' },
+  text: what === 'lost' ? l10n.t('Connection to the host lost') : l10n.t('Connected to the host again'),
+  ...(problem ? { hint: describe(problem) } : {}),
+});
 
 type Rows = RunView['settings'][number]['rows'];
 

@@ -168,11 +168,8 @@ describe('a comparison as it is drawn', () => {
     expect([step, steps]).toEqual([5, 20]);
     expect(existsSync(source!)).toBe(true);
     asked[0]!.finish();
-    await turn();
-    await turn();
-    expect(comparison.view().cells[0]).toMatchObject({ state: 'done' });
-    for (let i = 0; i < 50 && existsSync(source!); i++) await turn();
-    expect(existsSync(source!)).toBe(false);
+    await expect.poll(() => comparison.view().cells[0]?.state, { timeout: 30_000 }).toBe('done');
+    await expect.poll(() => existsSync(source!), { timeout: 30_000 }).toBe(false);
   });
 
   test('breaks off what a slider made stale, draws only its last place, and keeps the picture before', async () => {
@@ -233,6 +230,20 @@ describe('a comparison as it is drawn', () => {
     expect(comparison.state.place.baseHash).toBe('ff');
     expect(asked).toHaveLength(1);
     expect(asked[0]!.key).toBe(keyOf(drawing(comparison.state)));
+  });
+
+  test('remembers single pictures as they are shown, drawn now or found', async () => {
+    const given = state({ mode: 'generate', columns: [column('dog', 'dog')], rows: [row('r', 'a dog', 0)] });
+    const { comparison, asked, cache } = bench(given);
+    cache.put(keyOf(drawing(given)), new Uint8Array([1]));
+    comparison.start();
+    expect(asked).toHaveLength(0);
+    comparison.setSettings({ seed: 5 });
+    asked[0]!.finish();
+    await turn();
+    expect(comparison.view().history.map(({ seed }) => seed)).toEqual([5, 10]);
+    comparison.setSettings({ seed: 10 });
+    expect(comparison.view().history.map(({ seed }) => seed)).toEqual([10, 5]);
   });
 
   test('stops, and draws nothing more until it is started', async () => {

@@ -10,6 +10,7 @@ import type { TrainEvent } from '../../../remote-agent/src/training/events.ts';
 import { readAdapterHeader } from '../../../src/runs/panel/adapter-header.ts';
 import { lowerBound, StepColumns } from '../../../src/runs/panel/columns.ts';
 import { RunFollower } from '../../../src/runs/panel/follower.ts';
+import { LinkLog } from '../../../src/runs/panel/link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from '../../../src/runs/panel/losses.ts';
 import { endOf } from '../../../src/runs/panel/run-files.ts';
 import { type RunChange, RunLog } from '../../../src/runs/panel/run-log.ts';
@@ -264,6 +265,16 @@ describe('a run folder that is followed', () => {
     await follower.look();
     expect(log.steps.length).toBe(1);
   });
+});
+
+test('a lost link and its return are told once each, however often it is tried in between', () => {
+  const log = new LinkLog();
+  const links = [undefined, 'connected', 'waiting', 'waiting', 'stopped', 'connected', undefined] as const;
+  for (const [i, at] of links.entries()) log.take(at && { at }, `at ${i}`);
+  expect(log.events.map(({ time, what }) => [time, what])).toEqual([
+    ['at 2', 'lost'],
+    ['at 5', 'back'],
+  ]);
 });
 
 describe('files of a run', () => {
