@@ -58,6 +58,7 @@ export class AdapterLibrary implements Owned {
   readonly #owned: Owned;
   /** What is known of a file, by path, size and time. */
   readonly #known = new Map<string, LibraryAdapter>();
+  readonly #ofRuns = new WeakMap<Run, LibraryAdapter>();
 
   constructor(readonly store: RunStore) {
     this.#owned = store.onChange(() => this.#changed.fire());
@@ -70,9 +71,7 @@ export class AdapterLibrary implements Owned {
 
   async all(): Promise<LibraryAdapter[]> {
     const runs = this.store.all().filter(({ state, step }) => state === 'finished' || step > 0);
-    const ofRuns = await Promise.all(
-      runs.map((run) => this.#read(jobFiles(run.directory).adapter, run.id, run)),
-    );
+    const ofRuns = await Promise.all(runs.map((run) => this.#ofRun(run)));
     const names = (await readdir(adaptersFolder()).catch(() => [])).filter((name) => name.endsWith(ending));
     const files = await Promise.all(
       names.sort().map((name) => this.#read(join(adaptersFolder(), name), basename(name, ending))),
@@ -83,6 +82,15 @@ export class AdapterLibrary implements Owned {
   async find(name: string): Promise<LibraryAdapter | undefined> {
     const all = await this.all();
     return all.find((one) => one.name === name) ?? all.find((one) => one.subject === name);
+  }
+
+  /** The store gives the same object for a run as long as nothing changes: only what is new is looked at. */
+  async #ofRun(run: Run): Promise<LibraryAdapter | undefined> {
+    const known = this.#ofRuns.get(run);
+    if (known) return known;
+    const found = await this.#read(jobFiles(run.directory).adapter, run.id, run);
+    if (found) this.#ofRuns.set(run, found);
+    return found;
   }
 
   async #read(file: string, name: string, run?: Run): Promise<LibraryAdapter | undefined> {
