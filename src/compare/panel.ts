@@ -152,8 +152,8 @@ export class ComparisonPanel {
       saveSheet: async ({ png }) => {
         const told = rows().flatMap((row) =>
           columns().flatMap((column) => {
-            const drawing = comparison.drawingAt({ column: column.id, row: row.id });
-            return drawing ? [promptLineOf(drawing)] : [];
+            const picture = comparison.pictureOf({ column: column.id, row: row.id });
+            return picture ? [promptLineOf(picture.drawing)] : [];
           }),
         );
         await save('comparison.png', withPngText(new Uint8Array(png), 'parameters', told.join('\n')));

@@ -2,17 +2,24 @@ import type { ComparisonView } from '../contract/compare.ts';
 import { loadPicture } from '../ui/picture.tsx';
 import { cellAt } from './state.ts';
 
-const [cellSize, labelHeight, promptWidth, gap] = [256, 34, 190, 8];
+const [labelHeight, promptWidth, gap] = [34, 190, 8];
+/** Width of a picture in pixels: its own between these. */
+const [narrowest, widest] = [256, 1024];
 
-/** Draws the whole comparison as one labelled PNG; `undefined` where no picture is there yet. */
+/** Draws what is finished of the comparison as one labelled PNG; `undefined` where nothing is yet. */
 export async function drawSheet(view: ComparisonView): Promise<ArrayBuffer | undefined> {
   const { columns, rows } = view;
-  const sources = rows.map((row) => columns.map((column) => cellAt(view, column.id, row.id)?.source));
+  const done = (column: string, row: string) => {
+    const cell = cellAt(view, column, row);
+    return cell?.state === 'done' ? cell.source : undefined;
+  };
+  const sources = rows.map((row) => columns.map((column) => done(column.id, row.id)));
   const pictures = await Promise.all(
     sources.map((line) => Promise.all(line.map((source) => (source ? loadPicture(source) : undefined)))),
   );
   const first = pictures.flat().find((one) => one !== undefined);
   if (!first) return undefined;
+  const cellSize = Math.min(widest, Math.max(narrowest, first.naturalWidth));
   const cellHeight = Math.round((cellSize * first.naturalHeight) / first.naturalWidth);
   const width = promptWidth + columns.length * (cellSize + gap) + gap;
   const height = labelHeight + rows.length * (cellHeight + gap) + gap;
@@ -23,7 +30,7 @@ export async function drawSheet(view: ComparisonView): Promise<ArrayBuffer | und
   context.fillStyle = '#000';
   context.textBaseline = 'middle';
   // Small pictures keep their pixels.
-  context.imageSmoothingEnabled = first.naturalWidth > 256;
+  context.imageSmoothingEnabled = first.naturalWidth > narrowest;
   for (const [c, { label, method, strength }] of columns.entries()) {
     context.font = 'bold 13px sans-serif';
     const text = method === 'base' || strength === 1 ? label : `${label} (${strength})`;
