@@ -59,11 +59,13 @@ export class Homecoming implements Owned {
 
   /** Tries again now, with every run of a host, those included that were given up. */
   reconnect(host: string): void {
-    for (const run of this.store.all()) {
-      if (run.host !== host) continue;
-      this.#following.get(run.id)?.controller.abort();
-      this.#following.delete(run.id);
-      this.#links.delete(run.id);
+    for (const { id, host: own } of this.store.all()) {
+      if (own !== host) continue;
+      this.#links.delete(id);
+      const following = this.#following.get(id);
+      following?.controller.abort();
+      // Its folder is locked until then.
+      void following?.over.then(() => this.#look());
     }
     this.#look();
   }
@@ -84,9 +86,7 @@ export class Homecoming implements Owned {
         continue;
       if (lockHolder(jobFiles(run.directory).mirror)) continue;
       const controller = new AbortController();
-      const over = this.#follow(run, controller).finally(() => {
-        if (this.#following.get(run.id)?.controller === controller) this.#following.delete(run.id);
-      });
+      const over = this.#follow(run, controller).finally(() => this.#following.delete(run.id));
       this.#following.set(run.id, { controller, over });
     }
   }
