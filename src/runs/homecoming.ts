@@ -1,10 +1,11 @@
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
-import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { jobFiles, writeStatus } from '../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
-import { isActive, type Run } from './run.ts';
+import { isActive, type Run, readRun } from './run.ts';
 import type { RunStore } from './store.ts';
 
 /** How it stands with the link of a run to its host. */
@@ -125,6 +126,7 @@ export class Homecoming implements Owned {
       this.#changed.fire(run.id);
     } catch (problem) {
       if (signal.aborted || isLocked(problem)) return;
+      if (isGone(problem)) giveUp(run, problem);
       set({ at: 'stopped', problem });
       this.tell(problem);
     } finally {
@@ -136,6 +138,20 @@ export class Homecoming implements Owned {
     for (const { controller } of this.#following.values()) controller.abort();
     for (const owned of this.#owned) owned.dispose();
   }
+}
+
+/** The host has no such job: it was deleted there, or never arrived. */
+const isGone = (cause: unknown): cause is ParaError => cause instanceof ParaError && cause.code === 'run';
+
+/** Nothing more comes of a run; what came home stays, to be continued elsewhere or deleted. */
+function giveUp({ directory, host, job }: Run, { message }: ParaError): void {
+  const now = readRun(directory);
+  if (!now || !isActive(now) || now.host !== host || now.job !== job) return;
+  const { step, steps, loss } = now;
+  writeStatus(directory, {
+    ...{ state: 'failed', step, steps, error: `${host}: ${message}` },
+    ...(loss === undefined ? {} : { loss }),
+  });
 }
 
 /** Another window was quicker. */
