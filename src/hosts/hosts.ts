@@ -20,9 +20,23 @@ export interface HostStatus {
 
 const idle: HostStatus = { at: 'idle' };
 
+/** A connection of a host from the moment that it is wanted. */
+interface Connection {
+  session?: Promise<HostSession>;
+}
+
+/** Opens a connection. @throws ParaError `host`, `login`, `agent`, `protocol` */
+type Open = (profile: HostProfile, prompter: Prompter) => Promise<HostSession>;
+
+/** SSH is loaded with the first connection. */
+const openSession: Open = async (profile, prompter) => {
+  const { HostSession } = await import('../../remote-agent/src/hosts/session.ts');
+  return HostSession.open(profile, prompter);
+};
+
 /** All hosts, this machine first, and one connection to each that is used. */
 export class Hosts implements Owned {
-  readonly #sessions = new Map<string, Promise<HostSession>>();
+  readonly #sessions = new Map<string, Connection>();
   readonly #status = new Map<string, HostStatus>();
   readonly #changed = new Signal<string>();
   /** Told with the host's name when its status or the list changes. */
@@ -36,6 +50,7 @@ export class Hosts implements Owned {
     readonly local: () => HostProfile | undefined,
     readonly prompter: Prompter,
     readonly mayConnect: () => void,
+    readonly open: Open = openSession,
   ) {}
 
   list(): HostProfile[] {
@@ -65,31 +80,31 @@ export class Hosts implements Owned {
 
   /** The connection to a host, opened when needed and shared. @throws ParaError `host`, `login`, `agent`, `protocol` */
   session(name: string): Promise<HostSession> {
-    const known = this.#sessions.get(name);
+    const known = this.#sessions.get(name)?.session;
     if (known) return known;
-    const opening = this.#open(name);
-    this.#sessions.set(name, opening);
-    return opening;
+    const connection: Connection = {};
+    this.#sessions.set(name, connection);
+    connection.session = this.#open(name, connection);
+    return connection.session;
   }
 
-  async #open(name: string): Promise<HostSession> {
-    const mine = () => this.#sessions.get(name);
+  async #open(name: string, connection: Connection): Promise<HostSession> {
+    // One that was given up, or replaced by another, says nothing about the host any more.
+    const counts = () => this.#sessions.get(name) === connection;
+    const failed = (problem: unknown) => {
+      if (!counts()) return;
+      this.#sessions.delete(name);
+      this.#set(name, { at: 'failed', problem });
+    };
     this.#set(name, { at: 'connecting' });
     try {
       this.mayConnect();
-      const { HostSession } = await import('../../remote-agent/src/hosts/session.ts');
-      const session = await HostSession.open(this.profile(name), this.prompter);
-      const opened = mine();
-      session.closed.then(() => {
-        if (mine() !== opened) return;
-        this.#sessions.delete(name);
-        this.#set(name, { at: 'failed', problem: session.lost() });
-      });
-      this.#set(name, { at: 'connected', notes: session.notes });
+      const session = await this.open(this.profile(name), this.prompter);
+      session.closed.then(() => failed(session.lost()));
+      if (counts()) this.#set(name, { at: 'connected', notes: session.notes });
       return session;
     } catch (problem) {
-      this.#sessions.delete(name);
-      this.#set(name, { at: 'failed', problem });
+      failed(problem);
       throw problem;
     }
   }
@@ -110,9 +125,9 @@ export class Hosts implements Owned {
 
   /** Closes the connection to a host; the next use opens another. */
   disconnect(name: string): void {
-    const session = this.#sessions.get(name);
+    const connection = this.#sessions.get(name);
     this.#sessions.delete(name);
-    session?.then(
+    connection?.session?.then(
       (open) => open.close(),
       () => {},
     );

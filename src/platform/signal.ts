@@ -14,18 +14,33 @@ export class Signal<T = void> {
   };
 
   fire(value: T): void {
-    for (const listener of [...this.#listeners]) listener(value);
+    for (const listener of [...this.#listeners])
+      try {
+        listener(value);
+      } catch (cause) {
+        // One that fails keeps nobody else from hearing, and is an error nevertheless.
+        queueMicrotask(() => {
+          throw cause;
+        });
+      }
   }
 }
 
-/** Calls `work` once for any number of calls within `ms`, at their end. */
+/** Calls `work` once for any number of calls within `ms`, at their end; once disposed never again. */
 export function gathered(ms: number, work: () => void): (() => void) & Owned {
   let timer: NodeJS.Timeout | undefined;
+  let over = false;
   const call = () => {
+    if (over) return;
     timer ??= setTimeout(() => {
       timer = undefined;
       work();
     }, ms);
   };
-  return Object.assign(call, { dispose: () => clearTimeout(timer) });
+  return Object.assign(call, {
+    dispose: () => {
+      over = true;
+      clearTimeout(timer);
+    },
+  });
 }

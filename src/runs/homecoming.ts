@@ -1,10 +1,11 @@
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
-import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { jobFiles, writeStatus } from '../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
-import { isActive, type Run } from './run.ts';
+import { isActive, type Run, readRun } from './run.ts';
 import type { RunStore } from './store.ts';
 
 /** How it stands with the link of a run to its host. */
@@ -59,11 +60,13 @@ export class Homecoming implements Owned {
 
   /** Tries again now, with every run of a host, those included that were given up. */
   reconnect(host: string): void {
-    for (const run of this.store.all()) {
-      if (run.host !== host) continue;
-      this.#following.get(run.id)?.controller.abort();
-      this.#following.delete(run.id);
-      this.#links.delete(run.id);
+    for (const { id, host: own } of this.store.all()) {
+      if (own !== host) continue;
+      this.#links.delete(id);
+      const following = this.#following.get(id);
+      following?.controller.abort();
+      // Its folder is locked until then.
+      void following?.over.then(() => this.#look());
     }
     this.#look();
   }
@@ -84,9 +87,7 @@ export class Homecoming implements Owned {
         continue;
       if (lockHolder(jobFiles(run.directory).mirror)) continue;
       const controller = new AbortController();
-      const over = this.#follow(run, controller).finally(() => {
-        if (this.#following.get(run.id)?.controller === controller) this.#following.delete(run.id);
-      });
+      const over = this.#follow(run, controller).finally(() => this.#following.delete(run.id));
       this.#following.set(run.id, { controller, over });
     }
   }
@@ -125,6 +126,7 @@ export class Homecoming implements Owned {
       this.#changed.fire(run.id);
     } catch (problem) {
       if (signal.aborted || isLocked(problem)) return;
+      if (isGone(problem)) giveUp(run, problem);
       set({ at: 'stopped', problem });
       this.tell(problem);
     } finally {
@@ -136,6 +138,20 @@ export class Homecoming implements Owned {
     for (const { controller } of this.#following.values()) controller.abort();
     for (const owned of this.#owned) owned.dispose();
   }
+}
+
+/** The host has no such job: it was deleted there, or never arrived. */
+const isGone = (cause: unknown): cause is ParaError => cause instanceof ParaError && cause.code === 'run';
+
+/** Nothing more comes of a run; what came home stays, to be continued elsewhere or deleted. */
+function giveUp({ directory, host, job }: Run, { message }: ParaError): void {
+  const now = readRun(directory);
+  if (!now || !isActive(now) || now.host !== host || now.job !== job) return;
+  const { step, steps, loss } = now;
+  writeStatus(directory, {
+    ...{ state: 'failed', step, steps, error: `${host}: ${message}` },
+    ...(loss === undefined ? {} : { loss }),
+  });
 }
 
 /** Another window was quicker. */

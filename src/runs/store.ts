@@ -14,6 +14,13 @@ interface Entry {
   readonly written: string;
 }
 
+/** To be raised when runs are kept otherwise. */
+const indexVersion = 1;
+interface Index {
+  readonly version: number;
+  readonly entries: Entry[];
+}
+
 /** How often active runs are looked at, and all others, in ms: another program may change them. */
 const [activeEvery, allEvery] = [1000, 20_000];
 
@@ -32,7 +39,10 @@ export class RunStore implements Owned {
   readonly #look = gathered(100, () => void this.refresh());
   readonly #timers: NodeJS.Timeout[] = [];
   #watcher: FSWatcher | undefined;
-  #refreshing: Promise<void> | undefined;
+  #sorted: readonly Run[] | undefined;
+  #scanning: Promise<void> = Promise.resolve();
+  /** The look that begins when the one that goes on is over. */
+  #next: Promise<void> | undefined;
 
   /**
    * @param folder that holds the run folders
@@ -63,20 +73,27 @@ export class RunStore implements Owned {
 
   /** All runs, newest first. */
   all(): readonly Run[] {
-    return [...this.#entries.values()]
+    this.#sorted ??= [...this.#entries.values()]
       .map(({ run }) => run)
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0));
+    return this.#sorted;
   }
 
   get(id: string): Run | undefined {
     return this.#entries.get(id)?.run;
   }
 
-  /** Looks at every folder again; calls while it works wait for one more look. */
+  /** Looks at every folder again; all calls while it works wait for one more look. */
   refresh(): Promise<void> {
-    const next = (this.#refreshing ?? Promise.resolve()).then(() => this.#scan());
-    this.#refreshing = next;
-    return next;
+    this.#next ??= this.#scanning
+      // Its own callers hear of a failure; the next look may go better.
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        this.#scanning = this.#scan();
+        return this.#scanning;
+      });
+    return this.#next;
   }
 
   async #scan(): Promise<void> {
@@ -99,6 +116,7 @@ export class RunStore implements Owned {
         known.set(name, entry);
       }
     this.#entries = entries;
+    this.#sorted = undefined;
     if (!changed) return;
     for (const [name, { run }] of entries) this.#tellEnd(known.get(name)?.run, run);
     this.#changed.fire(this.all());
@@ -133,6 +151,7 @@ export class RunStore implements Owned {
       const now = this.#read(entry.run.directory, entry.written, entry);
       if (!now || now === entry) continue;
       this.#entries.set(name, now);
+      this.#sorted = undefined;
       this.#tellEnd(entry.run, now.run);
       changed = true;
     }
@@ -141,8 +160,10 @@ export class RunStore implements Owned {
 
   async #readIndex(): Promise<void> {
     try {
-      const { entries } = JSON.parse(await readFile(this.indexFile, 'utf8')) as { entries: Entry[] };
-      for (const entry of entries)
+      const index = JSON.parse(await readFile(this.indexFile, 'utf8')) as Index;
+      // What another version of the extension kept may lack what this one shows.
+      if (index.version !== indexVersion) return;
+      for (const entry of index.entries)
         if (entry.run.directory === join(this.folder, entry.run.id)) this.#entries.set(entry.run.id, entry);
     } catch {
       // None yet, or damaged: the folders are read.
@@ -152,7 +173,10 @@ export class RunStore implements Owned {
 
   #writeIndex(): void {
     try {
-      writeFileAtomic(this.indexFile, JSON.stringify({ entries: [...this.#entries.values()] }));
+      writeFileAtomic(
+        this.indexFile,
+        JSON.stringify({ version: indexVersion, entries: [...this.#entries.values()] } satisfies Index),
+      );
     } catch {
       // The folders are read again next time.
     }

@@ -48,6 +48,8 @@ export async function followJob(
     while (!hooks.signal?.aborted) {
       try {
         session ??= await HostSession.open(profile, hooks.prompter ?? nobody);
+        // Ended while it was opened: nothing tells of that any more.
+        if (hooks.signal?.aborted) break;
         state = nextLink(state, { type: 'opened' });
         hooks.onLink?.(state);
         return await watch(session, mirror, hooks);

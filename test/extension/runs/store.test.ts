@@ -101,6 +101,33 @@ describe('the store of runs', () => {
     expect(second.all()).toEqual(first.all());
   });
 
+  test('looks once more for all that ask while it looks', async () => {
+    const { folder, open } = place();
+    makeRun(folder, 'run-01');
+    const store = open();
+    await store.start();
+    const first = store.refresh();
+    const waiting = [store.refresh(), store.refresh()];
+    expect(waiting[1]).toBe(waiting[0]);
+    await Promise.all([first, ...waiting]);
+    expect(store.all()).toBe(store.all());
+    makeRun(folder, 'run-02');
+    await store.refresh();
+    expect(store.all().map(({ id }) => id)).toEqual(['run-02', 'run-01']);
+  });
+
+  test('reads folders anew that another version kept otherwise', async () => {
+    const { folder, index, open } = place();
+    makeRun(folder, 'run-01', 'stopped');
+    await open().start();
+    const kept = JSON.parse(readFileSync(index, 'utf8')) as { entries: { run: { subject: string } }[] };
+    kept.entries[0]!.run.subject = 'of old';
+    writeFileSync(index, JSON.stringify({ ...kept, version: 0 }));
+    const later = open();
+    await later.start();
+    expect(later.get('run-01')?.subject).toBe('dog');
+  });
+
   test('believes the folders and not what it kept of them', async () => {
     const { folder, index, open } = place();
     const directory = makeRun(folder, 'run-01', 'stopped');
