@@ -1,12 +1,27 @@
-import { readEvents } from '../../remote-agent/src/jobs/event-log.ts';
 import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import type { Owned } from '../platform/signal.ts';
 import type { Pace } from './cost.ts';
+import { endOf } from './panel/run-files.ts';
 import type { Services } from './services.ts';
 
 const key = 'para.paces';
 /** How many runs estimates go by. */
 const kept = 20;
+
+/** As much of a log's end as holds some two hundred steps, in bytes. */
+const lastBytes = 64 << 10;
+
+/** Seconds of the steps in a stretch of a log, of which the first line may be torn. */
+function secondsOf(text: string): number[] {
+  return text.split('\n').flatMap((line) => {
+    try {
+      const event = JSON.parse(line) as { type?: string; seconds?: number };
+      return event.type === 'step' && typeof event.seconds === 'number' ? [event.seconds] : [];
+    } catch {
+      return [];
+    }
+  });
+}
 
 type Memory = Pick<Services, 'context'>;
 
@@ -17,10 +32,8 @@ export const paces = ({ context }: Memory): Pace[] => context.globalState.get(ke
 export function rememberPaces(services: Services): Owned {
   return services.runs.onEnd(async ({ state, directory, host, base, method }) => {
     if (state !== 'finished') return;
-    const seconds = readEvents(jobFiles(directory).events)
-      .flatMap((event) => (event.type === 'step' ? [event.seconds] : []))
-      .slice(-200)
-      .sort((a, b) => a - b);
+    const { text } = await endOf(jobFiles(directory).events, lastBytes);
+    const seconds = secondsOf(text).sort((a, b) => a - b);
     const median = seconds[seconds.length >> 1];
     if (!median) return;
     const { accumulation } = readSpec(directory).training;
