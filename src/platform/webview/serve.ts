@@ -1,4 +1,5 @@
 import type { LogOutputChannel, Webview } from 'vscode';
+import { redact } from '../../../remote-agent/src/common/redact.ts';
 import {
   type Contract,
   type Notice,
@@ -15,6 +16,7 @@ import { describe, isCancelled } from '../failure.ts';
 export class ViewServer<C extends Contract> {
   readonly #owned = new Disposables();
   readonly #running = new Map<number, AbortController>();
+  #over = false;
 
   constructor(
     readonly webview: Webview,
@@ -31,10 +33,13 @@ export class ViewServer<C extends Contract> {
   }
 
   #post(message: ToView): void {
+    // What was asked for may take longer than the view is open.
+    if (this.#over) return;
     this.webview.postMessage(message).then(undefined, (cause) => this.log.warn(String(cause)));
   }
 
-  async #take(message: ToExtension): Promise<void> {
+  async #take(message: ToExtension | undefined): Promise<void> {
+    if (typeof message !== 'object' || message === null) return;
     if ('cancel' in message) return this.#running.get(message.cancel)?.abort();
     const { id, request, params } = message;
     const schema = Object.hasOwn(this.contract.requests, request)
@@ -52,7 +57,7 @@ export class ViewServer<C extends Contract> {
       const result = await handlers[request]!(params, controller.signal);
       this.#post({ id, result: result ?? {} });
     } catch (cause) {
-      if (!isCancelled(cause)) this.log.error(`${request}: ${describe(cause)}`);
+      if (!isCancelled(cause)) this.log.error(redact(`${request}: ${describe(cause)}`));
       this.#post({ id, failure: describe(cause), cancelled: isCancelled(cause) });
     } finally {
       this.#running.delete(id);
@@ -60,6 +65,7 @@ export class ViewServer<C extends Contract> {
   }
 
   dispose(): void {
+    this.#over = true;
     for (const controller of this.#running.values()) controller.abort();
     this.#owned.dispose();
   }

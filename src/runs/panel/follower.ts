@@ -24,6 +24,8 @@ export class RunFollower {
   #again = false;
   #live = false;
   #over = false;
+  /** The failure that was told last: the next look may meet it again. */
+  #failure = '';
 
   constructor(
     readonly directory: string,
@@ -51,6 +53,8 @@ export class RunFollower {
   }
 
   async #read(): Promise<void> {
+    // Whoever asks has its turn first: it may be about to be made.
+    await nextTurn();
     try {
       while (this.#again && !this.#over) {
         this.#again = false;
@@ -62,8 +66,12 @@ export class RunFollower {
         this.#live = true;
         this.hooks.onLook();
       }
+      this.#failure = '';
     } catch (cause) {
-      if (!this.#over) this.hooks.onFailure(cause);
+      const failure = String(cause);
+      if (this.#over || failure === this.#failure) return;
+      this.#failure = failure;
+      this.hooks.onFailure(cause);
     }
   }
 

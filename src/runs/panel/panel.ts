@@ -48,6 +48,7 @@ export class RunPanel {
   /** Samples whose files are still on their way here. */
   #awaited: SampleFile[] = [];
   #told = '';
+  #toldOthers = '';
 
   /** @throws ParaError `run` */
   constructor(
@@ -67,7 +68,7 @@ export class RunPanel {
     panel.title = `${subject} · ${methodText(method.name)}`;
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
     this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
-    this.#owned.add(services.runs.onChange(() => this.#server.notify('others', { others: this.#others() })));
+    this.#owned.add(services.runs.onChange(() => this.#runsChanged()));
     panel.onDidDispose(() => this.dispose());
     webview.html = page(webview, extensionUri, 'run', panel.title);
   }
@@ -124,6 +125,22 @@ export class RunPanel {
     if (this.#links.take(this.services.homecoming.link(this.id), new Date().toISOString()))
       this.#server.notify('events', { events: this.#events() });
     this.#tellNow();
+  }
+
+  #runsChanged(): void {
+    // Deleted: as with a file, its tab goes too.
+    if (!existsSync(jobFiles(this.directory).spec)) {
+      this.panel.dispose();
+      return;
+    }
+    // Progress of the others is no news here.
+    const ids = this.services.runs
+      .all()
+      .map(({ id }) => id)
+      .join();
+    if (ids === this.#toldOthers) return;
+    this.#toldOthers = ids;
+    this.#server.notify('others', { others: this.#others() });
   }
 
   #tellNow(): void {

@@ -36,3 +36,26 @@ export async function endOf(path: string, most: number): Promise<{ text: string;
     await file.close();
   }
 }
+
+/** Bytes of a log's end that hold some hundred steps: a log may be long, and the editor waits while it is read. */
+const stepBytes = 64 << 10;
+
+/** Seconds that a step of a run took at its end: the middle of the last ones, so that a pause does not count. */
+export async function secondsAStep(directory: string): Promise<number | undefined> {
+  const { text } = await endOf(jobFiles(directory).events, stepBytes);
+  const seconds = text
+    .split('\n')
+    .flatMap((line) => stepSeconds(line) ?? [])
+    .slice(-200)
+    .sort((a, b) => a - b);
+  return seconds[seconds.length >> 1];
+}
+
+function stepSeconds(line: string): number | undefined {
+  try {
+    const event = JSON.parse(line) as { type: string; seconds: number };
+    return event.type === 'step' ? event.seconds : undefined;
+  } catch {
+    return undefined; // not whole: the end of a power cut
+  }
+}

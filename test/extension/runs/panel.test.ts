@@ -12,7 +12,7 @@ import { lowerBound, StepColumns } from '../../../src/runs/panel/columns.ts';
 import { RunFollower } from '../../../src/runs/panel/follower.ts';
 import { LinkLog } from '../../../src/runs/panel/link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from '../../../src/runs/panel/losses.ts';
-import { endOf } from '../../../src/runs/panel/run-files.ts';
+import { endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
 import { type RunChange, RunLog } from '../../../src/runs/panel/run-log.ts';
 import { thin } from '../../../src/runs/panel/thin.ts';
 import { unpackColumns } from '../../../webview/contract/packed.ts';
@@ -216,6 +216,47 @@ describe('a run folder that is followed', () => {
     followers.push(follower);
     return { log, live, failures, follower };
   };
+
+  test('tells how long a step took at its end, from the end of its log alone', async () => {
+    const directory = folder();
+    expect(await secondsAStep(directory)).toBeUndefined();
+    const steps = Array.from({ length: 3000 }, (_, i) => ({ ...step(i + 1), seconds: i < 2000 ? 9 : 0.05 }));
+    const pause = { ...step(3001), seconds: 60 };
+    const lines = logged([started, ...steps, pause]).map((event) => `${JSON.stringify(event)}\n`);
+    writeFileSync(join(directory, 'events.jsonl'), `${lines.join('')}{"type":"st`);
+    expect(await secondsAStep(directory)).toBe(0.05);
+  });
+
+  test('is looked at only when whoever made its follower has it', async () => {
+    const directory = folder();
+    let made: RunFollower | undefined;
+    const looks: boolean[] = [];
+    const follower = new RunFollower(directory, new RunLog([]), {
+      onChange: () => {},
+      onLook: () => looks.push(made !== undefined),
+      onFailure: () => {},
+    });
+    const looking = follower.look();
+    made = follower;
+    followers.push(follower);
+    await looking;
+    expect(looks).toEqual([true]);
+  });
+
+  test('that cannot be looked at is told of once, and again after it could', async () => {
+    const failures: string[] = [];
+    let failing: string | undefined = 'gone';
+    const follower = new RunFollower(folder(), new RunLog([]), {
+      onChange: () => {},
+      onLook: () => {
+        if (failing) throw new Error(failing);
+      },
+      onFailure: (cause) => failures.push((cause as Error).message),
+    });
+    followers.push(follower);
+    for (failing of ['gone', 'gone', 'locked', undefined, 'locked']) await follower.look();
+    expect(failures).toEqual(['gone', 'locked', 'locked']);
+  });
 
   test('is read to its end, in parts that leave others their turn', async () => {
     const directory = folder();
