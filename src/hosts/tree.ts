@@ -139,7 +139,8 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
       connected: waiting > 0 ? l10n.t('{0} in the queue', waiting) : l10n.t('connected'),
       failed: l10n.t('connection failed'),
     };
-    const place = isHere ? this.whichMachine : target;
+    // A host of the SSH configuration is called what it is reached by.
+    const place = isHere ? this.whichMachine : target === name ? undefined : target;
     item.description = [words[at], ...(place ? [place] : [])].join(' · ');
     return item;
   }

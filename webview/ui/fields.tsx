@@ -1,5 +1,5 @@
-import './toolkit.ts';
 import { useEffect, useId, useRef } from 'preact/hooks';
+import { named } from './toolkit.ts';
 
 interface Valued extends HTMLElement {
   value: string;
@@ -96,7 +96,7 @@ export function TextField(props: TextProps) {
       <vscode-text-field
         value={value}
         placeholder={placeholder}
-        aria-label={label}
+        ref={named(label)}
         aria-invalid={problem !== undefined}
         disabled={disabled}
         onInput={(event: Event) => onInput?.(textOf(event))}
@@ -123,7 +123,7 @@ export function TextArea(props: TextAreaProps) {
         placeholder={placeholder}
         rows={rows}
         resize="vertical"
-        aria-label={label}
+        ref={named(label)}
         aria-invalid={problem !== undefined}
         disabled={props.disabled ?? false}
         onInput={(event: Event) => onInput?.(textOf(event))}

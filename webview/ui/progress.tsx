@@ -1,8 +1,8 @@
-import './toolkit.ts';
+import { named } from './toolkit.ts';
 
 /** Something is on its way, nobody knows how long. */
 export const ProgressRing = ({ label }: { readonly label: string }) => (
-  <vscode-progress-ring class="ui-ring" aria-label={label} role="progressbar" />
+  <vscode-progress-ring class="ui-ring" ref={named(label)} role="progressbar" />
 );
 
 interface ProgressBarProps {

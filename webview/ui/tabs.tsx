@@ -1,5 +1,5 @@
-import './toolkit.ts';
 import type { ComponentChildren } from 'preact';
+import { named } from './toolkit.ts';
 
 export interface Tab<T extends string> {
   readonly id: T;
@@ -22,7 +22,7 @@ export function Tabs<T extends string>({ label, tabs, active, onChange }: TabsPr
     <vscode-panels
       class="ui-tabs"
       activeid={`tab-${active}`}
-      aria-label={label}
+      ref={named(label)}
       onChange={(event: CustomEvent<HTMLElement>) => {
         const id = event.detail?.id?.replace(/^tab-/, '') as T | undefined;
         if (id && id !== active && tabs.some((tab) => tab.id === id)) onChange(id);

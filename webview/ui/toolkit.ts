@@ -55,3 +55,7 @@ declare module 'preact' {
     }
   }
 }
+
+/** Names an element; some give themselves a name when they come into the page, so ours has to follow. */
+export const named = (label: string) => (element: HTMLElement | null) =>
+  element?.setAttribute('aria-label', label);

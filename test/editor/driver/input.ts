@@ -26,19 +26,19 @@ export class QuickInput {
 
   /** Runs a command through the palette, by its title as shown there ("PaRa: Show Log"). */
   async run(title: string): Promise<void> {
-    await this.#page.keyboard.press('F1');
-    // Commands of an extension appear when the window has read its manifest: ask until then.
+    // Commands of an extension appear when the window has read its manifest, and whatever takes the focus closes the
+    // palette: ask until then.
     for (let tries = 0; ; tries++) {
-      await this.#field.fill(`>${title}`);
       try {
-        await this.#row(title).waitFor({ timeout: 5000 });
+        if (!(await this.#field.isVisible())) await this.#page.keyboard.press('F1');
+        await this.#field.fill(`>${title}`, { timeout: 5000 });
+        await this.#row(title).click({ timeout: 5000 });
         break;
       } catch (cause) {
         if (tries === 5) throw new Error(`The palette has no "${title}"`, { cause });
-        await this.#field.fill('>');
+        if (await this.#field.isVisible()) await this.#field.fill('>');
       }
     }
-    await this.#row(title).click();
     await this.#page.waitForFunction(() => {
       const box = document.querySelector<HTMLElement>('.quick-input-widget');
       const field = box?.querySelector<HTMLInputElement>('.quick-input-box input');

@@ -78,7 +78,7 @@ export class TextEditor {
   async hover(): Promise<Locator> {
     await this.#page.keyboard.press('Control+K');
     await this.#page.keyboard.press('Control+I');
-    const hover = this.#page.locator('.monaco-hover:visible');
+    const hover = this.#page.locator('.monaco-resizable-hover .monaco-hover:visible');
     await hover.waitFor();
     return hover;
   }
@@ -103,9 +103,15 @@ export class TextEditor {
 
   /** Opens the quick fixes at the caret; their titles. */
   async fixes(): Promise<string[]> {
-    await this.#page.keyboard.press('Control+.');
     const rows = this.#page.locator('.action-widget .monaco-list-row.action .title');
-    await rows.first().waitFor();
+    // The list goes when the problems are looked for again, and they are after each change.
+    for (let tries = 0; tries < 3 && (await rows.count()) === 0; tries++) {
+      await this.#page.keyboard.press('Control+.');
+      await rows
+        .first()
+        .waitFor({ timeout: 5000 })
+        .catch(() => {});
+    }
     return (await rows.allInnerTexts()).map(plain);
   }
 

@@ -74,6 +74,14 @@ export class Views {
     await chooseInMenu(this.#page, entry);
   }
 
+  /** What is said of an entry while the mouse rests on it. */
+  async tooltip(view: string, label: string | RegExp): Promise<Locator> {
+    await (await this.row(view, label)).hover();
+    const tooltip = this.#page.locator('.workbench-hover:visible, .monaco-hover:visible').last();
+    await tooltip.waitFor();
+    return tooltip;
+  }
+
   /** Presses an icon in a view's title. */
   async titleAction(view: string, title: string): Promise<void> {
     const pane = await this.view(view);

@@ -1,0 +1,82 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { Editor } from './driver/editor.ts';
+import { pictureOfFailure } from './driver/failures.ts';
+import { noEditor, packagedExtension } from './driver/requirements.ts';
+import { makeWorkspace } from './driver/workspace.ts';
+
+/** Names of the tensors of a safetensors file. */
+function tensorsOf(file: string): string[] {
+  const bytes = readFileSync(file);
+  const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString('utf8');
+  return Object.keys(JSON.parse(header)).filter((key) => key !== '__metadata__');
+}
+
+describe.skipIf(excused(noEditor))('adapters in the editor', () => {
+  const workspace = makeWorkspace('dog', 'dog');
+  const loras = join(workspace.folder, '..', 'loras');
+  let editor: Editor;
+
+  beforeAll(async () => {
+    const subject = {
+      ...{ base: 'pocket-sdxl', pictures: ['*.png'], trigger: 'zwx', class: 'dog' },
+      ...{ training: { steps: 10 }, samples: { prompts: [] } },
+    };
+    workspace.write('dog.para.json', JSON.stringify(subject));
+    mkdirSync(loras);
+    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+    await editor.views.open('PaRa Studio');
+    await editor.views.action('Subjects', 'dog', 'Train Subject');
+    await expect.poll(() => editor.views.rows('Adapters'), { timeout: 120_000 }).toHaveLength(1);
+  });
+  afterEach((context) => pictureOfFailure(context, editor));
+  afterAll(async () => {
+    await editor?.stop();
+    workspace.remove();
+  });
+
+  it('exports to a file that ComfyUI and A1111 read, where the save dialog says', async () => {
+    expect(await editor.views.rows('Adapters')).toEqual([
+      expect.stringMatching(/^dog \| PaRa \u00b7 pocket-sdxl \u00b7 10 steps \u00b7 [\d.]+ KB$/),
+    ]);
+    await editor.views.action('Adapters', 'dog', 'Export Adapter');
+    await editor.input.asked('Export dog for which tool?');
+    await editor.screen('adapters/export');
+    await editor.input.pick('ComfyUI, A1111, Forge');
+    await editor.input.asked('Export Adapter');
+    const file = join(workspace.folder, 'mine.safetensors');
+    await editor.input.enter(file);
+    await editor.notices.wait(`Wrote ${file}. It is exact on the base pocket-sdxl only.`, 60_000);
+    const tensors = tensorsOf(file);
+    expect(tensors).toEqual(
+      tensors.filter((name) => /^lora_unet_.*\.(lora_(up|down)\.weight|alpha)$/.test(name)),
+    );
+    expect(tensors.length).toBeGreaterThan(100);
+  });
+
+  it('exports straight into the folder of the setting', async () => {
+    editor.server.set({ 'para.exportFolder': loras });
+    await editor.input.run('PaRa: Export Adapter');
+    await editor.input.asked('Export dog for which tool?');
+    await editor.input.pick('ComfyUI, A1111, Forge');
+    const file = join(loras, 'dog-para.safetensors');
+    await editor.notices.wait(`Wrote ${file}.`, 60_000);
+    expect(tensorsOf(file)).toEqual(tensorsOf(join(workspace.folder, 'mine.safetensors')));
+  });
+
+  it('imports a file into the library, where prompts find it', async () => {
+    await editor.input.run('PaRa: Import Adapter');
+    await editor.input.asked('Import Adapter');
+    await editor.input.enter(join(workspace.folder, 'mine.safetensors'));
+    await expect
+      .poll(() => editor.views.rows('Adapters'), { timeout: 60_000 })
+      .toContainEqual(expect.stringMatching(/^mine \| LoRA/));
+    workspace.write('mine.prompts', 'a zwx dog <lora:mi\n');
+    await editor.text.open('mine.prompts');
+    await editor.text.place(1, 19);
+    expect(await editor.text.complete()).toContainEqual(expect.stringContaining('mine'));
+    await editor.screen('adapters/imported');
+  });
+});

@@ -1,0 +1,136 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { Editor } from './driver/editor.ts';
+import { pictureOfFailure } from './driver/failures.ts';
+import { noEditor, packagedExtension } from './driver/requirements.ts';
+import { makeWorkspace } from './driver/workspace.ts';
+
+/** What is learned does not matter here, and so it is little. */
+const subject = (pictures: string, steps: number) =>
+  JSON.stringify({
+    ...{ base: 'pocket-sdxl', pictures: [pictures], trigger: 'zwx', class: 'dog' },
+    ...{ training: { steps }, samples: { prompts: ['a zwx dog on the beach'], steps: 4 } },
+  });
+
+describe.skipIf(excused(noEditor))('the history of runs', () => {
+  const workspace = makeWorkspace('dog', 'dog');
+  let editor: Editor;
+
+  beforeAll(async () => {
+    workspace.write('dog.para.json', subject('*.png', 30));
+    workspace.write('puppy.para.json', subject('dog-1.png', 30));
+    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+    await editor.views.open('PaRa Studio');
+  });
+  afterEach((context) => pictureOfFailure(context, editor));
+  afterAll(async () => {
+    await editor?.stop();
+    workspace.remove();
+  });
+
+  const rows = () => editor.views.rows('Runs');
+  /** Waits until the newest run of all shows this. */
+  const newest = (what: RegExp) =>
+    expect.poll(async () => (await rows())[1], { timeout: 120_000 }).toMatch(what);
+  const closePanels = () => editor.input.run('View: Close All Editors');
+
+  it('tells when a run ends that nobody looks at', async () => {
+    await editor.views.action('Subjects', 'dog', 'Train Subject');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+    await closePanels();
+    await editor.notices.wait('dog: PaRa is finished after 30 steps.', 120_000);
+    await editor.screen('history/ended');
+    await editor.notices.press('dog: PaRa is finished after 30 steps.', 'Show Run');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+  });
+
+  it('says of a run what it was, with the picture it drew last', async () => {
+    await newest(/^PaRa \d\d:\d\d [AP]M \| 30 steps \u00b7 loss \d\.\d{4}$/);
+    const tooltip = await editor.views.tooltip('Runs', /^PaRa/);
+    await expect
+      .poll(() => tooltip.innerText())
+      .toMatch(/State\s+finished\s+Steps\s+30\s\/\s30\s+Base\s+pocket-sdxl/);
+    await expect
+      .poll(() => tooltip.locator('img').evaluate((img: HTMLImageElement) => img.naturalWidth))
+      .toBeGreaterThan(0);
+    await editor.screen('history/tooltip');
+  });
+
+  it('takes a finished run to more steps, and shows in the status bar how far it is', async () => {
+    await editor.views.action('Runs', /^PaRa/, 'Continue Training');
+    await editor.input.asked('Continue dog to how many steps?');
+    await editor.input.enter('20');
+    await expect.poll(() => editor.input.message()).toBe('A number above 30');
+    await editor.input.enter('5000');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+    await closePanels();
+    const status = editor.status(/dog \d+ %/);
+    await status.waitFor({ timeout: 120_000 });
+    await editor.screen('history/running');
+    await status.click();
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+  });
+
+  it('stops a run where its trainer is, so that it can go on later', async () => {
+    await newest(/\d+\/5000/);
+    await editor.views.action('Runs', /^PaRa/, 'Stop Training');
+    await newest(/stopped/);
+    await editor.status(/dog \d+ %/).waitFor({ state: 'hidden' });
+    await closePanels();
+  });
+
+  it('groups and filters runs', async () => {
+    await editor.views.action('Subjects', 'puppy', 'Train Subject');
+    await expect
+      .poll(rows, { timeout: 120_000 })
+      .toEqual(['puppy | 1', expect.stringMatching(/30 steps/), 'dog | 1', expect.stringMatching(/stopped/)]);
+    await editor.input.run('PaRa: Group Runs by Host');
+    await expect
+      .poll(rows)
+      .toEqual([
+        'this machine | 2',
+        expect.stringMatching(/30 steps .* puppy$/),
+        expect.stringMatching(/stopped .* dog$/),
+      ]);
+    await editor.screen('history/by-host');
+    await editor.input.run('PaRa: Group Runs by Subject');
+    await editor.input.run('PaRa: Filter Runs');
+    await editor.input.asked('Filter Runs');
+    await editor.input.enter('puppy');
+    await expect.poll(rows).toEqual(['puppy | 1', expect.stringMatching(/30 steps/)]);
+    await editor.input.run('PaRa: Filter Runs');
+    await editor.input.enter('cat');
+    await (await editor.views.welcome('Runs')).filter({ hasText: 'No run fits the filter' }).waitFor();
+    await editor.input.run('PaRa: Clear Filter of Runs');
+    await expect.poll(rows).toHaveLength(4);
+  });
+
+  it('deletes a run, and gives it back', async () => {
+    const before = await rows();
+    await editor.views.menu('Runs', /^PaRa/, 'Delete Run');
+    await editor.notices.wait('Deleted the run of puppy.');
+    await expect.poll(rows).toHaveLength(2);
+    await editor.screen('history/deleted');
+    await editor.notices.press('Deleted the run of puppy.', 'Undo');
+    await expect.poll(rows).toEqual(before);
+  });
+
+  it('is the same in another window, and the next day', async () => {
+    const before = await rows();
+    const second = await editor.secondWindow(workspace.folder);
+    await second.views.open('PaRa Studio');
+    await expect.poll(() => second.views.rows('Runs')).toEqual(before);
+    await second.views.menu('Runs', /30 steps/, 'Delete Run');
+    await expect.poll(rows).toHaveLength(2);
+    await second.page.close();
+    await editor.server.halt();
+    await editor.server.resume();
+    await editor.open(workspace.folder);
+    await editor.views.open('PaRa Studio');
+    await expect.poll(rows).toEqual(before.slice(2));
+    await editor.views.click('Runs', /^PaRa/);
+    const frame = await editor.webviews.frame();
+    await frame.getByText('stopped').waitFor();
+    await editor.screen('history/next-day');
+  });
+});

@@ -1,0 +1,109 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { Editor } from './driver/editor.ts';
+import { pictureOfFailure } from './driver/failures.ts';
+import { noEditor, packagedExtension } from './driver/requirements.ts';
+import { makeWorkspace } from './driver/workspace.ts';
+
+const subject = {
+  ...{ base: 'pocket-sdxl', pictures: ['*.png'], trigger: 'zwx', class: 'dog' },
+  training: { steps: 400 },
+  samples: { every: 25, steps: 8, prompts: ['a zwx dog on the beach', 'a zwx dog on a yellow background'] },
+  validation: { every: 50, pictures: ['held-out/*.png'] },
+};
+
+describe.skipIf(excused(noEditor))('the panel of a run', () => {
+  const workspace = makeWorkspace('dog', 'dog');
+  let editor: Editor;
+
+  beforeAll(async () => {
+    workspace.write('dog.para.json', JSON.stringify(subject));
+    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+    await editor.views.open('PaRa Studio');
+    await editor.views.action('Subjects', 'dog', 'Train Subject');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+  });
+  afterEach((context) => pictureOfFailure(context, editor));
+  afterAll(async () => {
+    await editor?.stop();
+    workspace.remove();
+  });
+
+  const panel = () => editor.webviews.frame();
+  /** The step that the panel shows. */
+  const step = async () => {
+    const facts = await (await panel()).locator('.run-facts').innerText();
+    return Number(/([\d,]+) of/.exec(facts)?.[1]?.replace(',', '') ?? 0);
+  };
+  /** What the chart says to somebody who does not see it. */
+  const spoken = async () =>
+    (await panel()).locator('[aria-label^="Losses of dog"]').getAttribute('aria-label');
+  const drawn = async () =>
+    (await panel()).locator('canvas').evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+
+  it('draws losses as they are made', async () => {
+    await expect.poll(step, { timeout: 120_000 }).toBeGreaterThan(3);
+    const [first, chart] = [await step(), await drawn()];
+    expect(await spoken()).toMatch(/^Losses of dog after \d+ of 400 steps: 0\.\d+\./);
+    await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(first);
+    expect(await drawn()).not.toBe(chart);
+  });
+
+  it('shows samples as they are drawn, beside the step and the prompt they are of', async () => {
+    const samples = (await panel()).locator('.run-timeline td img');
+    await expect.poll(() => samples.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(4);
+    await samples.first().evaluate((img: HTMLImageElement) => img.decode());
+    expect(await step()).toBeLessThan(400);
+    await samples.first().scrollIntoViewIfNeeded();
+    await editor.screen('run-panel/samples');
+  });
+
+  it('goes on by itself when the window is loaded again', async () => {
+    await editor.reload();
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+    await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(0);
+    const before = await step();
+    await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before);
+    await editor.views.open('PaRa Studio');
+    await editor.screen('run-panel/running');
+  });
+
+  it('compares two steps with a slider', async () => {
+    const frame = await panel();
+    await frame.getByRole('checkbox', { name: 'Compare two steps' }).click();
+    const slider = frame.getByRole('slider', { name: /^Share of Step/ });
+    await slider.fill('30');
+    await frame.locator('.ui-swipe').scrollIntoViewIfNeeded();
+    await expect
+      .poll(() => frame.locator('.ui-swipe-line').evaluate((line: HTMLElement) => line.style.left))
+      .toBe('30%');
+    await editor.screen('run-panel/two-steps');
+  });
+
+  it('lists layers with their ranks, settings and events', async () => {
+    const frame = await panel();
+    for (const [tab, text] of [
+      ['Settings', 'pocket-sdxl'],
+      ['Layers', 'attn1.to_q'],
+      ['Events', 'sample'],
+    ] as const) {
+      await frame.getByRole('tab', { name: tab }).click();
+      await frame.locator('vscode-panel-view').filter({ hasText: text }).first().waitFor();
+    }
+    await frame.locator('.ui-tabs').scrollIntoViewIfNeeded();
+    await editor.screen('run-panel/events');
+  });
+
+  it.each([
+    ['dark', 'Default Dark Modern'],
+    ['light', 'Default Light Modern'],
+    ['high-contrast', 'Default High Contrast'],
+    ['high-contrast-light', 'Default High Contrast Light'],
+  ])('keeps nobody out in %s colours', async (name, theme) => {
+    await editor.theme(theme);
+    const frame = await panel();
+    await frame.locator('h1').scrollIntoViewIfNeeded();
+    expect(await editor.webviews.violations(frame)).toEqual([]);
+    await editor.screen(`themes/run-${name}`);
+  });
+});

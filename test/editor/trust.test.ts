@@ -1,0 +1,55 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { Editor } from './driver/editor.ts';
+import { pictureOfFailure } from './driver/failures.ts';
+import { noEditor, packagedExtension } from './driver/requirements.ts';
+import { makeWorkspace } from './driver/workspace.ts';
+
+describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
+  const workspace = makeWorkspace('dog', 'dog');
+  let editor: Editor;
+
+  beforeAll(async () => {
+    editor = await Editor.start({
+      workspace: workspace.folder,
+      extensions: [packagedExtension],
+      asksForTrust: true,
+      settings: { 'security.workspace.trust.startupPrompt': 'never' },
+    });
+  });
+  afterEach((context) => pictureOfFailure(context, editor));
+  afterAll(async () => {
+    await editor?.stop();
+    workspace.remove();
+  });
+
+  it('lets you look, and says why nothing is trained', async () => {
+    await editor.views.open('PaRa Studio');
+    const welcome = await editor.views.welcome('Runs');
+    await welcome
+      .filter({ hasText: 'Training is switched off because this workspace is not trusted.' })
+      .waitFor();
+    await expect.poll(() => editor.views.rows('Subjects')).toEqual(['dog']);
+    await editor.views.click('Subjects', 'dog');
+    await editor.text.tab('dog.para.json').waitFor();
+    await expect.poll(() => editor.text.lenses()).toContain('Show Runs');
+    await editor.input.run('PaRa: Open in Subject Editor');
+    await (await editor.webviews.frame()).getByRole('heading', { name: '6 pictures' }).waitFor();
+    await editor.screen('trust/restricted');
+  });
+
+  it('offers no command that trains, draws or connects', async () => {
+    expect(await editor.input.commands('PaRa: Show Run')).toContain('PaRa: Show Run');
+    for (const command of ['Train Subject', 'Generate', 'Add Host', 'Compare LoRA and PaRa'])
+      expect(await editor.input.commands(`PaRa: ${command}`)).not.toContain(`PaRa: ${command}`);
+  });
+
+  it('trains from the CodeLens only after it is trusted', async () => {
+    await editor.text.open('dog.para.json');
+    await editor.input.run('View: Reopen Editor With...');
+    await editor.input.pick(/^Text Editor/);
+    await editor.text.lens('Train');
+    await editor.notices.wait('Nothing is trained or drawn in a workspace that is not trusted');
+    await editor.screen('trust/refused');
+  });
+});
