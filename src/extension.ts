@@ -4,13 +4,15 @@ import { runsFolder } from '../remote-agent/src/jobs/job.ts';
 import { AdapterLibrary } from './adapters/library.ts';
 import { commandHandlers } from './command-handlers.ts';
 import { Hosts } from './hosts/hosts.ts';
+import { hostLabel } from './hosts/label.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
-import { localProfile, thisMachine } from './hosts/this-machine.ts';
+import { localProfile } from './hosts/this-machine.ts';
 import { registerLanguages } from './languages.ts';
 import { isWatched, panelCommands, restorePanels } from './panels.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
+import { redactedLog } from './platform/log.ts';
 import { setting } from './platform/settings.ts';
 import { remediesOf } from './remedies.ts';
 import { emptyTrash, logScheme, runLog } from './runs/commands.ts';
@@ -26,7 +28,7 @@ import { registerViews } from './views.ts';
 export function activate(context: ExtensionContext): void {
   const owned = new Disposables();
   context.subscriptions.push(owned);
-  const log = owned.add(window.createOutputChannel(l10n.t('PaRa Studio'), { log: true }));
+  const log = owned.add(redactedLog(window.createOutputChannel(l10n.t('PaRa Studio'), { log: true })));
   const home = setting('home');
   if (home) process.env.PARA_HOME = home;
 
@@ -55,8 +57,7 @@ export function activate(context: ExtensionContext): void {
   const views = owned.add(registerViews(services, machine));
   const panels = {
     ...services,
-    hostLabel: (name: string) =>
-      name !== thisMachine ? name : machine ? l10n.t('this machine ({0})', machine) : l10n.t('this machine'),
+    hostLabel: (name: string) => hostLabel(name, machine),
   };
   owned.add(registerCommands({ ...commandHandlers(services, views), ...panelCommands(panels) }, failures));
   owned.add(restorePanels(panels));

@@ -1,6 +1,7 @@
 import { commands, type Disposable, l10n, type TreeView, window } from 'vscode';
 import type { AdapterServices } from './adapters/commands.ts';
 import { AdapterTree } from './adapters/tree.ts';
+import { hostLabel } from './hosts/label.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import { HostTree } from './hosts/tree.ts';
 import { Disposables } from './platform/disposables.ts';
@@ -22,10 +23,9 @@ const viewKey = 'para.historyView';
 export function registerViews(services: AdapterServices, whichMachine: string): Views {
   const { context, runs, hosts, homecoming, library } = services;
   const owned = new Disposables();
-  const label = (name: string) => (name === thisMachine ? l10n.t('this machine') : name);
   const saved = context.workspaceState.get<Partial<HistoryView>>(viewKey);
   const runTree = owned.add(
-    new RunTree(runs, homecoming, { groupBy: saved?.groupBy ?? 'subject', filter: '' }, label),
+    new RunTree(runs, homecoming, { groupBy: saved?.groupBy ?? 'subject', filter: '' }, hostLabel),
   );
   const runView = owned.add(
     window.createTreeView('para.runs', {

@@ -6,6 +6,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../../remote-agent/src/common/files.ts';
 import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import type { Services } from '../runs/services.ts';
@@ -55,7 +56,7 @@ export async function chooseAdapters(
   const items = all.map((adapter) => ({
     label: adapter.subject ?? adapter.name,
     description: [
-      adapter.method === 'para' ? 'PaRa' : 'LoRA',
+      methodName(adapter.method),
       adapter.steps === undefined ? '' : l10n.t('{0} steps', adapter.steps),
       adapter.base ?? '',
     ]

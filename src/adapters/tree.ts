@@ -8,7 +8,7 @@ import {
   type TreeDragAndDropController,
   TreeItem,
 } from 'vscode';
-import { bytes } from '../platform/format.ts';
+import { bytes, methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
@@ -38,7 +38,7 @@ export class AdapterTree
     item.iconPath = new ThemeIcon(run ? 'layers' : 'file-symlink-file');
     item.contextValue = run ? 'adapter.run' : 'adapter.file';
     item.description = [
-      method === 'para' ? 'PaRa' : 'LoRA',
+      methodName(method),
       adapter.base,
       adapter.steps === undefined ? undefined : l10n.t('{0} steps', adapter.steps),
       bytes(adapter.bytes),

@@ -4,6 +4,7 @@ import { hashOf } from '../../remote-agent/src/jobs/blob-store.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import type { ColumnFacts } from '../../webview/contract/compare.ts';
 import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
+import { methodName } from '../platform/format.ts';
 import { readAdapterHeader } from '../runs/panel/adapter-header.ts';
 import { endOf } from '../runs/panel/run-files.ts';
 import type { AppliedFile, ColumnModel, RowModel } from './model.ts';
@@ -25,10 +26,9 @@ export const baseColumn = (): ColumnModel => ({
 /** A column of an adapter. @throws ParaError `safetensors` where its file is none */
 export async function columnOf(adapter: LibraryAdapter, strength = 1): Promise<ColumnModel> {
   const method = adapter.method === 'para' ? 'para' : 'lora';
-  const name = method === 'para' ? 'PaRa' : 'LoRA';
   return {
     id: newId(),
-    label: `${adapter.subject ?? adapter.name} · ${name}`,
+    label: `${adapter.subject ?? adapter.name} · ${methodName(method)}`,
     ...{ method, strength, ...strengths[method] },
     facts: await factsOf(adapter),
     adapter: await appliedFile(adapter),

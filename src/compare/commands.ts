@@ -6,8 +6,10 @@ import { type AdapterArgument, chooseAdapters, whichAdapter } from '../adapters/
 import type { LibraryAdapter } from '../adapters/library.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import type { CommandHandlers } from '../platform/commands.ts';
+import { methodName } from '../platform/format.ts';
 import type { PromptLineArgument } from '../prompt/language.ts';
 import { isActive, type Run } from '../runs/run.ts';
+import { subjectOf } from '../runs/subject.ts';
 import { chooseHost, type TrainServices, trainSubject } from '../subject/train.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
@@ -84,7 +86,7 @@ async function compareAdapters(
 
 /** Base, LoRA and PaRa of one subject; what was not trained yet is offered to be. */
 async function compareMethods(services: CompareCommandServices, subject?: Uri): Promise<void> {
-  const name = subject ? subjectName(subject) : await chooseSubject(services);
+  const name = subject ? await subjectOf(subject) : await chooseSubject(services);
   if (name === undefined) return;
   const newest = (method: Run['method']) =>
     services.runs
@@ -106,11 +108,9 @@ async function compareMethods(services: CompareCommandServices, subject?: Uri): 
   await openAdapters(services, adapters);
 }
 
-const subjectName = (uri: Uri) => uri.path.slice(uri.path.lastIndexOf('/') + 1).replace(/\.para\.json$/, '');
-
 async function chooseSubject({ runs }: CompareCommandServices): Promise<string | undefined> {
   const active = window.activeTextEditor?.document.uri;
-  if (active?.path.endsWith('.para.json')) return subjectName(active);
+  if (active?.path.endsWith('.para.json')) return subjectOf(active);
   const names = [...new Set(runs.all().map(({ subject }) => subject))];
   if (names.length === 0)
     throw new ParaError('run', 'Nothing was trained yet', { hint: 'train a subject first' });
@@ -124,7 +124,7 @@ async function offerTraining(
   missing: readonly Run['method'][],
   subject: Uri | undefined,
 ): Promise<void> {
-  const words = missing.map((method) => (method === 'para' ? 'PaRa' : 'LoRA')).join(', ');
+  const words = missing.map(methodName).join(', ');
   const running = services.runs
     .all()
     .some((run) => run.subject === name && missing.includes(run.method) && isActive(run));

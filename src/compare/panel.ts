@@ -7,13 +7,13 @@ import type { GenerationProgress } from '../../remote-agent/src/protocol/contrac
 import { type ComparisonView, compareContract } from '../../webview/contract/compare.ts';
 import type { RequestHandlers } from '../../webview/contract/kernel.ts';
 import { type AdapterServices, chooseAdapters } from '../adapters/commands.ts';
+import { hostLabel } from '../hosts/label.ts';
 import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
 import { setting } from '../platform/settings.ts';
 import { gathered } from '../platform/signal.ts';
 import { page, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
-import { hostLabel } from '../subject/train.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
 import { Comparison, fileNameOf } from './comparison.ts';
 import { type ComparisonState, keyOf, promptLineOf } from './model.ts';

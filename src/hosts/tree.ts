@@ -13,6 +13,7 @@ import { describe } from '../platform/failure.ts';
 import { bytes } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import type { Hosts } from './hosts.ts';
+import { hostLabel } from './label.ts';
 import { thisMachine } from './this-machine.ts';
 
 type Node =
@@ -125,7 +126,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const { at } = this.hosts.status(name);
     const waiting = this.#queue(name).length;
     const item = new TreeItem(
-      isHere ? l10n.t('this machine') : name,
+      hostLabel(name),
       at === 'idle' || at === 'connecting'
         ? TreeItemCollapsibleState.None
         : TreeItemCollapsibleState.Collapsed,

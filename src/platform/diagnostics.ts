@@ -8,7 +8,6 @@ import {
   type Disposable,
   type Event,
   Location,
-  type LogOutputChannel,
   languages,
   Range,
   type TextDocument,
@@ -18,6 +17,7 @@ import {
 } from 'vscode';
 import { Disposables } from './disposables.ts';
 import { describe } from './failure.ts';
+import type { Log } from './log.ts';
 import type { Fix, Problem } from './problem.ts';
 
 /** How long nothing must be typed before a document is looked at again, in ms. */
@@ -41,7 +41,7 @@ export class LiveDiagnostics implements Disposable, CodeActionProvider {
     readonly find: (document: TextDocument) => Promise<readonly Problem[]>,
     /** Something beside the documents changed. */
     again: Event<unknown>,
-    readonly log: LogOutputChannel,
+    readonly log: Log,
   ) {
     this.#shown = this.#owned.add(languages.createDiagnosticCollection(language));
     this.#owned.add(workspace.onDidOpenTextDocument((document) => this.#soon(document, 0)));

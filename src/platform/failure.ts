@@ -1,6 +1,7 @@
-import { CancellationError, type LogOutputChannel, l10n, window } from 'vscode';
+import { CancellationError, l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { redact } from '../../remote-agent/src/common/redact.ts';
+import type { Log } from './log.ts';
 
 /** Whether somebody wanted this to end: no error. */
 export const isCancelled = (cause: unknown): boolean =>
@@ -31,7 +32,7 @@ export class Failures {
   readonly #shown = new Set<string>();
 
   constructor(
-    readonly log: LogOutputChannel,
+    readonly log: Log,
     /** Ways out that go with a failure. */
     readonly remedies: (cause: ParaError) => readonly Remedy[] = () => [],
   ) {}
@@ -39,7 +40,7 @@ export class Failures {
   async show(cause: unknown): Promise<void> {
     if (isCancelled(cause)) return;
     const text = redact(describe(cause));
-    this.log.error(cause instanceof Error && cause.stack ? redact(`${text}\n${cause.stack}`) : text);
+    this.log.error(cause instanceof Error && cause.stack ? `${text}\n${cause.stack}` : text);
     if (this.#shown.has(text)) return;
     this.#shown.add(text);
     try {

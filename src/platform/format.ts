@@ -1,3 +1,7 @@
+/** A method as people write it. */
+export const methodName = (method: string): string =>
+  ({ para: 'PaRa', lora: 'LoRA', deft: 'DEFT' })[method] ?? method;
+
 /** 45 s, 12 min, 3.5 h. */
 export function duration(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

@@ -1,4 +1,5 @@
 import { adapterTags, placedTexts } from '../../remote-agent/src/diffusion/prompt.ts';
+import { methodName } from '../platform/format.ts';
 import type { Translate } from '../platform/translate.ts';
 import type { BaseFacts } from './base-facts.ts';
 import type { KnownAdapter } from './library.ts';
@@ -69,7 +70,3 @@ export function describeAdapter(
     ? t('{0}: {1} adapter for {2}, strength {3}', head, method, plain(found.base), strength)
     : t('{0}: {1} adapter, strength {2}', head, method, strength);
 }
-
-/** A method as people write it. */
-export const methodName = (method: string): string =>
-  ({ para: 'PaRa', lora: 'LoRA', deft: 'DEFT' })[method] ?? method;

@@ -3,7 +3,6 @@ import {
   CodeLens,
   type Disposable,
   FileType,
-  type LogOutputChannel,
   l10n,
   languages,
   Range,
@@ -12,6 +11,7 @@ import {
   workspace,
 } from 'vscode';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
+import type { Log } from '../platform/log.ts';
 import { type BaseShelf, defaultBase } from './base-facts.ts';
 import { adapterProblems, lineProblems, linesOf } from './problems.ts';
 import { type PromptServices, registerPromptFeatures } from './providers.ts';
@@ -26,9 +26,7 @@ export interface PromptLineArgument {
 }
 
 /** Support for `*.prompts` files. */
-export function registerPromptLanguage(
-  services: PromptServices & { readonly log: LogOutputChannel },
-): Disposable {
+export function registerPromptLanguage(services: PromptServices & { readonly log: Log }): Disposable {
   const { library, shelf, log } = services;
   const spotsOf = async (document: TextDocument) => ({
     base: await baseBeside(document.uri, shelf),

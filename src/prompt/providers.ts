@@ -19,8 +19,9 @@ import {
 import { adapterTags } from '../../remote-agent/src/diffusion/prompt.ts';
 import { rangeOf } from '../platform/diagnostics.ts';
 import { Disposables } from '../platform/disposables.ts';
+import { methodName } from '../platform/format.ts';
 import type { BaseShelf } from './base-facts.ts';
-import { describeAdapter, describePrompt, longCount, methodName, shortCount } from './describe.ts';
+import { describeAdapter, describePrompt, longCount, shortCount } from './describe.ts';
 import type { Library } from './library.ts';
 import { readTag } from './problems.ts';
 import { type Spots, spotAt } from './spot.ts';

@@ -4,9 +4,11 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { redact } from '../../remote-agent/src/common/redact.ts';
 import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
+import { subjectOf } from './subject.ts';
 import { stateWord } from './tree.ts';
 
 /** How a command may name a run: by id, by a node of the tree, by its subject file (the newest is meant), or not at all. */
@@ -36,7 +38,7 @@ export async function whichRun(
   if (fitting.length === 1) return fitting[0];
   const chosen = await window.showQuickPick(
     fitting.slice(0, 500).map((run) => ({
-      label: `${run.subject} · ${run.method === 'para' ? 'PaRa' : 'LoRA'}`,
+      label: `${run.subject} · ${methodName(run.method)}`,
       description: `${stateWord(run)} · ${run.step}/${run.steps}`,
       detail: new Date(run.createdAt).toLocaleString(),
       run,
@@ -47,8 +49,8 @@ export async function whichRun(
 }
 
 /** The newest run of a subject file. @throws ParaError `run` where there is none */
-function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => boolean): Run {
-  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1).replace(/\.para\.json$/, '');
+async function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => boolean): Promise<Run> {
+  const name = await subjectOf(uri);
   const found = runs.all().find((run) => run.subject === name && fits(run));
   if (found) return found;
   throw new ParaError('run', `There is no such run of "${name}"`, { hint: 'train it first' });

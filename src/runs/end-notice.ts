@@ -1,4 +1,5 @@
 import { commands, l10n, window } from 'vscode';
+import { methodName } from '../platform/format.ts';
 import { setting } from '../platform/settings.ts';
 import type { Owned } from '../platform/signal.ts';
 import type { Run } from './run.ts';
@@ -18,7 +19,7 @@ export function tellOfEnds(store: RunStore, isWatched: (run: Run) => boolean): O
 async function tell(run: Run): Promise<void> {
   const show = l10n.t('Show Run');
   const compare = l10n.t('Compare');
-  const method = run.method === 'para' ? 'PaRa' : 'LoRA';
+  const method = methodName(run.method);
   const answer =
     run.state === 'finished'
       ? await window.showInformationMessage(

@@ -1,6 +1,7 @@
 import { commands, l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { readRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
+import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
 import { type RunArgument, whichRun } from './commands.ts';
@@ -20,7 +21,7 @@ export async function continueElsewhere(services: Services, argument: RunArgumen
     throw new ParaError('locked', 'This run is being trained on this machine', { hint: 'stop it first' });
   const target = await chooseTarget(services, run);
   if (!target) return;
-  await withProgress(l10n.t('Continue {0} on {1}', run.subject, label(target)), (work) =>
+  await withProgress(l10n.t('Continue {0} on {1}', run.subject, hostLabel(target)), (work) =>
     homecoming.without(run.id, () => move(services, run, target, work)),
   );
   await runs.refresh();
@@ -28,7 +29,6 @@ export async function continueElsewhere(services: Services, argument: RunArgumen
 }
 
 const canMove = (run: Run) => run.host !== thisMachine || !isActive(run);
-const label = (host: string) => (host === thisMachine ? l10n.t('this machine') : host);
 
 async function chooseTarget({ hosts }: Services, run: Run): Promise<string | undefined> {
   const others = hosts
@@ -38,7 +38,7 @@ async function chooseTarget({ hosts }: Services, run: Run): Promise<string | und
   if (others.length === 0)
     throw new ParaError('host', 'There is no other host', { hint: 'add one with "PaRa: Add Host"' });
   const chosen = await window.showQuickPick(
-    others.map((name) => ({ label: label(name), name })),
+    others.map((name) => ({ label: hostLabel(name), name })),
     { title: l10n.t('Continue {0} where?', run.subject) },
   );
   return chosen?.name;

@@ -1,7 +1,9 @@
 import { l10n, StatusBarAlignment, window } from 'vscode';
+import { methodName } from '../platform/format.ts';
 import type { Owned } from '../platform/signal.ts';
 import { isActive } from './run.ts';
 import type { RunStore } from './store.ts';
+import { stateWord } from './tree.ts';
 
 /** What runs now, in the status bar; hidden where nothing does. */
 export function runsInStatusBar(store: RunStore): Owned {
@@ -18,7 +20,7 @@ export function runsInStatusBar(store: RunStore): Owned {
         ? `$(loading~spin) ${first.subject} ${percent} %${more}`
         : `$(watch) ${first.subject}${more}`;
     item.tooltip = active
-      .map(({ subject, method, state, step, steps }) => `${subject} ${method} ${state} ${step}/${steps}`)
+      .map((run) => `${run.subject} · ${methodName(run.method)} · ${stateWord(run)} ${run.step}/${run.steps}`)
       .join('\n');
     item.accessibilityInformation = {
       label: l10n.t('PaRa: {0}, {1} of {2} steps', first.subject, first.step, first.steps),

@@ -10,6 +10,7 @@ import {
   Uri,
 } from 'vscode';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import { groupRuns, type HistoryView, type RunGroup } from './history.ts';
 import type { Homecoming } from './homecoming.ts';
@@ -106,7 +107,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
   }
 
   #runItem(run: Run): TreeItem {
-    const method = run.method === 'para' ? 'PaRa' : 'LoRA';
+    const method = methodName(run.method);
     const item = new TreeItem(`${method} ${when(run.createdAt)}`);
     item.id = run.id;
     item.description = this.#description(run);

@@ -1,5 +1,6 @@
-import type { LogOutputChannel, TextDocument, Uri } from 'vscode';
+import type { TextDocument, Uri } from 'vscode';
 import { l10n } from 'vscode';
+import type { Log } from '../platform/log.ts';
 import type { PromptServices } from '../prompt/providers.ts';
 import type { CheckContext } from './checks/context.ts';
 import { SubjectDocument } from './document.ts';
@@ -10,7 +11,7 @@ import { filesOf } from './workspace-files.ts';
 /** What the language of subject files needs. */
 export interface SubjectServices extends PromptServices {
   readonly pictures: PictureShelf;
-  readonly log: LogOutputChannel;
+  readonly log: Log;
   readonly extensionUri: Uri;
 }
 

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import { l10n, type QuickPickItem, type QuickPickItemKind, ThemeIcon, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { resolveSpec } from '../../remote-agent/src/dataset/spec.ts';
@@ -7,14 +6,16 @@ import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.t
 import { loadSubject } from '../../remote-agent/src/subject/load.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { rememberBases } from '../hosts/known-bases.ts';
+import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
-import { bytes, duration } from '../platform/format.ts';
+import { bytes, duration, methodName } from '../platform/format.ts';
 import type { Problem } from '../platform/problem.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import { type Cost, costOf, paceFor } from '../runs/cost.ts';
 import { paces } from '../runs/pace.ts';
 import type { Services } from '../runs/services.ts';
+import { fileSubject } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
 import { localSubject } from './local-copy.ts';
 
@@ -130,7 +131,7 @@ async function agreed(
 /** PaRa, 200 steps, about 6 s, 0.9 GB. */
 export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes }: Cost): string {
   return [
-    spec.method.name === 'para' ? 'PaRa' : 'LoRA',
+    methodName(spec.method.name),
     l10n.t('{0} steps', steps),
     seconds === undefined
       ? l10n.t('first run here: time not known yet')
@@ -179,7 +180,7 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
   found.sort((a, b) => Number(b.toString() === last) - Number(a.toString() === last));
   const items: SubjectItem[] = [
     ...found.map((uri) => ({
-      label: basename(uri.path).replace(/\.para\.json$/, ''),
+      label: fileSubject(uri),
       description: workspace.asRelativePath(uri),
       iconPath: new ThemeIcon('symbol-color'),
       uri,
@@ -222,8 +223,6 @@ export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> 
   }
   return file;
 }
-
-export const hostLabel = (name: string): string => (name === thisMachine ? l10n.t('this machine') : name);
 
 /**
  * @param quiet ask nothing where there is an answer: the last choice, or the only host

@@ -1,9 +1,9 @@
-import { basename } from 'node:path';
 import { EventEmitter, l10n, ThemeIcon, type TreeDataProvider, TreeItem, type Uri, workspace } from 'vscode';
 import { Disposables } from '../platform/disposables.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import { isActive } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
+import { fileSubject, subjectOf } from '../runs/subject.ts';
 import { findSubjects } from './train.ts';
 
 /** Subject files of the workspace. */
@@ -11,26 +11,38 @@ export class SubjectTree implements TreeDataProvider<Uri>, Owned {
   readonly #changed = new EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #owned = new Disposables();
+  /** Looked for again when files change; runs change all the time. */
+  #found: Promise<Uri[]> | undefined;
+  readonly #names = new Map<string, string>();
 
   constructor(readonly runs: RunStore) {
-    const refresh = gathered(300, () => this.#changed.fire(undefined));
+    const refresh = this.#owned.add(gathered(300, () => this.#changed.fire(undefined)));
+    const lookAgain = () => {
+      this.#found = undefined;
+      refresh();
+    };
     const watcher = this.#owned.add(workspace.createFileSystemWatcher('**/*.para.json'));
-    this.#owned.add(watcher.onDidCreate(refresh));
-    this.#owned.add(watcher.onDidDelete(refresh));
-    this.#owned.add(workspace.onDidChangeWorkspaceFolders(refresh));
+    for (const event of [watcher.onDidCreate, watcher.onDidChange, watcher.onDidDelete])
+      this.#owned.add(event(lookAgain));
+    this.#owned.add(workspace.onDidChangeWorkspaceFolders(lookAgain));
     this.#owned.add(runs.onChange(refresh));
-    this.#owned.add(refresh);
     this.#owned.add(this.#changed);
   }
 
-  async getChildren(uri?: Uri): Promise<Uri[]> {
-    if (uri) return [];
+  async #find(): Promise<Uri[]> {
     const found = await findSubjects();
+    for (const uri of found) this.#names.set(uri.toString(), await subjectOf(uri));
     return found.sort((a, b) => a.path.localeCompare(b.path));
   }
 
+  getChildren(uri?: Uri): Promise<Uri[]> | [] {
+    if (uri) return [];
+    this.#found ??= this.#find();
+    return this.#found;
+  }
+
   getTreeItem(uri: Uri): TreeItem {
-    const name = basename(uri.path).replace(/\.para\.json$/, '');
+    const name = this.#names.get(uri.toString()) ?? fileSubject(uri);
     const item = new TreeItem(name);
     item.id = uri.toString();
     item.resourceUri = uri;

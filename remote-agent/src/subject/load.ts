@@ -5,6 +5,7 @@ import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorC
 import { ParaError } from '../common/errors.ts';
 import { nearWords } from '../common/nearest.ts';
 import { contradictions, keyPath } from './contradictions.ts';
+import { subjectName } from './name.ts';
 import { type SubjectFile, SubjectSchema } from './schema.ts';
 
 /** A validated subject: the file's values, its name and where it lies. */
@@ -74,7 +75,7 @@ export function parseSubject(text: string, path: string): Subject {
   }
   return {
     file,
-    name: file.name ?? basename(path).replace(/\.para\.json$|\.json$/, ''),
+    name: subjectName(basename(path), file.name),
     path,
     directory: dirname(path),
   };

@@ -1,5 +1,4 @@
-import type { LogOutputChannel, Webview } from 'vscode';
-import { redact } from '../../../remote-agent/src/common/redact.ts';
+import type { Webview } from 'vscode';
 import {
   type Contract,
   type Notice,
@@ -11,6 +10,7 @@ import {
 } from '../../../webview/contract/kernel.ts';
 import { Disposables } from '../disposables.ts';
 import { describe, isCancelled } from '../failure.ts';
+import type { Log } from '../log.ts';
 
 /** The extension's end of a view's contract. */
 export class ViewServer<C extends Contract> {
@@ -22,7 +22,7 @@ export class ViewServer<C extends Contract> {
     readonly webview: Webview,
     readonly contract: C,
     readonly handlers: RequestHandlers<C>,
-    readonly log: LogOutputChannel,
+    readonly log: Log,
   ) {
     this.#owned.add(webview.onDidReceiveMessage((message: ToExtension) => this.#take(message)));
   }
@@ -57,7 +57,7 @@ export class ViewServer<C extends Contract> {
       const result = await handlers[request]!(params, controller.signal);
       this.#post({ id, result: result ?? {} });
     } catch (cause) {
-      if (!isCancelled(cause)) this.log.error(redact(`${request}: ${describe(cause)}`));
+      if (!isCancelled(cause)) this.log.error(`${request}: ${describe(cause)}`);
       this.#post({ id, failure: describe(cause), cancelled: isCancelled(cause) });
     } finally {
       this.#running.delete(id);

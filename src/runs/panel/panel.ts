@@ -14,6 +14,7 @@ import {
 } from '../../../webview/contract/run.ts';
 import { Disposables } from '../../platform/disposables.ts';
 import { describe } from '../../platform/failure.ts';
+import { methodName } from '../../platform/format.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
 import { readRun } from '../run.ts';
@@ -24,7 +25,7 @@ import { LinkLog } from './link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from './losses.ts';
 import { adapterOf, endOf } from './run-files.ts';
 import type { RunChange, SampleFile } from './run-log.ts';
-import { eventText, linkEventText, methodText, phaseText, settingsOf } from './words.ts';
+import { eventText, linkEventText, phaseText, settingsOf } from './words.ts';
 
 /** What a run panel needs of the extension. */
 export type RunPanelServices = Pick<Services, 'context' | 'log' | 'failures' | 'runs' | 'homecoming'> & {
@@ -65,7 +66,7 @@ export class RunPanel {
       localResourceRoots: [viewsFolder(extensionUri), Uri.file(directory)],
     };
     const { subject, method } = this.#run.spec;
-    panel.title = `${subject} · ${methodText(method.name)}`;
+    panel.title = `${subject} · ${methodName(method.name)}`;
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
     this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
     this.#owned.add(services.runs.onChange(() => this.#runsChanged()));
@@ -194,7 +195,7 @@ export class RunPanel {
       .slice(0, 200)
       .map(({ id, subject, method, createdAt }) => ({
         id,
-        label: `${subject} · ${methodText(method)} · ${new Date(createdAt).toLocaleString()}`,
+        label: `${subject} · ${methodName(method)} · ${new Date(createdAt).toLocaleString()}`,
       }));
   }
 
@@ -257,7 +258,7 @@ export class RunPanel {
     return {
       id: this.id,
       subject: spec.subject,
-      method: methodText(spec.method.name),
+      method: methodName(spec.method.name),
       base: spec.base.name,
       place: this.services.hostLabel(readRun(this.directory)?.host ?? ''),
       createdAt: spec.createdAt,

@@ -2,7 +2,7 @@ import { l10n } from 'vscode';
 import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
 import { describe } from '../../platform/failure.ts';
-import { duration } from '../../platform/format.ts';
+import { duration, methodName } from '../../platform/format.ts';
 import type { LinkEvent } from './link-log.ts';
 import type { ToldEvent } from './run-log.ts';
 
@@ -14,9 +14,6 @@ export function phaseText(name: string): string {
   };
   return known[name] ?? name;
 }
-
-const methodNames: Record<string, string> = { para: 'PaRa', lora: 'LoRA' };
-export const methodText = (name: string): string => methodNames[name] ?? name;
 
 /** An event of a run in words. */
 export function eventText(event: ToldEvent): RunEvent {
@@ -88,7 +85,7 @@ export function settingsOf(spec: TrainSpec): RunView['settings'] {
         { name: l10n.t('background'), value: spec.background },
       ],
     },
-    { title: l10n.t('Method'), rows: rowsOf({ ...spec.method, name: methodText(spec.method.name) }) },
+    { title: l10n.t('Method'), rows: rowsOf({ ...spec.method, name: methodName(spec.method.name) }) },
     { title: l10n.t('Training'), rows: rowsOf(training) },
     { title: l10n.t('Samples'), rows: rowsOf({ ...samples, prompts: samples.prompts.length }) },
     { title: l10n.t('Validation and checkpoints'), rows: [...rowsOf(validation), ...rowsOf(checkpoints)] },

@@ -17,6 +17,7 @@ import { describe } from '../../platform/failure.ts';
 import { gathered } from '../../platform/signal.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
+import { fileSubject } from '../../runs/subject.ts';
 import { setValue } from '../changes.ts';
 import { subjectProblems } from '../checks/index.ts';
 import { contextOf, type SubjectServices } from '../context.ts';
@@ -98,7 +99,7 @@ class SubjectEditor {
     const context = await contextOf(document, services);
     const scheme = document.uri.scheme;
     return subjectView(context, {
-      name: nameOf(document.uri.path).replace(/\.para\.json$/, ''),
+      name: fileSubject(document.uri),
       editable: workspace.fs.isWritableFileSystem(scheme) !== false,
       problems: await subjectProblems(context),
       source: (path) => panel.webview.asWebviewUri(document.uri.with({ path })).toString(),
