@@ -28,6 +28,8 @@ await bundle({
   },
   outdir: dist,
 });
+// Where what it is made of finds the project by its own place.
+await bundle({ entryPoints: { 'bench-editor': 'test/editor/bench/main.ts' }, outdir: join(root, '.cache') });
 const base = join(root, 'remote-agent/bases/pocket-sdxl');
 const python = pythonTools({ install: values.pytorch });
 const torch = python && {

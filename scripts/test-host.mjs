@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { basename, delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { root } from './install.mjs';
 
 const manifest = join(root, 'test/editor/host');
@@ -97,7 +97,8 @@ function installNow(folder) {
   return true;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+// A bundle that this became a part of is another program.
+if (basename(process.argv[1]) === 'test-host.mjs') {
   if (process.argv.includes('--locked')) process.exitCode = installNow(testHostFolder()) ? 0 : 1;
   else {
     const folder = testHost();

@@ -77,6 +77,5 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     await editor.text.open('mine.prompts');
     await editor.text.place(1, 19);
     expect(await editor.text.complete()).toContainEqual(expect.stringContaining('mine'));
-    await editor.screen('adapters/imported');
   });
 });

@@ -92,7 +92,6 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
         expect.stringMatching(/30 steps .* puppy$/),
         expect.stringMatching(/stopped .* dog$/),
       ]);
-    await editor.screen('history/by-host');
     await editor.input.run('PaRa: Group Runs by Subject');
     await editor.input.run('PaRa: Filter Runs');
     await editor.input.asked('Filter Runs');
@@ -110,7 +109,6 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await editor.views.menu('Runs', /^PaRa/, 'Delete Run');
     await editor.notices.wait('Deleted the run of puppy.');
     await expect.poll(rows).toHaveLength(2);
-    await editor.screen('history/deleted');
     await editor.notices.press('Deleted the run of puppy.', 'Undo');
     await expect.poll(rows).toEqual(before);
   });

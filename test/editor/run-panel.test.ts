@@ -65,7 +65,6 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     const before = await step();
     await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before);
     await editor.views.open('PaRa Studio');
-    await editor.screen('run-panel/running');
   });
 
   it('compares two steps with a slider', async () => {
@@ -91,19 +90,18 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
       await frame.locator('vscode-panel-view').filter({ hasText: text }).first().waitFor();
     }
     await frame.locator('.ui-tabs').scrollIntoViewIfNeeded();
-    await editor.screen('run-panel/events');
   });
 
   it.each([
-    ['dark', 'Default Dark Modern'],
-    ['light', 'Default Light Modern'],
-    ['high-contrast', 'Default High Contrast'],
-    ['high-contrast-light', 'Default High Contrast Light'],
+    ['dark', 'Dark Modern'],
+    ['light', 'Light Modern'],
+    ['high-contrast', 'Dark High Contrast'],
+    ['high-contrast-light', 'Light High Contrast'],
   ])('keeps nobody out in %s colours', async (name, theme) => {
     await editor.theme(theme);
     const frame = await panel();
     await frame.locator('h1').scrollIntoViewIfNeeded();
     expect(await editor.webviews.violations(frame)).toEqual([]);
-    await editor.screen(`themes/run-${name}`);
+    if (name !== 'high-contrast-light') await editor.screen(`themes/run-${name}`);
   });
 });

@@ -43,7 +43,6 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
     await editor.views.open('Explorer');
     await editor.views.menu('pictures', 'owl', 'New Subject from Images');
     await editor.input.asked('What do the pictures show?');
-    await editor.screen('subjects/new');
     await editor.input.enter('owl');
     await editor.text.tab('owl.para.json').waitFor();
     const frame = await editor.webviews.frame();

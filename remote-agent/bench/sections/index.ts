@@ -1,5 +1,6 @@
 import type { Section } from '../section.ts';
 import { basis } from './basis.ts';
+import { editor } from './editor.ts';
 import { generation } from './generation.ts';
 import { host } from './host.ts';
 import { link } from './link.ts';
@@ -8,4 +9,4 @@ import { startup } from './startup.ts';
 import { step } from './step.ts';
 
 /** Everything that `npm run bench` measures, in the order of the page. */
-export const sections = [step, pytorch, generation, host, startup, basis, link] as readonly Section[];
+export const sections = [step, pytorch, generation, host, startup, basis, link, editor] as readonly Section[];

@@ -31,6 +31,6 @@ export async function newWindow(browser: Browser, origin: string): Promise<Page>
     timezoneId: 'UTC',
   });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
-  context.setDefaultTimeout(Number(process.env.T ?? 30_000));
+  context.setDefaultTimeout(30_000);
   return context.newPage();
 }

@@ -1,7 +1,8 @@
 // A window of a real VS Code, driven by mouse and keyboard alone.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
+import sharp from 'sharp';
 import { launchBrowser, newWindow } from './browser.ts';
 import { QuickInput } from './input.ts';
 import { Dialogs, Notices } from './messages.ts';
@@ -17,7 +18,8 @@ export interface EditorOptions extends ServerOptions {
 }
 
 /** Where pictures go: into the documentation when they are to be kept, else beside other results of tests. */
-const screens = join(checkout, process.env.KEEP_SCREENS ? 'docs/screens' : '.cache/screens');
+const kept = join(checkout, 'docs/screens');
+const passing = join(checkout, '.cache/screens');
 
 export class Editor {
   readonly input: QuickInput;
@@ -87,11 +89,21 @@ export class Editor {
     return this.page.locator('.part.statusbar .statusbar-item', { hasText: text }).first();
   }
 
-  /** Changes the colours: a theme by its id. */
-  async theme(id: string): Promise<void> {
-    this.server.set({ 'workbench.colorTheme': id });
-    const kind = id.includes('High Contrast') ? 'hc-' : id.includes('Light') ? 'vs' : 'vs-dark';
-    await this.page.locator(`.monaco-workbench[class*=" ${kind}"]`).waitFor();
+  /** Changes the colours, as the palette does: a theme by its name there ("Light Modern"). */
+  async theme(name: string): Promise<void> {
+    await this.input.run('Preferences: Color Theme');
+    await this.input.fill(name);
+    await this.input.pick(name);
+    await this.input.closed();
+    const isLight = name.includes('Light');
+    const kind = name.includes('High Contrast')
+      ? isLight
+        ? 'hc-light'
+        : 'hc-black'
+      : isLight
+        ? 'vs'
+        : 'vs-dark';
+    await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }
 
   /** Waits until nothing in the window shows that it is still at work by itself. */
@@ -103,11 +115,13 @@ export class Editor {
       .waitFor({ state: 'hidden' });
   }
 
-  /** Takes a picture of the window; returns its path. */
+  /** Takes a picture of the window; returns its path. Kept pictures are small: they are of few colours. */
   async screen(name: string): Promise<string> {
-    const path = join(screens, `${name}.png`);
+    const keep = process.env.KEEP_SCREENS && !/^(driver|failed)\//.test(name);
+    const path = join(keep ? kept : passing, `${name}.png`);
     mkdirSync(dirname(path), { recursive: true });
-    await this.page.screenshot({ path, animations: 'disabled', caret: 'hide' });
+    const picture = await this.page.screenshot({ animations: 'disabled', caret: 'hide' });
+    writeFileSync(path, keep ? await sharp(picture).png({ palette: true, effort: 10 }).toBuffer() : picture);
     return path;
   }
 

@@ -46,6 +46,15 @@ export class QuickInput {
     });
   }
 
+  /** Runs a command through the palette, without the mouse. */
+  async type(title: string): Promise<void> {
+    await this.#page.keyboard.press('F1');
+    await this.#field.waitFor();
+    await this.#page.keyboard.type(title);
+    await this.#row(title).and(this.#box.locator('.focused')).waitFor();
+    await this.#page.keyboard.press('Enter');
+  }
+
   /** Waits until the box asks under this title: one question may follow the other. */
   async asked(title: string | RegExp): Promise<void> {
     const own = typeof title === 'string' ? new RegExp(`^\\s*${escaped(title)}\\s*$`) : title;

@@ -1,0 +1,60 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { megabytes } from '../numbers.ts';
+import { markdown, type Section } from '../section.ts';
+
+/** What test/editor/bench prints. */
+interface EditorRow {
+  readonly activationMs: number;
+  /** From the click on a run of `events` steps to its drawn chart: median and worst of five. */
+  readonly openMs: number;
+  readonly openWorstMs: number;
+  /** Steps that the panel of a live run showed, and how long after their events were written. */
+  readonly shown: number;
+  readonly shownMs: number;
+  readonly shownP99Ms: number;
+  readonly events: number;
+  /** Memory of the extension host before and after that run was opened five times. */
+  readonly hostBytes: number;
+  readonly hostBytesAfter: number;
+}
+
+/** The packaged extension in the real VS Code of the editor tests. */
+export const editor: Section<EditorRow> = {
+  name: 'editor',
+  async measure({ root, say }) {
+    const target = `${process.platform}-${process.arch}`;
+    for (const script of ['test-host.mjs', 'package.mjs']) {
+      const { status } = spawnSync(process.execPath, [join(root, 'scripts', script), target], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      if (status !== 0) throw new Error(`scripts/${script} failed`);
+    }
+    const program = join(root, '.cache/bench-editor.js');
+    const row = JSON.parse(execFileSync(process.execPath, [program], { encoding: 'utf8' })) as EditorRow;
+    say(`editor: activated in ${row.activationMs} ms, a loss on screen after ${row.shownMs} ms`);
+    return [row];
+  },
+  table([row]) {
+    if (!row) return '';
+    const ms = (value: number) => `${Math.round(value)} ms`;
+    return markdown(
+      ['what', 'measured'],
+      [
+        ['activation', ms(row.activationMs)],
+        [
+          `a run of ${row.events.toLocaleString('en')} steps opened, median (worst)`,
+          `${ms(row.openMs)} (${ms(row.openWorstMs)})`,
+        ],
+        [
+          `a step on screen after its event, median of ${row.shown} (p99)`,
+          `${ms(row.shownMs)} (${ms(row.shownP99Ms)})`,
+        ],
+        [
+          'memory of the extension host before and after that run was opened five times',
+          `${megabytes(row.hostBytes)} MB, ${megabytes(row.hostBytesAfter)} MB`,
+        ],
+      ],
+    );
+  },
+};
