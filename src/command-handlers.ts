@@ -19,13 +19,13 @@ import type { CommandHandlers } from './platform/commands.ts';
 import {
   continueTraining,
   copyPrompt,
-  deleteRun,
   type RunArgument,
   revealRunFolder,
-  showRunLog,
   stopTraining,
 } from './runs/commands.ts';
+import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
+import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
 import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
 import type { Views } from './views.ts';
@@ -36,7 +36,11 @@ type HostArgument = string | { readonly name?: string } | undefined;
 const hostName = (argument: HostArgument) => (typeof argument === 'string' ? argument : argument?.name);
 
 /** What every command does; rooms hold how. */
-export function commandHandlers(services: AdapterServices & TrainServices, views: Views): CommandHandlers {
+export function commandHandlers(
+  services: AdapterServices & TrainServices,
+  views: Views,
+  logs: RunLogs,
+): CommandHandlers {
   const { context, hosts, homecoming, runs, log } = services;
   const added = async (argument: HostArgument, title: string) => hostName(argument) ?? chooseAdded(title);
   return {
@@ -85,7 +89,7 @@ export function commandHandlers(services: AdapterServices & TrainServices, views
       await hosts.refresh(name);
     },
     'para.showLog': () => log.show(),
-    'para.showRunLog': (run?: RunArgument) => showRunLog(services, run),
+    'para.showRunLog': (run?: RunArgument) => logs.show(run),
     'para.copyPrompt': (run?: RunArgument) => copyPrompt(services, run),
     'para.revealRunFolder': (run?: RunArgument) => revealRunFolder(services, run),
     'para.deleteRun': (run?: RunArgument, all?: readonly RunArgument[]) => deleteRun(services, run, all),
