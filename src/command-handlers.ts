@@ -15,6 +15,7 @@ import {
   uninstallAgentCommand,
 } from './hosts/commands.ts';
 import { importBase } from './hosts/import-base.ts';
+import { thisMachine } from './hosts/this-machine.ts';
 import type { CommandHandlers } from './platform/commands.ts';
 import {
   continueTraining,
@@ -42,7 +43,11 @@ export function commandHandlers(
   logs: RunLogs,
 ): CommandHandlers {
   const { context, hosts, homecoming, runs, log } = services;
-  const added = async (argument: HostArgument, title: string) => hostName(argument) ?? chooseAdded(title);
+  const added = async (argument: HostArgument, title: string) => {
+    const name = hostName(argument);
+    // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
+    return name === undefined || name === thisMachine ? chooseAdded(title) : name;
+  };
   return {
     'para.trainSubject': async (subject?: Uri) => {
       const ids = await trainSubject(services, subject ? { subject } : {});
@@ -65,7 +70,7 @@ export function commandHandlers(
     },
     'para.addHost': () => addHostCommand(services),
     'para.checkHost': async (argument?: HostArgument) => {
-      const name = await added(argument, l10n.t('Check which host?'));
+      const name = hostName(argument) ?? (await chooseAdded(l10n.t('Check which host?')));
       if (name) await checkHostCommand(services, name);
     },
     'para.installAgent': async (argument?: HostArgument) => {

@@ -79,6 +79,7 @@ export function activate(context: ExtensionContext): void {
       await commands.executeCommand('setContext', 'para.runsRead', true);
       await emptyTrash(folder);
     } catch (cause) {
+      await commands.executeCommand('setContext', 'para.runsFailed', true);
       await failures.show(cause);
     }
   }
