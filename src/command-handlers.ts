@@ -15,17 +15,18 @@ import {
   uninstallAgentCommand,
 } from './hosts/commands.ts';
 import { importBase } from './hosts/import-base.ts';
+import { thisMachine } from './hosts/this-machine.ts';
 import type { CommandHandlers } from './platform/commands.ts';
 import {
   continueTraining,
   copyPrompt,
-  deleteRun,
   type RunArgument,
   revealRunFolder,
-  showRunLog,
   stopTraining,
 } from './runs/commands.ts';
+import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
+import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
 import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
 import type { Views } from './views.ts';
@@ -36,9 +37,17 @@ type HostArgument = string | { readonly name?: string } | undefined;
 const hostName = (argument: HostArgument) => (typeof argument === 'string' ? argument : argument?.name);
 
 /** What every command does; rooms hold how. */
-export function commandHandlers(services: AdapterServices & TrainServices, views: Views): CommandHandlers {
+export function commandHandlers(
+  services: AdapterServices & TrainServices,
+  views: Views,
+  logs: RunLogs,
+): CommandHandlers {
   const { context, hosts, homecoming, runs, log } = services;
-  const added = async (argument: HostArgument, title: string) => hostName(argument) ?? chooseAdded(title);
+  const added = async (argument: HostArgument, title: string) => {
+    const name = hostName(argument);
+    // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
+    return name === undefined || name === thisMachine ? chooseAdded(title) : name;
+  };
   return {
     'para.trainSubject': async (subject?: Uri) => {
       const ids = await trainSubject(services, subject ? { subject } : {});
@@ -61,7 +70,7 @@ export function commandHandlers(services: AdapterServices & TrainServices, views
     },
     'para.addHost': () => addHostCommand(services),
     'para.checkHost': async (argument?: HostArgument) => {
-      const name = await added(argument, l10n.t('Check which host?'));
+      const name = hostName(argument) ?? (await chooseAdded(l10n.t('Check which host?')));
       if (name) await checkHostCommand(services, name);
     },
     'para.installAgent': async (argument?: HostArgument) => {
@@ -85,7 +94,7 @@ export function commandHandlers(services: AdapterServices & TrainServices, views
       await hosts.refresh(name);
     },
     'para.showLog': () => log.show(),
-    'para.showRunLog': (run?: RunArgument) => showRunLog(services, run),
+    'para.showRunLog': (run?: RunArgument) => logs.show(run),
     'para.copyPrompt': (run?: RunArgument) => copyPrompt(services, run),
     'para.revealRunFolder': (run?: RunArgument) => revealRunFolder(services, run),
     'para.deleteRun': (run?: RunArgument, all?: readonly RunArgument[]) => deleteRun(services, run, all),

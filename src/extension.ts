@@ -15,9 +15,10 @@ import { Failures } from './platform/failure.ts';
 import { redactedLog } from './platform/log.ts';
 import { setting } from './platform/settings.ts';
 import { remediesOf } from './remedies.ts';
-import { emptyTrash, logScheme, runLog } from './runs/commands.ts';
+import { emptyTrash } from './runs/delete.ts';
 import { tellOfEnds } from './runs/end-notice.ts';
 import { Homecoming } from './runs/homecoming.ts';
+import { RunLogs } from './runs/log-document.ts';
 import { rememberPaces } from './runs/pace.ts';
 import { runsInStatusBar } from './runs/status-bar.ts';
 import { RunStore } from './runs/store.ts';
@@ -52,6 +53,7 @@ export function activate(context: ExtensionContext): void {
   const rooms = { context, log, failures, hosts, runs, homecoming, library };
   const languages = owned.add(registerLanguages(rooms));
   const services = { ...rooms, problemsOf: languages.problemsOf };
+  const logs = owned.add(new RunLogs(services));
 
   const machine = whichMachine(context);
   const views = owned.add(registerViews(services, machine));
@@ -59,7 +61,9 @@ export function activate(context: ExtensionContext): void {
     ...services,
     hostLabel: (name: string) => hostLabel(name, machine),
   };
-  owned.add(registerCommands({ ...commandHandlers(services, views), ...panelCommands(panels) }, failures));
+  owned.add(
+    registerCommands({ ...commandHandlers(services, views, logs), ...panelCommands(panels) }, failures),
+  );
   owned.add(restorePanels(panels));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
@@ -67,11 +71,6 @@ export function activate(context: ExtensionContext): void {
   owned.add(rememberPaces(services));
   // Its queue is another one now.
   owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));
-  owned.add(
-    workspace.registerTextDocumentContentProvider(logScheme, {
-      provideTextDocumentContent: (uri) => runLog(services, uri.query),
-    }),
-  );
   void start();
 
   async function start(): Promise<void> {
@@ -80,6 +79,7 @@ export function activate(context: ExtensionContext): void {
       await commands.executeCommand('setContext', 'para.runsRead', true);
       await emptyTrash(folder);
     } catch (cause) {
+      await commands.executeCommand('setContext', 'para.runsFailed', true);
       await failures.show(cause);
     }
   }

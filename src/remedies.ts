@@ -1,5 +1,6 @@
 import { commands, l10n } from 'vscode';
 import type { ParaError } from '../remote-agent/src/common/errors.ts';
+import { thisMachine } from './hosts/this-machine.ts';
 import type { Remedy } from './platform/failure.ts';
 
 const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
@@ -11,6 +12,9 @@ const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
 export function remediesOf({ code, where }: ParaError): readonly Remedy[] {
   switch (code) {
     case 'agent':
+      // The agent of this machine is a part of the extension: what is missing is the program that runs it.
+      if (where === thisMachine)
+        return [command(l10n.t('Open Settings'), 'workbench.action.openSettings', 'para.nodePath')];
       return [command(l10n.t('Install Agent'), 'para.installAgent', where)];
     case 'protocol':
       return [command(l10n.t('Install Agent'), 'para.installAgent', where?.split(':')[0])];

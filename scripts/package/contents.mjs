@@ -19,7 +19,13 @@ const everywhere = [
   'remote-agent/dist/host/setup-*.mjs',
 ];
 /** Of these there may be none. */
-const perhaps = ['dist/views/*.{js,css}', 'dist/views/*.ttf', 'l10n/*.json', 'package.nls.*.json'];
+const perhaps = [
+  'docs/screens/*.png',
+  'dist/views/*.{js,css}',
+  'dist/views/*.ttf',
+  'l10n/*.json',
+  'package.nls.*.json',
+];
 
 const bases = 'remote-agent/bases/pocket-sdxl/**/*.{json,txt,onnx,md,model,data}';
 const modules = 'remote-agent/node_modules';

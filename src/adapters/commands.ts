@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { join, posix } from 'node:path';
 import { l10n, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
-import { makeFolder, writeFileAtomic } from '../../remote-agent/src/common/files.ts';
+import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
+import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
 import type { Services } from '../runs/services.ts';
 import { type AdapterLibrary, adaptersFolder, type LibraryAdapter } from './library.ts';
@@ -126,41 +127,41 @@ export async function exportAdapter(services: AdapterServices, argument: Adapter
     await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), async () =>
       writeLayout(services, adapter, how, target),
     );
-  else await copyFile(adapter.file, target);
-  const reveal = l10n.t('Reveal');
+  else await workspace.fs.copy(Uri.file(adapter.file), target, { overwrite: true });
+  const name = target.scheme === 'file' ? target.fsPath : target.path;
   const text =
     layout.how?.as === 'lora'
-      ? l10n.t('Wrote {0}. It is exact on the base {1} only.', target, adapter.base ?? '?')
-      : l10n.t('Wrote {0}.', target);
-  void window.showInformationMessage(text, reveal).then(async (answer) => {
-    const { commands } = await import('vscode');
-    if (answer === reveal) await commands.executeCommand('revealFileInOS', Uri.file(target));
+      ? l10n.t('Wrote {0}. It is exact on the base {1} only.', name, adapter.base ?? '?')
+      : l10n.t('Wrote {0}.', name);
+  // Files elsewhere are not this machine's to show.
+  const ways = target.scheme === 'file' ? [l10n.t('Reveal')] : [];
+  void window.showInformationMessage(text, ...ways).then((answer) => {
+    if (answer) void reveal(target.fsPath);
   });
 }
 
-async function exportTarget(adapter: LibraryAdapter, layout: Layout): Promise<string | undefined> {
+async function exportTarget(adapter: LibraryAdapter, layout: Layout): Promise<Uri | undefined> {
   const stem = (adapter.subject ?? adapter.name).replace(/[^\w.-]+/g, '_');
   const name = `${stem}-${adapter.method}${layout.suffix}`;
   const folder = setting('exportFolder');
   if (folder && layout.how?.format === 'kohya') {
     let path = join(folder, name);
     for (let n = 2; existsSync(path); n++) path = join(folder, name.replace(/(\.\w+)$/, `-${n}$1`));
-    return path;
+    return Uri.file(path);
   }
   const first = workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri;
-  const chosen = await window.showSaveDialog({
+  return window.showSaveDialog({
     title: l10n.t('Export Adapter'),
     defaultUri: first ? Uri.joinPath(first, name) : Uri.file(join(adapter.file, '..', name)),
     ...(layout.suffix.endsWith('.safetensors') ? { filters: { Safetensors: ['safetensors'] } } : {}),
   });
-  return chosen?.fsPath;
 }
 
 async function writeLayout(
   { hosts }: AdapterServices,
   adapter: LibraryAdapter,
   how: Omit<HostExport, 'base'>,
-  target: string,
+  target: Uri,
 ): Promise<void> {
   const { run, base } = adapter;
   if (!base)
@@ -169,13 +170,11 @@ async function writeLayout(
     });
   const session = await hosts.session(run?.host ?? thisMachine);
   const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
-  const { writeExport } = await import('../../remote-agent/src/adapters/export.ts');
   const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
   const { files } = await exportOnHost(session, source, { ...how, base });
-  // The save dialog asked already whether to replace a file.
-  const single = files.get('');
-  if (single && existsSync(target)) writeFileAtomic(target, single);
-  else writeExport(target, files);
+  // The dialog may have named a place on another machine, and asked already whether to replace a file.
+  for (const [name, bytes] of files)
+    await workspace.fs.writeFile(name === '' ? target : Uri.joinPath(target, name), bytes);
 }
 
 /** Takes adapter files into the library; each is understood first. */
@@ -193,15 +192,22 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
     const session = await services.hosts.session(thisMachine);
     const { putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
     makeFolder(adaptersFolder());
-    for (const { fsPath } of chosen) {
-      const target = join(adaptersFolder(), basename(fsPath));
+    for (const from of chosen) {
+      const target = join(adaptersFolder(), posix.basename(from.path));
       if (existsSync(target))
         throw new ParaError('exists', 'There is an adapter of this name already', {
           where: target,
           hint: 'rename the file first',
         });
-      await putAdapter(session, fsPath);
-      await copyFile(fsPath, target);
+      // It may lie on another machine; nobody sees it in the library before it is understood.
+      const copy = `${target}.part`;
+      try {
+        await workspace.fs.copy(from, Uri.file(copy), { overwrite: true });
+        await putAdapter(session, copy, posix.basename(from.path, '.safetensors'));
+        await rename(copy, target);
+      } finally {
+        await rm(copy, { force: true });
+      }
     }
   });
   services.library.changed();

@@ -1,4 +1,4 @@
-import { l10n, type Uri, window, workspace } from 'vscode';
+import { l10n, type TextDocument, type Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { isPromptLine } from '../../remote-agent/src/diffusion/prompt-lines.ts';
 import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
@@ -7,16 +7,16 @@ import type { LibraryAdapter } from '../adapters/library.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import type { CommandHandlers } from '../platform/commands.ts';
 import { methodName } from '../platform/format.ts';
-import type { PromptLineArgument } from '../prompt/language.ts';
+import { defaultBase } from '../prompt/base-facts.ts';
+import { basesBeside, type PromptLineArgument, promptLanguage } from '../prompt/language.ts';
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
+import { SubjectDocument } from '../subject/document.ts';
 import { chooseHost, type TrainServices, trainSubject } from '../subject/train.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
 
 export type CompareCommandServices = ComparisonServices & TrainServices;
-
-const defaultBase = 'pocket-sdxl';
 
 /** Commands that draw: comparisons, single pictures, lines of prompt files. */
 export const compareCommands = (services: CompareCommandServices): CommandHandlers => ({
@@ -163,28 +163,33 @@ async function drawPromptLine(
   argument: PromptLineArgument | undefined,
 ): Promise<void> {
   const editor = window.activeTextEditor;
-  const place = argument ?? (editor && { uri: editor.document.uri, line: editor.selection.active.line });
+  const { line, character } = editor?.selection.active ?? { line: 0, character: 0 };
+  const place = argument ?? (editor && { uri: editor.document.uri, line, character });
   if (!place) return;
-  const document = await workspace.openTextDocument(place.uri);
-  const prompt = promptAt(document.lineAt(place.line).text, document.languageId);
-  if (prompt === undefined)
+  const found = await promptAt(await workspace.openTextDocument(place.uri), place);
+  if (!found)
     throw new ParaError('prompt', 'There is no prompt on this line', {
       where: `${workspace.asRelativePath(place.uri)}:${place.line + 1}`,
     });
   const host = await chooseHost(services, true);
   if (!host) return;
-  await open(services, {
-    host,
-    base: defaultBase,
-    columns: [undefined],
-    prompts: [prompt],
-    mode: 'generate',
-  });
+  const { prompt, base } = found;
+  await open(services, { host, base, columns: [undefined], prompts: [prompt], mode: 'generate' });
 }
 
-/** A line of a prompt file, or the last string of a line of a subject file. */
-function promptAt(line: string, language: string): string | undefined {
-  if (language === 'para-prompts') return isPromptLine(line) ? line.trim() : undefined;
-  const strings = [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([whole]) => JSON.parse(whole) as string);
-  return strings.at(-1);
+/** The prompt of a line of a prompt file, or the one at or after a place of a line of a subject file; and its base. */
+async function promptAt(
+  document: TextDocument,
+  { line, character = 0 }: PromptLineArgument,
+): Promise<{ readonly prompt: string; readonly base: string } | undefined> {
+  const { text, range } = document.lineAt(line);
+  if (document.languageId === promptLanguage) {
+    if (!isPromptLine(text)) return undefined;
+    return { prompt: text.trim(), base: (await basesBeside(document.uri))[0] ?? defaultBase };
+  }
+  const { spots, base } = new SubjectDocument(document.getText());
+  const [from, to] = [document.offsetAt(range.start), document.offsetAt(range.end)];
+  const onLine = spots.filter(({ at }) => from <= at[0]! && at[0]! <= to);
+  const spot = onLine.find(({ after }) => from + character <= after) ?? onLine[0];
+  return spot && { prompt: spot.prompt, base };
 }

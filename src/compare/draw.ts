@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { defaultBase } from '../prompt/base-facts.ts';
 import { appliedFile, newId } from './adapters.ts';
 import { Painter } from './painter.ts';
 import type { ComparisonServices } from './panel.ts';
@@ -35,7 +36,7 @@ export async function drawPicture(
   const painter = new Painter((one) => hosts.session(one), id);
   const png = await painter.draw(
     {
-      place: await painter.place({ host, base: adapter?.base ?? 'pocket-sdxl' }),
+      place: await painter.place({ host, base: adapter?.base ?? defaultBase }),
       prompt,
       settings: { seed: 1, guidance: 5, steps: 30, scheduler: 'ddim', negative: '' },
       adapters: adapter ? [{ ...(await appliedFile(adapter)), strength: 1 }] : [],

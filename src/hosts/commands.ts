@@ -124,6 +124,17 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
   if (name === thisMachine) {
     await services.hosts.session(name);
     await services.hosts.refresh(name);
+    const { facts } = services.hosts.status(name);
+    if (facts)
+      void window.showInformationMessage(
+        l10n.t(
+          'This machine can train: {0}, {1} cores, {2} of memory free, {3} of disk free.',
+          facts.cpuModel,
+          facts.cpus,
+          bytes(facts.freeMemoryBytes),
+          bytes(facts.diskFreeBytes),
+        ),
+      );
     return;
   }
   const rows = await withProgress(l10n.t('Check {0}', name), async () => {
@@ -211,8 +222,6 @@ export async function installAgentCommand(services: HostServices, name: string):
 /** Removes everything of ours from a host, after asking. */
 export async function uninstallAgentCommand(services: HostServices, name: string): Promise<void> {
   const profile = services.hosts.profile(name);
-  const { uninstallAgent } = await import('../../remote-agent/src/hosts/install/uninstall.ts');
-  services.hosts.disconnect(name);
   const yes = l10n.t('Uninstall');
   const ask = await window.showWarningMessage(
     l10n.t('Remove the agent from {0}?', name),
@@ -220,6 +229,8 @@ export async function uninstallAgentCommand(services: HostServices, name: string
     yes,
   );
   if (ask !== yes) return;
+  const { uninstallAgent } = await import('../../remote-agent/src/hosts/install/uninstall.ts');
+  services.hosts.disconnect(name);
   await withTransport(services, profile, async (transport) => {
     let answer = await uninstallAgent(transport, profile, false);
     if (answer.outcome === 'ask') {

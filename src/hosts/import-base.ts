@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { l10n, window } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
 import { bytes } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
@@ -61,6 +62,11 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
           canSelectFiles: false,
         })) ?? [];
       if (!folder) return undefined;
+      if (folder.scheme !== 'file')
+        throw new ParaError('base', 'This folder is not on the machine that the extension runs on', {
+          where: folder.path,
+          hint: 'choose one of its folders; a folder of a host is imported by its path there',
+        });
       // The agent of this machine reads the folder itself.
       const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: folder.fsPath };
       return { source, name: basename(folder.fsPath) };
@@ -88,7 +94,11 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
       return { source, name: basename(repository) };
     }
     case 'url': {
-      const url = await ask(l10n.t('Address of a .zip, .tar or .tar.gz'), 'https://', /^https?:\/\/./);
+      const url = await ask(
+        l10n.t('Address of a .zip, .tar or .tar.gz'),
+        'https://example.org/my-sdxl.zip',
+        /^https?:\/\/[\w.-]+(:\d+)?\/./,
+      );
       if (url === undefined) return undefined;
       return {
         source: { kind: 'url', url },

@@ -1,4 +1,4 @@
-import { ProgressLocation, window } from 'vscode';
+import { CancellationError, ProgressLocation, window } from 'vscode';
 
 /** What long work is given: how to tell how far it is, and when it is to end. */
 export interface Work {
@@ -7,16 +7,25 @@ export interface Work {
   report(message: string, share?: number): void;
 }
 
-/** Shows work that takes its time as a notification with a Cancel button. */
+/**
+ * Shows work that takes its time as a notification with a Cancel button. Cancelled, it is over for the person at once;
+ * work that does not heed the signal ends unseen.
+ * @throws CancellationError
+ */
 export function withProgress<T>(title: string, work: (work: Work) => Promise<T>): Promise<T> {
   return Promise.resolve(
     window.withProgress(
       { location: ProgressLocation.Notification, title, cancellable: true },
       async (progress, token) => {
         const controller = new AbortController();
-        token.onCancellationRequested(() => controller.abort());
+        const cancelled = new Promise<never>((_, reject) => {
+          token.onCancellationRequested(() => {
+            controller.abort();
+            reject(new CancellationError());
+          });
+        });
         let done = 0;
-        return work({
+        const working = work({
           signal: controller.signal,
           report: (message, share) => {
             const percent = share === undefined ? done : Math.max(done, share * 100);
@@ -24,6 +33,7 @@ export function withProgress<T>(title: string, work: (work: Work) => Promise<T>)
             done = percent;
           },
         });
+        return Promise.race([working, cancelled]);
       },
     ),
   );

@@ -19,10 +19,11 @@ import { type PromptServices, registerPromptFeatures } from './providers.ts';
 /** Language id of `*.prompts` files. */
 export const promptLanguage = 'para-prompts';
 
-/** What `para.drawPromptLine` is given: a line of a document, from 0. */
+/** What `para.drawPromptLine` is given: a line of a document, from 0, and where in it. */
 export interface PromptLineArgument {
   readonly uri: Uri;
   readonly line: number;
+  readonly character?: number;
 }
 
 /** Support for `*.prompts` files. */
@@ -63,18 +64,24 @@ export function registerPromptLanguage(services: PromptServices & { readonly log
 
 /** The base of a subject file in the same folder: prompts usually are for what lies beside them. */
 async function baseBeside(uri: Uri, shelf: BaseShelf): Promise<string> {
-  if (uri.scheme === 'untitled') return defaultBase;
+  for (const base of await basesBeside(uri)) if (await shelf.facts(base)) return base;
+  return defaultBase;
+}
+
+/** The bases of the subject files in a document's folder. */
+export async function basesBeside(uri: Uri): Promise<string[]> {
+  if (uri.scheme === 'untitled') return [];
+  const bases: string[] = [];
   try {
     const folder = Uri.joinPath(uri, '..');
     for (const [name, type] of await workspace.fs.readDirectory(folder)) {
       if (!(type & FileType.File) || !name.endsWith('.para.json')) continue;
       const bytes = await workspace.fs.readFile(Uri.joinPath(folder, name));
-      const base =
-        (parse(new TextDecoder().decode(bytes)) as { base?: string } | undefined)?.base ?? defaultBase;
-      if (await shelf.facts(base)) return base;
+      const file = parse(new TextDecoder().decode(bytes)) as { base?: string } | undefined;
+      bases.push(file?.base ?? defaultBase);
     }
   } catch {
     // The folder cannot be listed, or a file is gone.
   }
-  return defaultBase;
+  return bases;
 }

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { commands, env, l10n, Uri, ViewColumn, window, workspace } from 'vscode';
+import { commands, env, l10n, Uri, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
-import { redact } from '../../remote-agent/src/common/redact.ts';
-import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
+import { readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
+import { reveal } from '../platform/reveal.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
 import { subjectOf } from './subject.ts';
@@ -60,8 +59,9 @@ async function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => bo
 export async function stopTraining(services: Services, argument: RunArgument): Promise<void> {
   const run = await whichRun(services, argument, l10n.t('Stop which run?'), isActive);
   if (!run) return;
-  await withProgress(l10n.t('Stop {0}', run.subject), async () => {
+  await withProgress(l10n.t('Stop {0}', run.subject), async (work) => {
     const session = await services.hosts.session(run.host);
+    work.signal.throwIfAborted();
     await session.call('jobs/cancel', { id: run.job });
     await services.runs.refresh();
   });
@@ -88,8 +88,9 @@ export async function continueTraining(services: Services, argument: RunArgument
   const { schedule } = readSpec(run.directory).training;
   const stretch = steps !== undefined && schedule !== 'constant';
   if (stretch && !(await agreeToStretch(schedule))) return;
-  await withProgress(l10n.t('Continue {0}', run.subject), async () => {
+  await withProgress(l10n.t('Continue {0}', run.subject), async (work) => {
     const session = await services.hosts.session(run.host);
+    work.signal.throwIfAborted();
     await session.call('jobs/resume', {
       id: run.job,
       ...(steps === undefined ? {} : { steps }),
@@ -132,75 +133,9 @@ async function followAgain(services: Services, run: Run, steps: number | undefin
   await services.runs.refresh();
 }
 
-const trashPrefix = '.deleted-';
-
-/** Takes runs out of the history; they can be had back for as long as the message is there. */
-export async function deleteRun(services: Services, argument: RunArgument, all?: readonly RunArgument[]) {
-  const first = await whichRun(services, argument, l10n.t('Delete which run?'), (r) => !isActive(r));
-  if (!first) return;
-  const chosen = [first];
-  for (const other of all ?? []) {
-    const run = await whichRun(services, other, '');
-    if (run && !chosen.some(({ id }) => id === run.id)) chosen.push(run);
-  }
-  const active = chosen.find(isActive);
-  if (active)
-    throw new ParaError('locked', `The run of "${active.subject}" is active`, { hint: 'stop it first' });
-  const { rename, rm } = await import('node:fs/promises');
-  const trashed = (run: Run) =>
-    run.directory.replace(/[^/\\]+$/, (name) => `${trashPrefix}${Date.now()}-${name}`);
-  const moved = chosen.map((run) => ({ run, trash: trashed(run) }));
-  for (const { run, trash } of moved) await rename(run.directory, trash);
-  await services.runs.refresh();
-  const undo = l10n.t('Undo');
-  const text =
-    chosen.length === 1
-      ? l10n.t('Deleted the run of {0}.', first.subject)
-      : l10n.t('Deleted {0} runs.', chosen.length);
-  void window.showInformationMessage(text, undo).then(async (answer) => {
-    try {
-      if (answer === undo) {
-        for (const { run, trash } of moved) await rename(trash, run.directory);
-        await services.runs.refresh();
-        return;
-      }
-      for (const { run, trash } of moved) {
-        if (run.host !== thisMachine) await forgetJob(services, run);
-        await rm(trash, { recursive: true, force: true });
-      }
-    } catch (cause) {
-      await services.failures.show(cause);
-    }
-  });
-}
-
-/** Deletes a job on its host, where it can be reached without asking anybody. */
-async function forgetJob({ hosts, log }: Services, run: Run): Promise<void> {
-  if (hosts.status(run.host).at !== 'connected') {
-    log.info(`${run.id} stays on ${run.host}, which is not connected`);
-    return;
-  }
-  try {
-    const session = await hosts.session(run.host);
-    await session.call('jobs/delete', { id: run.job });
-  } catch (cause) {
-    log.warn(`${run.id} stays on ${run.host}: ${String(cause)}`);
-  }
-}
-
-/** Removes what was deleted earlier and not taken back: a window may have been closed over the message. */
-export async function emptyTrash(folder: string, olderThanMs = 3_600_000): Promise<void> {
-  const { readdir, rm } = await import('node:fs/promises');
-  const { join } = await import('node:path');
-  for (const name of await readdir(folder).catch(() => [])) {
-    const at = Number(/^\.deleted-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
-    if (Date.now() - at > olderThanMs) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
 export async function revealRunFolder(services: Services, argument: RunArgument): Promise<void> {
   const run = await whichRun(services, argument, l10n.t('Reveal which run?'));
-  if (run) await commands.executeCommand('revealFileInOS', Uri.file(run.directory));
+  if (run) await reveal(run.directory);
 }
 
 /** Puts a prompt that uses the run's adapter on the clipboard. */
@@ -211,26 +146,4 @@ export async function copyPrompt(services: Services, argument: RunArgument): Pro
   const prompt = samples.prompts[0] ?? `a ${trigger} ${kind}`;
   await env.clipboard.writeText(`${prompt} <lora:${run.id}:1>`);
   window.setStatusBarMessage(l10n.t('Copied: {0}', prompt), 3000);
-}
-
-/** Scheme of logs of runs, as documents that are read only. */
-export const logScheme = 'para-log';
-
-export async function showRunLog(services: Services, argument: RunArgument): Promise<void> {
-  const run = await whichRun(services, argument, l10n.t('Show the log of which run?'));
-  if (!run) return;
-  const uri = Uri.from({ scheme: logScheme, path: `/${run.subject} ${run.method}.log`, query: run.id });
-  const document = await workspace.openTextDocument(uri);
-  await window.showTextDocument(document, { preview: true, viewColumn: ViewColumn.Active });
-}
-
-/** What the trainer wrote to its log, and the events of people's interest, without secrets. */
-export async function runLog({ hosts, runs }: Services, id: string): Promise<string> {
-  const run = runs.get(id);
-  if (!run) return l10n.t('This run is not here any more.');
-  const here = await readFile(jobFiles(run.directory).log, 'utf8').catch(() => '');
-  if (here || run.host === thisMachine || hosts.status(run.host).at !== 'connected')
-    return redact(here) || l10n.t('The log is empty.');
-  const session = await hosts.session(run.host);
-  return (await session.call('jobs/log', { id: run.job, bytes: 1 << 20 })).text;
 }

@@ -11,6 +11,7 @@ import {
 } from 'vscode';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
 import { Disposables } from '../platform/disposables.ts';
+import { describe } from '../platform/failure.ts';
 import type { Problem } from '../platform/problem.ts';
 import { adapterProblems } from '../prompt/problems.ts';
 import { registerPromptFeatures } from '../prompt/providers.ts';
@@ -50,7 +51,10 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
     ),
   );
   // The JSON service wakes for JSON files only; a folder may hold no other than ours.
-  void extensions.getExtension('vscode.json-language-features')?.activate();
+  extensions
+    .getExtension('vscode.json-language-features')
+    ?.activate()
+    .then(undefined, (cause) => services.log.warn(describe(cause)));
   return owned;
 }
 

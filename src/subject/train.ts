@@ -47,7 +47,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   hosts.mayConnect();
   const uri = request.subject ?? (await chooseSubject(services));
   if (!uri) return [];
-  await workspace.textDocuments.find((d) => d.uri.toString() === uri.toString() && d.isDirty)?.save();
+  await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
   const subject = loadSubject(path);
   await refuseProblems(services, uri);
@@ -65,10 +65,12 @@ export async function trainSubject(services: TrainServices, request: TrainReques
     const device = host === thisMachine ? 'cpu' : await hostDevice(session);
     const ids: string[] = [];
     for (const method of request.methods ?? [undefined]) {
+      work.signal.throwIfAborted();
       work.report(l10n.t('checking pictures and settings'));
       const spec = resolveSpec(subject, { method, device }, (name) => ({ name, hash: bases(name).hash }));
-      if (!(await agreed(services, session, spec, work))) return ids;
-      ids.push(await send(services, session, spec, work));
+      const cost = await agreed(services, session, spec, work);
+      if (cost === undefined) return ids;
+      ids.push(await send(services, session, spec, cost, work));
     }
     await services.runs.refresh();
     return ids;
@@ -90,30 +92,53 @@ async function refuseProblems({ problemsOf }: TrainServices, uri: Uri): Promise<
   });
 }
 
-function send(services: Services, session: HostSession, spec: TrainSpec, work: Work): Promise<string> {
-  if (work.signal.aborted) throw new ParaError('cancelled', 'Nothing was sent');
-  return submitSpec(session, spec, services.runs.folder, setting('bring'), (sent, total) =>
-    work.report(l10n.t('sending pictures: {0} of {1}', sent, total), sent / Math.max(1, total)),
-  );
+/** Captions and the subject as they are in the editor are what was checked, and what is trained on lies on the disk. */
+async function saveSubject(uri: Uri): Promise<void> {
+  const folder = uri.path.slice(0, uri.path.lastIndexOf('/') + 1);
+  for (const document of workspace.textDocuments) {
+    const { scheme, authority, path } = document.uri;
+    const beside = scheme === uri.scheme && authority === uri.authority && path.startsWith(folder);
+    const isPart = path === uri.path || /\.(txt|jsonl)$/.test(path);
+    if (document.isDirty && beside && isPart) await document.save();
+  }
 }
 
-/** Says what a run will cost; asks only where the memory there will not do. */
+function send(
+  services: Services,
+  session: HostSession,
+  spec: TrainSpec,
+  cost: string,
+  { signal, report }: Work,
+): Promise<string> {
+  signal.throwIfAborted();
+  return submitSpec(session, spec, services.runs.folder, setting('bring'), (sent, total) => {
+    // Before the job is made nothing is begun: what was sent already is of no harm.
+    signal.throwIfAborted();
+    report(`${cost}; ${l10n.t('sending pictures: {0} of {1}', sent, total)}`, sent / Math.max(1, total));
+  });
+}
+
+/**
+ * Says what a run will cost; asks only where the memory there will not do.
+ * @returns the cost in words; `undefined` where the person does not want it
+ */
 async function agreed(
   services: Services,
   session: HostSession,
   spec: TrainSpec,
   work: Work,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const cost = costOf(
     spec,
     paceFor(paces(services), { host: session.profile.name, base: spec.base.name, method: spec.method.name }),
     await checkOf(services, session, spec.base, work),
   );
-  work.report(costWords(spec, cost));
-  services.log.info(`${spec.subject}: ${costWords(spec, cost)}`);
+  const words = costWords(spec, cost);
+  work.report(words);
+  services.log.info(`${spec.subject}: ${words}`);
   const { gpus, memoryBytes } = await session.call('host/facts', {});
   const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
-  if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return true;
+  if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return words;
   const go = l10n.t('Train All the Same');
   const answer = await window.showWarningMessage(
     l10n.t('This will need about {0} of memory; the host has {1}.', bytes(cost.memoryBytes), bytes(room)),
@@ -125,7 +150,7 @@ async function agreed(
     },
     go,
   );
-  return answer === go;
+  return answer === go ? words : undefined;
 }
 
 /** PaRa, 200 steps, about 6 s, 0.9 GB. */

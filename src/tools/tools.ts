@@ -7,6 +7,7 @@ import {
   l10n,
   lm,
   Uri,
+  workspace,
 } from 'vscode';
 import { whichAdapter } from '../adapters/commands.ts';
 import { type CompareCommandServices, openAdapters } from '../compare/commands.ts';
@@ -19,6 +20,12 @@ const text = (value: unknown) =>
   new LanguageModelToolResult([
     new LanguageModelTextPart(typeof value === 'string' ? value : JSON.stringify(value, null, 1)),
   ]);
+
+/** A path as the model knows it: one of the machine that the workspace is on. */
+function workspaceFile(path: string): Uri {
+  const folder = workspace.workspaceFolders?.[0]?.uri;
+  return folder && folder.scheme !== 'file' ? folder.with({ path }) : Uri.file(path);
+}
 
 /** What a model is told of a run. */
 const brief = ({ id, subject, method, base, host, state, step, steps, loss, error, createdAt }: Run) => ({
@@ -63,7 +70,7 @@ export function registerTools(services: CompareCommandServices): Disposable {
             : l10n.t('Train the subject {0}?', subjectFile),
         async ({ subjectFile, host, method }) => {
           const runs = await trainSubject(services, {
-            subject: Uri.file(subjectFile),
+            subject: workspaceFile(subjectFile),
             ...(host ? { host } : {}),
             ...(method ? { methods: [method] } : {}),
           });

@@ -201,7 +201,12 @@ class SubjectEditor {
     // Training goes on long after the button was pressed.
     if (action === 'train') void commands.executeCommand('para.trainSubject', uri);
     else if (action === 'text') await commands.executeCommand('vscode.openWith', uri, 'default');
-    else if (id !== undefined) await commands.executeCommand('vscode.open', uri.with({ path: id }));
+    else {
+      const { gallery } = await contextOf(this.document, this.services);
+      // A view may open pictures of its subject, and nothing else.
+      const picture = gallery.pictures.find(({ path }) => path === id);
+      if (picture) await commands.executeCommand('vscode.open', uri.with({ path: picture.path }));
+    }
     return {};
   }
 }

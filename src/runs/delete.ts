@@ -1,0 +1,111 @@
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { l10n, window } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { hostLabel } from '../hosts/label.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { type RunArgument, whichRun } from './commands.ts';
+import { isActive, type Run } from './run.ts';
+import type { Services } from './services.ts';
+
+const trashPrefix = '.deleted-';
+
+/** A run that was deleted, and where its folder is until nobody can want it back. */
+interface Deleted {
+  readonly run: Run;
+  readonly trash: string;
+}
+
+/** Takes runs out of the history; they can be had back for as long as the message is there. */
+export async function deleteRun(services: Services, argument: RunArgument, all?: readonly RunArgument[]) {
+  const first = await whichRun(services, argument, l10n.t('Delete which run?'), (run) => !isActive(run));
+  if (!first) return;
+  const chosen = [first];
+  for (const other of all ?? []) {
+    const run = await whichRun(services, other, '');
+    if (run && !chosen.some(({ id }) => id === run.id)) chosen.push(run);
+  }
+  for (const run of chosen.filter(isActive)) if (!(await agreeToLeave(services, run))) return;
+  const deleted: Deleted[] = [];
+  try {
+    for (const run of chosen)
+      await services.homecoming.without(run.id, async () => {
+        deleted.push(await putAway(run));
+        await services.runs.refresh();
+      });
+  } catch (cause) {
+    await takeBack(deleted);
+    await services.runs.refresh();
+    throw cause;
+  }
+  const undo = l10n.t('Undo');
+  const text =
+    chosen.length === 1
+      ? l10n.t('Deleted the run of {0}.', first.subject)
+      : l10n.t('Deleted {0} runs.', chosen.length);
+  void window.showInformationMessage(text, undo).then(async (answer) => {
+    try {
+      if (answer !== undo) return await forget(services, deleted);
+      await takeBack(deleted);
+      await services.runs.refresh();
+    } catch (cause) {
+      await services.failures.show(cause);
+    }
+  });
+}
+
+/**
+ * An active run is stopped before it is deleted, unless its host is out of reach: a rented machine may never come back.
+ * @throws ParaError `locked`
+ */
+async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<boolean> {
+  const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
+  if (run.host === thisMachine || reached)
+    throw new ParaError('locked', `The run of "${run.subject}" is active`, { hint: 'stop it first' });
+  const go = l10n.t('Delete All the Same');
+  const answer = await window.showWarningMessage(
+    l10n.t('The run of {0} may still be going on, and {1} is not reached.', run.subject, hostLabel(run.host)),
+    { modal: true, detail: l10n.t('What came home is deleted; what is there stays there.') },
+    go,
+  );
+  return answer === go;
+}
+
+async function putAway(run: Run): Promise<Deleted> {
+  const trash = run.directory.replace(/[^/\\]+$/, (name) => `${trashPrefix}${Date.now()}-${name}`);
+  await rename(run.directory, trash);
+  return { run, trash };
+}
+
+async function takeBack(deleted: readonly Deleted[]): Promise<void> {
+  for (const { run, trash } of deleted) await rename(trash, run.directory);
+}
+
+async function forget(services: Services, deleted: readonly Deleted[]): Promise<void> {
+  for (const { run, trash } of deleted) {
+    if (run.host !== thisMachine) await forgetJob(services, run);
+    await rm(trash, { recursive: true, force: true });
+  }
+}
+
+/** Deletes a job on its host, where it can be reached without asking anybody. */
+async function forgetJob({ hosts, log }: Services, run: Run): Promise<void> {
+  if (hosts.status(run.host).at !== 'connected') {
+    log.info(`${run.id} stays on ${run.host}, which is not connected`);
+    return;
+  }
+  try {
+    const session = await hosts.session(run.host);
+    await session.call('jobs/delete', { id: run.job });
+  } catch (cause) {
+    log.warn(`${run.id} stays on ${run.host}: ${String(cause)}`);
+  }
+}
+
+/** Removes what was deleted earlier and not taken back: a window may have been closed over the message. */
+export async function emptyTrash(folder: string, olderThanMs = 3_600_000): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const at = Number(/^\.deleted-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+    if (Date.now() - at > olderThanMs) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
