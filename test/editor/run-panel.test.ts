@@ -52,9 +52,12 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
   it('shows samples as they are drawn, beside the step and the prompt they are of', async () => {
     const samples = (await panel()).locator('.run-timeline td img');
     await expect.poll(() => samples.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(4);
-    await samples.first().evaluate((img: HTMLImageElement) => img.decode());
     expect(await step()).toBeLessThan(400);
+    // Pictures are read when they come into sight.
     await samples.first().scrollIntoViewIfNeeded();
+    await expect
+      .poll(() => samples.first().evaluate((img: HTMLImageElement) => img.naturalWidth))
+      .toBeGreaterThan(0);
     await editor.screen('run-panel/samples');
   });
 
