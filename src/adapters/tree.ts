@@ -20,15 +20,25 @@ export class AdapterTree
   readonly onDidChangeTreeData = this.#changed.event;
   readonly dropMimeTypes: string[] = [];
   readonly dragMimeTypes = ['text/plain'];
-  readonly #refresh = gathered(500, () => this.#changed.fire(undefined));
+  readonly #refresh = gathered(500, () => void this.#look());
   readonly #owned: Owned;
+  #shown: LibraryAdapter[] = [];
 
   constructor(readonly library: AdapterLibrary) {
     this.#owned = library.onChange(this.#refresh);
   }
 
-  getChildren(adapter?: LibraryAdapter): Promise<LibraryAdapter[]> | [] {
-    return adapter ? [] : this.library.all();
+  async getChildren(adapter?: LibraryAdapter): Promise<LibraryAdapter[]> {
+    if (adapter) return [];
+    this.#shown = await this.library.all();
+    return this.#shown;
+  }
+
+  /** A run that goes on is heard of all the time; drawn anew for nothing, the tree would lose what is open over it. */
+  async #look(): Promise<void> {
+    const now = await this.library.all();
+    const same = now.length === this.#shown.length && now.every((one, i) => one === this.#shown[i]);
+    if (!same) this.#changed.fire(undefined);
   }
 
   getTreeItem(adapter: LibraryAdapter): TreeItem {

@@ -49,23 +49,24 @@ export class EditorPrompter implements Prompter {
     this.#inTurn(async () => {
       const answers: string[] = [];
       const several = question.fields.length > 1;
+      const title = question.again ? l10n.t('That was not right. {0}', question.title) : question.title;
       for (const [i, { label, echo }] of question.fields.entries()) {
         const key = `${question.title} | ${label}`;
         // Several fields are a second factor: such an answer serves once.
-        const kept = echo || several ? undefined : await this.#kept(key);
-        const answer = kept ?? (await this.#input(question.title, label, echo, several, key, i));
+        const kept = echo || several ? undefined : await this.#kept(key, question.again);
+        const answer = kept ?? (await this.#input(title, label, echo, several, key, i));
         if (answer === undefined) return undefined;
         answers.push(answer);
       }
       return answers;
     });
 
-  async #kept(key: string): Promise<string | undefined> {
+  async #kept(key: string, again = false): Promise<string | undefined> {
     const kept = await this.secrets.get(key);
     if (kept === undefined) return undefined;
     const used = this.#used.get(key) ?? 0;
     this.#used.set(key, Date.now());
-    if (Date.now() - used > wrongWithin) return kept;
+    if (!again && Date.now() - used > wrongWithin) return kept;
     await this.secrets.delete(key);
     return undefined;
   }

@@ -19,7 +19,7 @@ export const terminalPrompter: Prompter = {
     }),
   ask: (question) =>
     onTerminal(nobody.ask(question), async (terminal) => {
-      terminal.say(`${question.title}\n`);
+      terminal.say(`${question.again ? 'That was not right. ' : ''}${question.title}\n`);
       const answers: string[] = [];
       for (const { label, echo } of question.fields) {
         const answer = await terminal.ask(`${label}: `, echo);

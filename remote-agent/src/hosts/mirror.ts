@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { removeUnfinished } from '../common/files.ts';
-import { EventLog, type LoggedEvent, readEvents } from '../jobs/event-log.ts';
+import { EventLog, type LoggedEvent } from '../jobs/event-log.ts';
 import { jobFiles, writeStatus } from '../jobs/job.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { fromWire, toWire } from '../jobs/wire.ts';
@@ -43,9 +43,8 @@ export class RunMirror {
     this.#ref = ref;
     this.#unlock = takeLock(files.mirror);
     removeUnfinished(directory);
-    const events = readEvents(files.events);
-    this.#log = new EventLog(files.events);
-    for (const event of events) this.#note(toWire(event, directory));
+    // A long log is read once: whoever follows a run in an editor keeps the editor waiting meanwhile.
+    this.#log = new EventLog(files.events, (event) => this.#note(toWire(event, directory)));
   }
 
   get remote(): RemoteRef {

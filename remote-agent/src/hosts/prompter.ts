@@ -11,6 +11,8 @@ export interface HostKeyQuestion {
 export interface SecretQuestion {
   /** Who asks and for what, in one line; text of a server is already made printable. */
   readonly title: string;
+  /** What was answered last was wrong. */
+  readonly again?: boolean;
   readonly fields: readonly { readonly label: string; readonly echo: boolean }[];
 }
 

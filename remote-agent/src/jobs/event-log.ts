@@ -55,9 +55,11 @@ export class EventLog {
   #length: number;
   #last: LoggedEvent | undefined;
 
-  constructor(path: string) {
+  /** @param onEvent hears of every event that is there already */
+  constructor(path: string, onEvent?: (event: LoggedEvent) => void) {
     this.#path = path;
     const { events, length } = existsSync(path) ? parseLog(readFileSync(path)) : { events: [], length: 0 };
+    if (onEvent) events.forEach(onEvent);
     this.#last = events.at(-1);
     try {
       this.#fd = openSync(path, 'a');

@@ -53,9 +53,10 @@ describe.skipIf(excused(noSshd))('logging in by key', () => {
       rmSync(`${path}.pub`); // the private half is enough
       const prompter = new ScriptedPrompter(false, ['wrong', 'open sesame']);
       await login(withKey(path), prompter);
-      expect(prompter.secrets.map(({ title }) => title)).toEqual([
-        `Passphrase for the key ${path}`,
-        `That was not right. Passphrase for the key ${path}`,
+      const title = `Passphrase for the key ${path}`;
+      expect(prompter.secrets).toMatchObject([
+        { title, again: false },
+        { title, again: true },
       ]);
       expect(prompter.secrets.every(({ fields }) => fields.every(({ echo }) => !echo))).toBe(true);
       await login(withKey(path)); // taken up again: nobody is asked any more

@@ -125,9 +125,12 @@ export async function identityOf(file: KeyFile, prompter: Prompter): Promise<Ide
   let key = file.isEncrypted ? opened.get(hash) : file.publicKey;
   const open = async (): Promise<ParsedKey | undefined> => {
     for (let attempt = 0; !key && attempt < tries; attempt++) {
-      const title = `${attempt > 0 ? 'That was not right. ' : ''}Passphrase for the key ${file.name}`;
       const [passphrase] =
-        (await prompter.ask({ title, fields: [{ label: 'Passphrase', echo: false }] })) ?? [];
+        (await prompter.ask({
+          title: `Passphrase for the key ${file.name}`,
+          again: attempt > 0,
+          fields: [{ label: 'Passphrase', echo: false }],
+        })) ?? [];
       if (!passphrase) return undefined;
       const parsed = parse(file.text, passphrase);
       if (parsed instanceof Error) continue;
