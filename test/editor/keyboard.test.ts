@@ -36,7 +36,7 @@ describe.skipIf(excused(noEditor))('with the keyboard alone', () => {
     await press('Control+Home');
     await press('End');
     await editor.page.keyboard.insertText('\n  "training": { "steps": 30 },');
-    await expect.poll(() => editor.text.problems()).toEqual([]);
+    await expect.poll(() => editor.text.isDirty()).toBe(true);
   });
 
   it('trains it and opens its run, with no question', async () => {
@@ -53,8 +53,9 @@ describe.skipIf(excused(noEditor))('with the keyboard alone', () => {
   it('compares it with its base, and moves the strength', async () => {
     await editor.input.type('PaRa: Compare Adapters');
     await editor.input.asked('Compare which adapters?');
-    await press('Tab');
+    await press('Shift+Tab'); // to the box that ticks all
     await press('Space');
+    await press('Tab');
     await press('Enter');
     await editor.text.tab(/^Compare: dog/).waitFor();
     const frame = await editor.webviews.frame();
