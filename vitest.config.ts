@@ -25,6 +25,7 @@ export default defineConfig({
           ...common,
           name: 'editor',
           include: ['test/editor/**/*.test.ts'],
+          expect: { poll: { timeout: 30_000, interval: 100 } },
           globalSetup: ['test/editor/setup.ts'],
           // A person looks at one window at a time, and a busy machine makes windows slow: one by one, after the rest.
           poolOptions: { forks: { maxForks: 1 } },

@@ -118,7 +118,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     const second = await editor.secondWindow(workspace.folder);
     await second.views.open('PaRa Studio');
     await expect.poll(() => second.views.rows('Runs')).toEqual(before);
-    await second.views.menu('Runs', /30 steps/, 'Delete Run');
+    await second.views.menu('Runs', /^PaRa/, 'Delete Run');
     await expect.poll(rows).toHaveLength(2);
     await second.page.close();
     await editor.server.halt();
