@@ -86,7 +86,11 @@ export class ComparisonPanel {
     );
     saveSnapshot(storage, state);
     panel.title = titleOf(state);
-    this.#server = this.#owned.add(new ViewServer(webview, compareContract, this.#handlers(), log));
+    this.#server = this.#owned.add(
+      new ViewServer(webview, compareContract, this.#handlers(), log, (cause) => {
+        void services.failures.show(cause);
+      }),
+    );
     panel.onDidDispose(() => this.dispose());
     webview.html = page(webview, context.extensionUri, 'compare', panel.title);
     void this.#comparison.trim();

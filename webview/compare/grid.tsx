@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Column, ComparisonView, Row } from '../contract/compare.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { TextArea } from '../ui/fields.tsx';
+import { bytes, duration } from '../ui/format.ts';
 import { t } from '../ui/l10n.ts';
 import { Slider } from '../ui/slider.tsx';
 import { PictureCell } from './picture-cell.tsx';
@@ -151,7 +152,7 @@ export function Facts({ column: { facts, method } }: { readonly column: Column }
   const rows: [string, string | undefined][] = [
     [t('Parameters'), facts.parameters?.toLocaleString()],
     [t('Rank'), facts.rank],
-    [t('File'), facts.bytes === undefined ? undefined : size(facts.bytes)],
+    [t('File'), facts.bytes === undefined ? undefined : bytes(facts.bytes)],
     [t('Steps'), facts.steps?.toLocaleString()],
     [t('Training'), facts.seconds === undefined ? undefined : duration(facts.seconds)],
   ];
@@ -169,9 +170,3 @@ export function Facts({ column: { facts, method } }: { readonly column: Column }
     </dl>
   );
 }
-
-const size = (bytes: number) =>
-  bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
-
-const duration = (seconds: number) =>
-  seconds < 90 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(1)} min`;

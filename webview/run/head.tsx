@@ -1,6 +1,7 @@
 import type { RunNow, RunView } from '../contract/run.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { shortNumber } from '../ui/chart/options.ts';
+import { bytes, duration } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { ProgressBar } from '../ui/progress.tsx';
@@ -76,7 +77,7 @@ function factsOf(now: RunNow): [string, string][] {
         t('{0} at step {1}', shortNumber(now.bestValidation.loss), now.bestValidation.step),
     ],
     [t('Learning rate'), number(now.learningRate)],
-    [t('A step takes'), now.secondsAStep === undefined ? undefined : seconds(now.secondsAStep)],
+    [t('A step takes'), now.secondsAStep === undefined ? undefined : duration(now.secondsAStep)],
     [t('Time left'), now.secondsLeft === undefined ? undefined : duration(now.secondsLeft)],
     [t('Memory'), now.memoryBytes === undefined ? undefined : bytes(now.memoryBytes)],
     [t('Parameters'), now.parameters?.toLocaleString()],
@@ -86,13 +87,3 @@ function factsOf(now: RunNow): [string, string][] {
 }
 
 const number = (value: number | undefined) => (value === undefined ? undefined : shortNumber(value));
-const seconds = (value: number) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(1)} s`);
-
-function duration(value: number): string {
-  if (value < 60) return `${Math.ceil(value)} s`;
-  if (value < 3600) return `${Math.ceil(value / 60)} min`;
-  return `${Math.floor(value / 3600)} h ${Math.ceil((value % 3600) / 60)} min`;
-}
-
-const bytes = (value: number) =>
-  value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`;

@@ -23,6 +23,8 @@ export class ViewServer<C extends Contract> {
     readonly contract: C,
     readonly handlers: RequestHandlers<C>,
     readonly log: Log,
+    /** Hears of failures besides the view, where the view shows none. */
+    readonly onFailure: (cause: unknown) => void = () => {},
   ) {
     this.#owned.add(webview.onDidReceiveMessage((message: ToExtension) => this.#take(message)));
   }
@@ -57,7 +59,10 @@ export class ViewServer<C extends Contract> {
       const result = await handlers[request]!(params, controller.signal);
       this.#post({ id, result: result ?? {} });
     } catch (cause) {
-      if (!isCancelled(cause)) this.log.error(`${request}: ${describe(cause)}`);
+      if (!isCancelled(cause)) {
+        this.log.error(`${request}: ${describe(cause)}`);
+        this.onFailure(cause);
+      }
       this.#post({ id, failure: describe(cause), cancelled: isCancelled(cause) });
     } finally {
       this.#running.delete(id);

@@ -288,7 +288,11 @@ export class RunPanel {
       defaultUri: Uri.joinPath(folder, name),
       filters: { [kind]: [kind.toLowerCase()] },
     });
-    if (target) await workspace.fs.writeFile(target, bytes);
+    try {
+      if (target) await workspace.fs.writeFile(target, bytes);
+    } catch (cause) {
+      void this.services.failures.show(cause);
+    }
     return {};
   }
 
