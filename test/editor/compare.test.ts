@@ -63,6 +63,7 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       expect(fact).toMatch(
         /Parameters\s+[\d,]+\s+Rank\s+[\d\u2013-]+\s+File\s+[\d.]+ KB\s+Steps\s+[\d,]+\s+Training\s+[\d.]+ (s|min)/,
       );
+    await editor.settled();
     await editor.screen('compare/table');
   });
 
@@ -121,6 +122,7 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       .getByRole('img', { name: /a zwx dog on the moon/ })
       .first()
       .waitFor();
+    await editor.settled();
     await editor.screen('compare/generate');
     expect(await editor.webviews.violations(frame)).toEqual([]);
   });

@@ -58,6 +58,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     await expect
       .poll(() => samples.first().evaluate((img: HTMLImageElement) => img.naturalWidth))
       .toBeGreaterThan(0);
+    await editor.settled();
     await editor.screen('run-panel/samples');
   });
 
@@ -87,7 +88,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     for (const [tab, text] of [
       ['Settings', 'pocket-sdxl'],
       ['Layers', 'attn1.to_q'],
-      ['Events', 'sample'],
+      ['Events', 'Started: 400 steps'],
     ] as const) {
       await frame.getByRole('tab', { name: tab }).click();
       await frame.locator('vscode-panel-view').filter({ hasText: text }).first().waitFor();

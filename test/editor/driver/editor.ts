@@ -106,8 +106,9 @@ export class Editor {
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }
 
-  /** Waits until nothing in the window shows that it is still at work by itself. */
+  /** Waits until nothing in the window shows that it is still at work by itself, with the mouse out of the way. */
   async settled(): Promise<void> {
+    await this.page.mouse.move(640, 795);
     await this.status('Activating Extensions').waitFor({ state: 'hidden' });
     await this.page
       .locator('.sidebar .monaco-progress-container.active')
