@@ -64,7 +64,7 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
         /Parameters\s+[\d,]+\s+Rank\s+[\d\u2013-]+\s+File\s+[\d.]+ KB\s+Steps\s+[\d,]+\s+Training\s+[\d.]+ (s|min)/,
       );
     await editor.settled();
-    await editor.screen('compare/table');
+    await editor.screen('comparison');
   });
 
   it('draws again with another strength, and only what it changes', async () => {
