@@ -14,6 +14,7 @@ const act = (action: Action) => void host.call('act', { action }).catch(() => {}
 export function Head({ run }: { readonly run: RunView }) {
   const { now } = run;
   const active = now.state === 'running' || now.state === 'queued';
+  const where = t('{0} on {1}, {2}', run.base, run.place, new Date(run.createdAt).toLocaleString());
   return (
     <header class="run-head">
       <div class="ui-row">
@@ -22,10 +23,9 @@ export function Head({ run }: { readonly run: RunView }) {
         <span class="run-state" data-state={now.state} role="status">
           {now.stateText}
         </span>
-        <span class="ui-quiet">
-          {t('{0} on {1}, {2}', run.base, run.place, new Date(run.createdAt).toLocaleString())}
+        <span class="ui-quiet run-where" title={where}>
+          {where}
         </span>
-        <span class="ui-spread" />
         {active ? (
           <Button icon="stop" onClick={() => act('stop')}>
             {t('Stop')}
