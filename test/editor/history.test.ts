@@ -128,7 +128,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await expect.poll(rows).toEqual(before.slice(2));
     await editor.views.click('Runs', /^PaRa/);
     const frame = await editor.webviews.frame();
-    await frame.getByText('stopped').waitFor();
+    await frame.getByText('stopped', { exact: true }).waitFor();
     await editor.screen('history/next-day');
   });
 });
