@@ -96,7 +96,7 @@ export class AdapterLibrary implements Owned {
   async #read(file: string, name: string, run?: Run): Promise<LibraryAdapter | undefined> {
     const found = await stat(file).catch(() => undefined);
     if (!found) return undefined;
-    const key = `${file} ${found.size} ${found.mtimeMs} ${run?.id ?? ''}`;
+    const key = `${file} ${found.size} ${found.mtimeMs} ${run?.id ?? ''} ${run?.state ?? ''}`;
     const known = this.#known.get(key);
     if (known) return known;
     const metadata = await readMetadata(file);
@@ -108,7 +108,7 @@ export class AdapterLibrary implements Owned {
       method: run?.method ?? (metadata.ss_network_module === 'para_studio.para' ? 'para' : 'lora'),
       bytes: found.size,
       info,
-      ...(run ? { run, base: run.base, subject: run.subject, steps: run.step } : {}),
+      ...(run ? { run, base: run.base, subject: run.subject, steps: info.steps ?? run.step } : {}),
       ...(!run && info.baseName ? { base: info.baseName } : {}),
       ...(!run && info.subject ? { subject: info.subject } : {}),
       ...(!run && info.steps !== undefined ? { steps: info.steps } : {}),
