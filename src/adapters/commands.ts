@@ -54,6 +54,8 @@ export async function chooseAdapters(
     void window.showInformationMessage(l10n.t('There is no adapter yet: train a subject first.'));
     return undefined;
   }
+  // Nothing to choose between.
+  if (!several && all.length === 1) return [...all];
   const items = all.map((adapter) => ({
     label: adapter.subject ?? adapter.name,
     description: [
