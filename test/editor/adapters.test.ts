@@ -62,8 +62,6 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
   it('exports straight into the folder of the setting', async () => {
     editor.server.set({ 'para.exportFolder': loras });
     await editor.input.run('PaRa: Export Adapter');
-    await editor.input.asked('Export which adapter?');
-    await editor.input.pick('dog');
     await editor.input.asked('Export dog for which tool?');
     await editor.input.pick('ComfyUI, A1111, Forge');
     const file = join(loras, 'dog-para.safetensors');
