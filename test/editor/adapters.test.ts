@@ -61,6 +61,8 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
 
   it('exports straight into the folder of the setting', async () => {
     editor.server.set({ 'para.exportFolder': loras });
+    await editor.reload();
+    await editor.views.open('PaRa Studio');
     await editor.input.run('PaRa: Export Adapter');
     await editor.input.asked('Export dog for which tool?');
     await editor.input.pick('ComfyUI, A1111, Forge');
