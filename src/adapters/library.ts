@@ -1,6 +1,6 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/adapter.ts';
+import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/info.ts';
 import { paraHome } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { type Owned, Signal } from '../platform/signal.ts';

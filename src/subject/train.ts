@@ -1,9 +1,7 @@
 import { l10n, type QuickPickItem, type QuickPickItemKind, ThemeIcon, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
-import { resolveSpec } from '../../remote-agent/src/dataset/spec.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
-import { loadSubject } from '../../remote-agent/src/subject/load.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
@@ -49,6 +47,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   if (!uri) return [];
   await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
+  const { loadSubject } = await import('../../remote-agent/src/subject/load.ts');
   const subject = loadSubject(path);
   await refuseProblems(services, uri);
   const host = request.host ?? (await chooseHost(services, request.subject !== undefined));
@@ -58,6 +57,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   return withProgress(l10n.t('Train {0} on {1}', subject.name, hostLabel(host)), async (work) => {
     work.report(l10n.t('connecting'));
     const session = await hosts.session(host);
+    const { resolveSpec } = await import('../../remote-agent/src/dataset/spec.ts');
     const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
     const { hostDevice } = await import('../../remote-agent/src/hosts/submit.ts');
     const bases = await hostBases(session);

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { type Adapter, decodeAdapter, infoFrom, isOwnFile } from './adapter.ts';
+import { type Adapter, decodeAdapter, isOwnFile } from './adapter.ts';
 import { type ForeignLayer, readForeign } from './foreign-keys.ts';
+import { infoFrom } from './info.ts';
 import { ldmNames, underscored } from './layer-names.ts';
 import type { FloatTensor, TargetLayer } from './method.ts';
 import { type PeftSettings, readPeftSettings } from './peft-config.ts';

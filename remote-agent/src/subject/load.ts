@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { findNodeAtLocation, type ParseError, parse, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { ParaError } from '../common/errors.ts';
 import { nearWords } from '../common/nearest.ts';
@@ -18,7 +18,13 @@ export interface Subject {
   readonly directory: string;
 }
 
-const validate = new Ajv({ allErrors: true, verbose: true }).compile<SubjectFile>(SubjectSchema);
+let compiled: ValidateFunction<SubjectFile> | undefined;
+
+/** Compiled with the first subject: whoever only shows others has no use for it. */
+function validator(): ValidateFunction<SubjectFile> {
+  compiled ??= new Ajv({ allErrors: true, verbose: true }).compile<SubjectFile>(SubjectSchema);
+  return compiled;
+}
 
 /** Reads a subject file. @throws ParaError `subject` naming line and column, and the nearest known key */
 export function loadSubject(path: string): Subject {
@@ -53,6 +59,7 @@ export function parseSubject(text: string, path: string): Subject {
         hint: 'comments are allowed; check commas, quotes and brackets here',
       },
     );
+  const validate = validator();
   if (!validate(value)) {
     const tree = parseTree(text, [], { allowTrailingComma: true });
     const error = mostTelling(validate.errors ?? []);
