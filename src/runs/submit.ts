@@ -2,11 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bring } from '../../remote-agent/src/hosts/remote-ref.ts';
-import { writeRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { SendProgress } from '../../remote-agent/src/hosts/submit.ts';
-import { createJob, jobFiles, runName } from '../../remote-agent/src/jobs/job.ts';
-import { takeLock } from '../../remote-agent/src/jobs/lock.ts';
+import { createJob, runName } from '../../remote-agent/src/jobs/job.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 
@@ -24,22 +22,16 @@ export async function submitSpec(
   bring: Bring,
   progress: SendProgress,
 ): Promise<string> {
-  const { remoteId, submitRun } = await import('../../remote-agent/src/hosts/submit.ts');
+  const { placeRun, remoteId, submitRun } = await import('../../remote-agent/src/hosts/submit.ts');
   const id = remoteId(runName(spec));
   if (session.profile.name !== thisMachine) {
     const directory = join(folder, id);
     createJob(directory, spec);
-    // Until it is sent nobody brings home what is not there yet.
-    const unlock = takeLock(jobFiles(directory).mirror);
     try {
-      // Before it is sent: a window that is closed in between finds out later whether it was.
-      writeRemote(directory, { host: session.profile.name, id, bring, fetched: {} });
-      await submitRun(session, directory, id, progress);
+      await placeRun(session, directory, { id, bring, fetched: {} }, progress);
     } catch (cause) {
       if (!mayHaveArrived(cause)) rmSync(directory, { recursive: true, force: true });
       throw cause;
-    } finally {
-      unlock();
     }
     return id;
   }

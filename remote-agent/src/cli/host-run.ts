@@ -3,14 +3,13 @@ import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { followJob } from '../hosts/follow.ts';
 import { findHost, type HostProfile } from '../hosts/profiles.ts';
-import { type Bring, readRemote, writeRemote } from '../hosts/remote-ref.ts';
+import { readRemote, writeRemote } from '../hosts/remote-ref.ts';
 import { HostSession } from '../hosts/session.ts';
-import { type SendProgress, submitRun } from '../hosts/submit.ts';
+import type { SendProgress } from '../hosts/submit.ts';
 import { readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, listRuns, readSpec, runsFolder } from '../jobs/job.ts';
 import { fromWireSpec } from '../jobs/wire.ts';
 import type { JobInfo } from '../protocol/contract.ts';
-import type { TrainSpec } from '../subject/train-spec.ts';
 import { interruptible } from './interrupt.ts';
 import { bold, dim, Progress, say } from './output.ts';
 import { RunDisplay } from './run-display.ts';
@@ -43,25 +42,6 @@ export async function withHost<T>(name: string, work: (session: HostSession) => 
     session.close();
   }
 }
-
-/** Makes a new run on a host. */
-export async function submitNew(
-  session: HostSession,
-  spec: TrainSpec,
-  directory: string,
-  id: string,
-  bring: Bring,
-  options: WatchOptions,
-): Promise<void> {
-  createJob(directory, spec);
-  // Before it is sent: a client that dies in between finds out later whether it was.
-  writeRemote(directory, { host: session.profile.name, id, bring, fetched: {} });
-  await submit(session, directory, id, options);
-}
-
-/** Sends a run to its host, with progress. */
-const submit = (session: HostSession, directory: string, id: string, { json }: WatchOptions) =>
-  withSendBar(session, json ?? false, (progress) => submitRun(session, directory, id, progress));
 
 /** Shows a bar while files are sent. */
 export async function withSendBar<T>(

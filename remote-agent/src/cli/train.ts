@@ -5,12 +5,12 @@ import { type BaseRef, resolveSpec } from '../dataset/spec.ts';
 import { openBase } from '../diffusion/base.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
-import { hostDevice, remoteId } from '../hosts/submit.ts';
+import { hostDevice, placeRun, remoteId } from '../hosts/submit.ts';
 import { createJob, runName, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import type { SpecOverrides, TrainSpec } from '../subject/train-spec.ts';
-import { submitNew, watchRun, withHost } from './host-run.ts';
+import { watchRun, withHost, withSendBar } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
 import { resumeCommand } from './resume.ts';
 
@@ -78,7 +78,10 @@ async function trainAway(
       const directory = options.out
         ? outFolder(spec, options.out, methods.length > 1)
         : join(runsFolder(), id);
-      await submitNew(session, spec, directory, id, bring, options);
+      createJob(directory, spec);
+      await withSendBar(session, options.json ?? false, (progress) =>
+        placeRun(session, directory, { id, bring, fetched: {} }, progress),
+      );
       directories.push(directory);
     }
   });

@@ -6,9 +6,9 @@ import { lockHolder } from '../jobs/lock.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { followJob } from './follow.ts';
 import { hostBases } from './remote-bases.ts';
-import { forgetRemote, type RemoteRef, readRemote, writeRemote } from './remote-ref.ts';
+import { forgetRemote, type RemoteRef, readRemote } from './remote-ref.ts';
 import type { HostSession } from './session.ts';
-import { remoteId, type SendProgress, submitRun } from './submit.ts';
+import { placeRun, remoteId, type SendProgress } from './submit.ts';
 
 /** How a run is moved, and what is told meanwhile. */
 export interface MoveHooks {
@@ -41,11 +41,8 @@ export async function moveRun(session: HostSession, directory: string, hooks: Mo
   const old = readRemote(directory);
   if (old && old.host !== name) await leaveHost(directory, old, hooks);
   const id = old?.id ?? remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
-  // Before it is sent: whoever repeats this after a cut asks for the same job.
-  writeRemote(directory, {
-    ...{ host: name, id, bring: old?.bring ?? 'best', fetched: old?.fetched ?? {} },
-  });
-  await submitRun(session, directory, id, hooks.progress);
+  const { bring = 'best', fetched = {} } = old ?? {};
+  await placeRun(session, directory, { id, bring, fetched }, hooks.progress);
 }
 
 /**

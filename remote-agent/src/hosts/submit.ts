@@ -6,10 +6,12 @@ import { ParaError } from '../common/errors.ts';
 import { hashOf } from '../jobs/blob-store.ts';
 import { readEvents } from '../jobs/event-log.ts';
 import { jobFiles, readSpec } from '../jobs/job.ts';
+import { takeLock } from '../jobs/lock.ts';
 import { toWire, toWireSpec } from '../jobs/wire.ts';
 import type { JobHistory } from '../protocol/contract/jobs.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
+import { type RemoteRef, writeRemote } from './remote-ref.ts';
 import type { HostSession } from './session.ts';
 
 /** An id no other client's run has. */
@@ -79,6 +81,27 @@ export async function submitRun(
     });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Ties the run of a folder to a job of a host and sends it. Nobody brings it home before it is there: a run that its
+ * host does not know looks like one that was deleted.
+ * @throws ParaError `locked` where another process brings this run home; what `submitRun` throws
+ */
+export async function placeRun(
+  session: HostSession,
+  directory: string,
+  job: Omit<RemoteRef, 'host'>,
+  progress?: SendProgress,
+): Promise<JobInfo> {
+  const unlock = takeLock(jobFiles(directory).mirror);
+  try {
+    // Before it is sent: a client that dies in between finds out later whether it was.
+    writeRemote(directory, { ...job, host: session.profile.name });
+    return await submitRun(session, directory, job.id, progress);
+  } finally {
+    unlock();
   }
 }
 
