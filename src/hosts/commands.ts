@@ -98,19 +98,15 @@ export async function chooseAdded(title: string): Promise<string | undefined> {
   return chosen?.label;
 }
 
+/** Works on a connection of its own; SSH is loaded with the first. */
 async function withTransport<T>(
   { hosts }: HostServices,
   profile: HostProfile,
   work: (transport: Transport) => Promise<T>,
 ): Promise<T> {
   hosts.mayConnect();
-  const { openTransport } = await import('../../remote-agent/src/hosts/transports/index.ts');
-  const transport = await openTransport(profile, hosts.prompter);
-  try {
-    return await work(transport);
-  } finally {
-    transport.close();
-  }
+  const transports = await import('../../remote-agent/src/hosts/transports/index.ts');
+  return transports.withTransport(profile, hosts.prompter, work);
 }
 
 async function hostPackage({ context }: HostServices) {
@@ -138,18 +134,9 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
     return;
   }
   const rows = await withProgress(l10n.t('Check {0}', name), async () => {
-    const { checkRows, failureRows } = await import('../../remote-agent/src/hosts/install/check.ts');
-    const { findRegistries } = await import('../../remote-agent/src/hosts/install/registries.ts');
-    const { probeHost } = await import('../../remote-agent/src/hosts/install/probe.ts');
-    const registries = findRegistries(profile.install ?? {});
-    try {
-      const own = await hostPackage(services);
-      const probe = await withTransport(services, profile, (t) => probeHost(t, profile.root, registries));
-      return checkRows(probe, own, profile, registries);
-    } catch (cause) {
-      if (cause instanceof ParaError) return failureRows(cause);
-      throw cause;
-    }
+    services.hosts.mayConnect();
+    const { checkHost } = await import('../../remote-agent/src/hosts/install/check-host.ts');
+    return checkHost(profile, await hostPackage(services), services.hosts.prompter);
   });
   await showRows(services, name, rows);
 }
@@ -182,8 +169,7 @@ async function showRows(services: HostServices, name: string, rows: readonly Che
 export async function installAgentCommand(services: HostServices, name: string): Promise<void> {
   const profile = services.hosts.profile(name);
   const done = await withProgress(l10n.t('Install the agent on {0}', name), async (work) => {
-    const { installAgent } = await import('../../remote-agent/src/hosts/install/install.ts');
-    const { findRegistries } = await import('../../remote-agent/src/hosts/install/registries.ts');
+    const { installAgent, installChoices } = await import('../../remote-agent/src/hosts/install/install.ts');
     const own = await hostPackage(services);
     const ways = {
       host: l10n.t('the host fetches'),
@@ -194,12 +180,7 @@ export async function installAgentCommand(services: HostServices, name: string):
       // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
       work.signal.addEventListener('abort', () => transport.close());
       // Mirrors, proxy and runtime that were said once in a terminal hold here too.
-      const { install = {} } = profile;
-      const choices = {
-        registries: findRegistries(install),
-        fetch: true,
-        ...(install.runtime ? { row: install.runtime } : {}),
-      };
+      const choices = installChoices(profile.install ?? {});
       return installAgent(transport, profile, own, choices, (event) =>
         work.report(
           event.type === 'step'

@@ -1,10 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { ParaError } from '../common/errors.ts';
-import { type CheckRow, checkRows, failureRows } from '../hosts/install/check.ts';
-import { type InstallEvent, installAgent } from '../hosts/install/install.ts';
+import type { CheckRow } from '../hosts/install/check.ts';
+import { checkHost } from '../hosts/install/check-host.ts';
+import { type InstallEvent, installAgent, installChoices } from '../hosts/install/install.ts';
 import { openHostPackage } from '../hosts/install/package.ts';
-import { probeHost } from '../hosts/install/probe.ts';
-import { findRegistries } from '../hosts/install/registries.ts';
 import { uninstallAgent } from '../hosts/install/uninstall.ts';
 import {
   addHost,
@@ -16,8 +15,7 @@ import {
   rememberInstall,
   removeHost,
 } from '../hosts/profiles.ts';
-import { openTransport } from '../hosts/transports/index.ts';
-import type { Transport } from '../hosts/transports/transport.ts';
+import { withTransport } from '../hosts/transports/index.ts';
 import { withHost } from './host-run.ts';
 import { bold, bytes, dim, green, red, say, yellow } from './output.ts';
 import { terminalPrompter } from './terminal-prompter.ts';
@@ -68,19 +66,6 @@ export function hostRemoveCommand(name: string): void {
   say(`${green('removed')} ${name} from the list; what is installed there stays`);
 }
 
-/** Works on one connection to a host. */
-async function withTransport<T>(
-  profile: HostProfile,
-  work: (transport: Transport) => Promise<T>,
-): Promise<T> {
-  const transport = await openTransport(profile, terminalPrompter);
-  try {
-    return await work(transport);
-  } finally {
-    transport.close();
-  }
-}
-
 const marks = { ok: green('ok'), note: yellow('note'), bad: red('bad') } as const;
 const widths = { ok: 2, note: 4, bad: 3 } as const;
 
@@ -94,16 +79,7 @@ export async function hostCheckCommand(name: string, options: SaidSettings): Pro
   const found = findHost(name);
   const install = installSettings(found, options);
   const profile = { ...found, install };
-  const registries = findRegistries(install);
-  const own = openHostPackage();
-  let rows: CheckRow[];
-  try {
-    const probe = await withTransport(profile, (transport) => probeHost(transport, profile.root, registries));
-    rows = checkRows(probe, own, profile, registries);
-  } catch (cause) {
-    if (!(cause instanceof ParaError)) throw cause;
-    rows = failureRows(cause);
-  }
+  const rows = await checkHost(profile, openHostPackage(), terminalPrompter);
   say(bold(name));
   rows.forEach(sayRow);
   return rows.some((row) => row.state === 'bad') ? 1 : 0;
@@ -121,18 +97,12 @@ export type InstallOptions = SaidSettings & { readonly fetch: boolean };
 export async function hostInstallCommand(name: string, options: InstallOptions): Promise<void> {
   const profile = findHost(name);
   const install = installSettings(profile, options);
-  const registries = findRegistries(install);
+  const choices = installChoices(install, options.fetch);
   rememberInstall(name, install);
   const own = openHostPackage();
   const progress = new TransferLines();
-  const done = await withTransport(profile, (transport) =>
-    installAgent(
-      transport,
-      profile,
-      own,
-      { registries, fetch: options.fetch, ...(install.runtime ? { row: install.runtime } : {}) },
-      (event) => progress.show(event),
-    ),
+  const done = await withTransport(profile, terminalPrompter, (transport) =>
+    installAgent(transport, profile, own, choices, (event) => progress.show(event)),
   );
   progress.end();
   say(`${green('installed')} ${done.version} on ${name}`);
@@ -177,7 +147,7 @@ class TransferLines {
 /** `para host uninstall NAME`: asks first where jobs exist; returns the exit code. */
 export async function hostUninstallCommand(name: string, options: { yes?: boolean }): Promise<number> {
   const profile = findHost(name);
-  return withTransport(profile, async (transport) => {
+  return withTransport(profile, terminalPrompter, async (transport) => {
     let answer = await uninstallAgent(transport, profile, options.yes ?? false);
     if (answer.outcome === 'ask') {
       const what = `${answer.jobs} jobs with their results are on ${name}${answer.running > 0 ? `, and programs of it run (${answer.running})` : ''}`;

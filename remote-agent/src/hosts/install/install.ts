@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { type ErrorCode, ParaError } from '../../common/errors.ts';
 import { printable } from '../../protocol/printable.ts';
 import { isValid } from '../../protocol/validate.ts';
+import type { InstallSettings } from '../profiles.ts';
 import type { Transport } from '../transports/transport.ts';
 import { fetchToCache, slimFor } from './cache.ts';
 import { type HostArch, nodeFile, type RuntimeRow } from './lock.ts';
 import type { HostPackage } from './package.ts';
 import { chooseNode, nodeName, planSetup, requireInstallable } from './plan.ts';
 import { probeHost } from './probe.ts';
-import { npmUrl } from './registries.ts';
+import { findRegistries, npmUrl } from './registries.ts';
 import {
   type PlainFile,
   type Registries,
@@ -27,6 +28,13 @@ export interface InstallChoices {
   /** The runtime; default: by the host's GPU and driver. */
   readonly row?: RuntimeRow;
 }
+
+/** Choices by what was said for a host: its mirrors, proxy and runtime. @throws ParaError `settings` for what is no URL */
+export const installChoices = (said: InstallSettings, fetch = true): InstallChoices => ({
+  registries: findRegistries(said),
+  fetch,
+  ...(said.runtime ? { row: said.runtime } : {}),
+});
 
 /** What happens during an installation. `way`: fetched by the host, by this machine, or sent to the host. */
 export type InstallEvent =

@@ -16,3 +16,17 @@ export async function openTransport(profile: HostProfile, prompter: Prompter): P
       return Ssh2Transport.connect(profile, prompter);
   }
 }
+
+/** Works on a connection of its own to a host. @throws ParaError `host`, `login`; what the work throws */
+export async function withTransport<T>(
+  profile: HostProfile,
+  prompter: Prompter,
+  work: (transport: Transport) => Promise<T>,
+): Promise<T> {
+  const transport = await openTransport(profile, prompter);
+  try {
+    return await work(transport);
+  } finally {
+    transport.close();
+  }
+}

@@ -1,0 +1,29 @@
+import { ParaError } from '../../common/errors.ts';
+import type { HostProfile } from '../profiles.ts';
+import type { Prompter } from '../prompter.ts';
+import { withTransport } from '../transports/index.ts';
+import { type CheckRow, checkRows, failureRows } from './check.ts';
+import type { HostPackage } from './package.ts';
+import { probeHost } from './probe.ts';
+import { findRegistries } from './registries.ts';
+
+/**
+ * Looks at a host: what it is, and what it lacks for `own`. One that is not reached is a finding too.
+ * @throws ParaError `settings` for what is no URL of a registry
+ */
+export async function checkHost(
+  profile: HostProfile,
+  own: HostPackage,
+  prompter: Prompter,
+): Promise<CheckRow[]> {
+  const registries = findRegistries(profile.install ?? {});
+  try {
+    const probe = await withTransport(profile, prompter, (transport) =>
+      probeHost(transport, profile.root, registries),
+    );
+    return checkRows(probe, own, profile, registries);
+  } catch (cause) {
+    if (cause instanceof ParaError) return failureRows(cause);
+    throw cause;
+  }
+}
