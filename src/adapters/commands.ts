@@ -4,6 +4,7 @@ import { join, posix } from 'node:path';
 import { l10n, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { makeFolder } from '../../remote-agent/src/common/files.ts';
+import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
@@ -11,7 +12,7 @@ import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
 import type { Services } from '../runs/services.ts';
-import { type AdapterLibrary, adaptersFolder, type LibraryAdapter } from './library.ts';
+import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
 export interface AdapterServices extends Services {
   readonly library: AdapterLibrary;

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/info.ts';
-import { paraHome } from '../../remote-agent/src/diffusion/base-places.ts';
+import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
 import type { Run } from '../runs/run.ts';
@@ -24,9 +24,6 @@ export interface LibraryAdapter {
 }
 
 const ending = '.safetensors';
-
-/** Folder of imported adapters. */
-export const adaptersFolder = (): string => join(paraHome(), 'adapters');
 
 /** The largest header of a safetensors file that is read, in bytes. */
 const largestHeader = 16 << 20;

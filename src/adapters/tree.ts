@@ -8,6 +8,7 @@ import {
   type TreeDragAndDropController,
   TreeItem,
 } from 'vscode';
+import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import { bytes, methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
@@ -66,7 +67,7 @@ export class AdapterTree
     const { thumbnail } = info;
     if (thumbnail && /^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]+$/.test(thumbnail))
       text.appendMarkdown(`![](${thumbnail}|width=128)\n\n`);
-    text.appendCodeblock(promptTag(name), 'text');
+    text.appendCodeblock(adapterTag(name), 'text');
     if (info.triggerWords) {
       text.appendMarkdown(`**${l10n.t('Trigger')}** `);
       text.appendText(info.triggerWords.join(', '));
@@ -81,7 +82,7 @@ export class AdapterTree
     adapters: readonly LibraryAdapter[],
     data: { set(mimeType: string, item: DataTransferItem): void },
   ): void {
-    const tags = adapters.map(({ name }) => promptTag(name)).join(' ');
+    const tags = adapters.map(({ name }) => adapterTag(name)).join(' ');
     data.set('text/plain', new DataTransferItem(tags));
   }
 
@@ -91,6 +92,3 @@ export class AdapterTree
     this.#changed.dispose();
   }
 }
-
-/** An adapter as prompts name it. */
-export const promptTag = (name: string, strength = 1): string => `<lora:${name}:${strength}>`;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { l10n } from 'vscode';
-import { hashOf } from '../../remote-agent/src/jobs/blob-store.ts';
+import { hashFile } from '../../remote-agent/src/common/hash.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import type { ColumnFacts } from '../../webview/contract/compare.ts';
 import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
@@ -36,7 +36,7 @@ export async function columnOf(adapter: LibraryAdapter, strength = 1): Promise<C
 }
 
 export const appliedFile = async ({ name, file, run }: LibraryAdapter): Promise<AppliedFile> => ({
-  ...{ name, file, hash: await hashOf(file) },
+  ...{ name, file, hash: await hashFile(file) },
   ...(run ? { run: { host: run.host, job: run.job, directory: run.directory } } : {}),
 });
 

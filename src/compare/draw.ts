@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
-import { defaultBase } from '../prompt/base-facts.ts';
 import { appliedFile, newId } from './adapters.ts';
 import { Painter } from './painter.ts';
 import type { ComparisonServices } from './panel.ts';

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import type { Column, ColumnFacts, DrawSettings } from '../../webview/contract/compare.ts';
 import { type ReadLine, readLine } from './prompt-line.ts';
 
@@ -111,7 +112,7 @@ export function remembered(state: ComparisonState, drawing: Drawing): Comparison
 
 /** A drawing as the line of a prompt file that draws it again: the field's `<lora:name:0.8>` and `--d --s --l`. */
 export function promptLineOf({ prompt, settings, adapters }: Drawing): string {
-  const tags = adapters.map(({ name, strength }) => ` <lora:${name}:${strength}>`).join('');
+  const tags = adapters.map(({ name, strength }) => ` ${adapterTag(name, strength)}`).join('');
   const { seed, steps, guidance, negative, width, height } = settings;
   return [
     prompt + tags,

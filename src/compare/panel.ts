@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { env, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { writeFileAtomic } from '../../remote-agent/src/common/files.ts';
 import { withPngText } from '../../remote-agent/src/dataset/png-text.ts';
+import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import type { GenerationProgress } from '../../remote-agent/src/protocol/contract/generation.ts';
 import { type ComparisonView, compareContract } from '../../webview/contract/compare.ts';
 import type { RequestHandlers } from '../../webview/contract/kernel.ts';
@@ -171,10 +172,10 @@ export class ComparisonPanel {
         const [column, row] = [columns()[0]!, rows()[0]!];
         const applied = adapters.find(({ hash }) => hash === column.adapter?.hash);
         const named = adapters.filter((one) => one !== applied);
-        const tags = named.map(({ name, strength }) => ` <lora:${name}:${strength}>`).join('');
+        const tags = named.map(({ name, strength }) => ` ${adapterTag(name, strength)}`).join('');
         return done(
           comparison.change({
-            settings: { ...settings, seed: settings.seed },
+            settings,
             rows: [{ id: row.id, offset: 0, ...(await rowOf(library, prompt + tags)) }],
             columns: [
               applied ? { ...column, strength: applied.strength } : { ...baseColumn(), id: column.id },
@@ -238,7 +239,7 @@ const titleOf = ({ mode, columns, place }: ComparisonState): string => {
   return mode === 'generate' ? l10n.t('Generate: {0}', what) : l10n.t('Compare: {0}', what);
 };
 
-const snapshotFile = (storage: string, id: string) => join(storage, 'comparisons', `${id}.json`);
+export const snapshotFile = (storage: string, id: string) => join(storage, 'comparisons', `${id}.json`);
 
 const saveSnapshot = (storage: string, state: ComparisonState): void =>
   writeFileAtomic(snapshotFile(storage, state.id), `${JSON.stringify(state)}\n`);
@@ -252,5 +253,3 @@ export async function readSnapshot(storage: string, id: string): Promise<Compari
     return undefined;
   }
 }
-
-export { snapshotFile };

@@ -6,7 +6,9 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
 import {
   addHost,
+  defaultRoot,
   type HostProfile,
+  isHostName,
   listHosts,
   parseTarget,
   removeHost,
@@ -22,9 +24,6 @@ export interface HostServices {
   readonly hosts: Hosts;
   readonly context: { readonly extensionUri: Uri };
 }
-
-/** Folder on a host that holds everything, in the home there. */
-const defaultRoot = '.para-studio';
 
 /** Hosts that `~/.ssh/config` names, patterns left out. */
 function configuredHosts(): string[] {
@@ -54,7 +53,7 @@ export async function addHostCommand(services: HostServices): Promise<string | u
     prompt: l10n.t('What the host is called here'),
     value: taken.includes(suggestion) ? `${suggestion}-2` : suggestion,
     validateInput: (value) => {
-      if (!/^[A-Za-z0-9][\w.-]{0,60}$/.test(value)) return l10n.t('Letters, digits, dots and dashes');
+      if (!isHostName(value)) return l10n.t('Letters, digits, dots and dashes');
       return taken.includes(value) ? l10n.t('There is a host of this name already') : undefined;
     },
   });

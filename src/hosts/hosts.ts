@@ -2,6 +2,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { findHost, type HostProfile, listHosts } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
+import { isActive, type JobState } from '../../remote-agent/src/jobs/job.ts';
 import type { HostFacts, JobInfo } from '../../remote-agent/src/protocol/contract.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
 import { thisMachine } from './this-machine.ts';
@@ -118,7 +119,7 @@ export class Hosts implements Owned {
       session.call('jobs/list', { limit: 200 }),
     ]);
     const queue = jobs
-      .filter(({ state }) => state === 'running' || state === 'queued')
+      .filter(({ state }) => isActive(state as JobState))
       .sort((a, b) => (a.queuePlace ?? 0) - (b.queuePlace ?? 0));
     if (this.status(name).at === 'connected') this.#set(name, { ...this.status(name), facts, queue });
   }

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
+import { isBaseName } from '../../remote-agent/src/protocol/names.ts';
 import { bytes } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
@@ -21,10 +22,7 @@ export async function importBase(hosts: Hosts, host: string): Promise<void> {
   const name = await window.showInputBox({
     title: l10n.t('Import Base Model: its name'),
     value: chosen.name.replace(/[^\w.-]+/g, '-').slice(0, 100),
-    validateInput: (value) =>
-      /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
-        ? undefined
-        : l10n.t('Letters, digits, dots and dashes'),
+    validateInput: (value) => (isBaseName(value) ? undefined : l10n.t('Letters, digits, dots and dashes')),
   });
   if (name === undefined) return;
   const base = await withProgress(l10n.t('Import {0}', name), async (work) => {

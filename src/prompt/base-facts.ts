@@ -4,9 +4,6 @@ import { Config } from '../../remote-agent/src/diffusion/base-config.ts';
 import { type PictureSizes, pictureSizes } from '../../remote-agent/src/diffusion/base-sizes.ts';
 import type { Library } from './library.ts';
 
-/** The base of a subject that names none. */
-export const defaultBase = 'pocket-sdxl';
-
 /**
  * Vocabularies of this size hold rare words too: the last twentieth of them, as tokens are numbered by how common they
  * are. In smaller ones short tokens are parts of words as often as words.

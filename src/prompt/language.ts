@@ -10,9 +10,10 @@ import {
   Uri,
   workspace,
 } from 'vscode';
+import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
 import type { Log } from '../platform/log.ts';
-import { type BaseShelf, defaultBase } from './base-facts.ts';
+import type { BaseShelf } from './base-facts.ts';
 import { adapterProblems, lineProblems, linesOf } from './problems.ts';
 import { type PromptServices, registerPromptFeatures } from './providers.ts';
 

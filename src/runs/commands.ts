@@ -1,5 +1,6 @@
 import { commands, env, l10n, Uri, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import { readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
@@ -144,6 +145,6 @@ export async function copyPrompt(services: Services, argument: RunArgument): Pro
   if (!run) return;
   const { samples, trigger, class: kind } = readSpec(run.directory);
   const prompt = samples.prompts[0] ?? `a ${trigger} ${kind}`;
-  await env.clipboard.writeText(`${prompt} <lora:${run.id}:1>`);
+  await env.clipboard.writeText(`${prompt} ${adapterTag(run.id)}`);
   window.setStatusBarMessage(l10n.t('Copied: {0}', prompt), 3000);
 }

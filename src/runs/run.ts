@@ -1,6 +1,11 @@
 import { basename } from 'node:path';
 import { readRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
-import { type JobState, readSpec, readStatus } from '../../remote-agent/src/jobs/job.ts';
+import {
+  isActive as isActiveJob,
+  type JobState,
+  readSpec,
+  readStatus,
+} from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 
 /** A run as lists show it: what its folder says, wherever its job is. */
@@ -24,7 +29,7 @@ export interface Run {
 }
 
 /** Whether something more comes of a run by itself. */
-export const isActive = ({ state }: Pick<Run, 'state'>): boolean => state === 'queued' || state === 'running';
+export const isActive = ({ state }: Pick<Run, 'state'>): boolean => isActiveJob(state);
 
 /** Reads a run from its folder; `undefined` where it is none, or damaged. */
 export function readRun(directory: string): Run | undefined {

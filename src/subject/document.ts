@@ -1,6 +1,6 @@
 import { findNodeAtLocation, type Node, type ParseError, parseTree } from 'jsonc-parser';
 import type { JsonPath } from '../../remote-agent/src/subject/contradictions.ts';
-import { defaultBase } from '../prompt/base-facts.ts';
+import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import type { Spot } from '../prompt/spot.ts';
 
 /** The word that means the subject where the file names none. */

@@ -1,6 +1,6 @@
 import { parse } from 'jsonc-parser';
 import { FileType, l10n, type QuickPickItem, Uri, window, workspace } from 'vscode';
-import { defaultBase } from '../prompt/base-facts.ts';
+import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import type { SubjectServices } from './context.ts';
 import { draftSubject, guessClass, subjectName, usualClasses } from './draft.ts';
 import { isPicture, pictureExtensions } from './expand.ts';

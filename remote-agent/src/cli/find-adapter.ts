@@ -3,11 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { peftFiles } from '../adapters/import.ts';
 import { ParaError } from '../common/errors.ts';
 import { nearWords } from '../common/nearest.ts';
-import { paraHome } from '../diffusion/base-places.ts';
+import { adaptersFolder } from '../diffusion/base-places.ts';
 import { jobFiles, listRuns } from '../jobs/job.ts';
-
-/** Folder of adapters that go by a name: `$PARA_HOME/adapters`. */
-export const adaptersFolder = (): string => join(paraHome(), 'adapters');
 
 const ending = '.safetensors';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
-import { jobFiles, readSpec, readStatus } from '../jobs/job.ts';
+import { isActive, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import { lockHolder } from '../jobs/lock.ts';
 import { Tail } from '../jobs/tail.ts';
 import { ring, watchRun } from './host-run.ts';
@@ -39,7 +39,7 @@ async function followFolder(directory: string, json: boolean, signal: AbortSigna
           display.show(event);
           seq = event.seq;
         }
-      if (state !== 'running' && state !== 'queued') {
+      if (!isActive(state)) {
         display.stop();
         ring();
         if (!json) say(`${state}  ${bold(directory)}`);

@@ -7,6 +7,7 @@ import { openHostPackage } from '../hosts/install/package.ts';
 import { uninstallAgent } from '../hosts/install/uninstall.ts';
 import {
   addHost,
+  defaultRoot,
   findHost,
   type HostProfile,
   type InstallSettings,
@@ -22,9 +23,6 @@ import { terminalPrompter } from './terminal-prompter.ts';
 
 /** What is said on the command line; `default` as a value is none. */
 type SaidSettings = { readonly [name in keyof InstallSettings]?: InstallSettings[name] | 'default' };
-
-/** Default folder on a host, in the home there. */
-const defaultRoot = '.para-studio';
 
 /** `para host add NAME [TARGET]`: without a target the name is a Host of `~/.ssh/config`. */
 export function hostAddCommand(

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ParaError } from '../common/errors.ts';
+import { defaultBase } from '../subject/name.ts';
 import { addHostCommands } from './host-commands.ts';
 import { red } from './output.ts';
 
@@ -51,7 +52,7 @@ program
 program
   .command('generate')
   .description('draw pictures')
-  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--base <base>', 'base model, name or path', defaultBase)
   .option('--prompt <text>', 'what to draw')
   .option('--negative <text>', 'what to avoid')
   .option('--adapter <file[:strength]>', 'adapter file or run; may be given again', collect, [])
@@ -73,7 +74,7 @@ program
   .argument('<adapters...>', 'runs or adapter files')
   .requiredOption('--prompts <file>', 'prompt file, one a line')
   .requiredOption('--out <png>', 'sheet to write')
-  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--base <base>', 'base model, name or path', defaultBase)
   .option('--force', 'write over an existing file')
   .option('--host <name>', 'draw on this host, with a base that it has')
   .action(async (adapters, options) =>
@@ -87,7 +88,7 @@ program
   .requiredOption('--format <layout>', 'peft, diffusers or kohya')
   .option('--as <method>', 'lora: write PaRa as the LoRA that equals it on its base')
   .option('--names <style>', 'kohya: ldm or diffusers layer names')
-  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--base <base>', 'base model, name or path', defaultBase)
   .requiredOption('--out <path>', 'file (peft: folder) to write')
   .option('--host <name>', 'use a base of this host; the adapter may be the id of a run there')
   .action(async (adapter, options) =>
@@ -98,7 +99,7 @@ program
   .command('import')
   .description('take a LoRA file or PEFT folder of another tool')
   .argument('<path>', 'safetensors file or PEFT folder')
-  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--base <base>', 'base model, name or path', defaultBase)
   .requiredOption('--out <file>', 'adapter file to write')
   .option('--force', 'write over an existing file')
   .action(async (path, options) => (await import('./adapter-commands.ts')).importCommand(path, options));
@@ -107,7 +108,7 @@ program
   .command('inspect')
   .description('print what an adapter or a picture says about itself')
   .argument('<file>', 'adapter of any layout, run, or PNG')
-  .option('--base <base>', 'base model, name or path', 'pocket-sdxl')
+  .option('--base <base>', 'base model, name or path', defaultBase)
   .action(async (path, options) => (await import('./adapter-commands.ts')).inspectCommand(path, options));
 
 const base = program.command('base').description('base models');

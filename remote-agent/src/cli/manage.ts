@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
-import { findRun, readStatus } from '../jobs/job.ts';
+import { findRun, isActive, readStatus } from '../jobs/job.ts';
 import { cancel, isTended } from '../jobs/queue.ts';
 import { withHost } from './host-run.ts';
 import { bytes, say } from './output.ts';
@@ -26,7 +26,7 @@ export async function cancelCommand(run: string, { host }: OnHost): Promise<void
   }
   const directory = findRun(run);
   const { state } = readStatus(directory);
-  if (state === 'queued' || state === 'running') cancel(directory);
+  if (isActive(state)) cancel(directory);
   tell(run, state);
 }
 

@@ -1,4 +1,5 @@
 import type { Subject } from '../subject/load.ts';
+import { defaultBase } from '../subject/name.ts';
 import { makeTrainSpec, type SpecOverrides, type TrainSpec } from '../subject/train-spec.ts';
 import { findPictures } from './find.ts';
 
@@ -16,6 +17,6 @@ export function resolveSpec(
   baseOf: (name: string) => BaseRef,
   createdAt = new Date().toISOString(),
 ): TrainSpec {
-  const base = baseOf(subject.file.base ?? 'pocket-sdxl');
+  const base = baseOf(subject.file.base ?? defaultBase);
   return makeTrainSpec(subject, { base, ...findPictures(subject), createdAt }, overrides);
 }

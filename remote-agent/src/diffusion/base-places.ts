@@ -10,6 +10,9 @@ export function paraHome(): string {
   return set ? resolve(set) : join(homedir(), '.local', 'share', 'para-studio');
 }
 
+/** Folder of adapters that go by a name: `$PARA_HOME/adapters`. */
+export const adaptersFolder = (): string => join(paraHome(), 'adapters');
+
 /** Folders in which bases are looked up by name, the user's own first. */
 export function basePlaces(): string[] {
   const places = [join(paraHome(), 'bases')];

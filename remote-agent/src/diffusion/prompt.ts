@@ -54,6 +54,9 @@ export const adapterTags = (prompt: string): AdapterTag[] =>
     text: match[0],
   }));
 
+/** An adapter as prompts name it. */
+export const adapterTag = (name: string, strength = 1): string => `<lora:${name}:${strength}>`;
+
 /** Reads `<lora:name:strength>`. @throws ParaError `prompt` for no name or a strength that is no number */
 export function parseAdapterTag(tag: string): PromptAdapter {
   const [name = '', strength = '1', ...rest] = tag.slice('<lora:'.length, -1).split(':');

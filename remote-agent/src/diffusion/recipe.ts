@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { adapterTag } from './prompt.ts';
 import { schedulerByLabel, schedulerLabel } from './schedulers/index.ts';
 
 /** Everything that one picture was made from: the same recipe on the same machine gives the same bits. */
@@ -62,7 +63,7 @@ export function parametersText(recipe: Recipe): string {
   const named = new Set(recipe.prompt.match(/<lora:[^:>]+/g));
   const tags = recipe.adapters
     .filter((a) => !named.has(`<lora:${nameOf(a)}`))
-    .map((a) => ` <lora:${nameOf(a)}:${a.strength}>`);
+    .map((a) => ` ${adapterTag(nameOf(a), a.strength)}`);
   const hashes = recipe.adapters.filter((a) => a.hash).map((a) => `${nameOf(a)}: ${a.hash!.slice(0, 12)}`);
   const fields: [string, string][] = [
     ['Steps', String(recipe.steps)],

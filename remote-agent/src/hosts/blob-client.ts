@@ -3,7 +3,7 @@ import { createReadStream, existsSync, mkdirSync, renameSync, rmSync, statSync }
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ErrorCode, ParaError } from '../common/errors.ts';
-import { hashOf } from '../jobs/blob-store.ts';
+import { hashFile } from '../common/hash.ts';
 import { BlobFailure, type BlobRequest, GetOffer, PutDone, PutOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
 import { allPrintable } from '../protocol/printable.ts';
@@ -93,7 +93,7 @@ export class BlobClient {
   get(job: string, file: string, path: string): Promise<void> {
     return this.#inTurn(async () => {
       const has = partOf(path);
-      const have = { size: has, sha256: has > 0 ? await hashOf(`${path}.part`) : '0'.repeat(64) };
+      const have = { size: has, sha256: has > 0 ? await hashFile(`${path}.part`) : '0'.repeat(64) };
       await this.#ask({ op: 'get', job, file, have });
       const offer = await this.#offer(has);
       await this.#receive(offer, path, file);
@@ -145,7 +145,7 @@ export class BlobClient {
     } finally {
       await out.close();
     }
-    if ((await hashOf(partial)) !== offer.sha256) {
+    if ((await hashFile(partial)) !== offer.sha256) {
       rmSync(partial, { force: true });
       throw this.#wrong(what);
     }

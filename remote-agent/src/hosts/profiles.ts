@@ -68,9 +68,15 @@ export function findHost(name: string): HostProfile {
 const save = (hosts: readonly HostProfile[]) =>
   writeFileAtomic(file(), `${JSON.stringify(hosts, null, 2)}\n`);
 
+/** Default folder on a host, in the home there. */
+export const defaultRoot = '.para-studio';
+
+/** Whether a host can have this name: letters, digits, dots, dashes. */
+export const isHostName = (name: string): boolean => /^[A-Za-z0-9][\w.-]{0,60}$/.test(name);
+
 /** @throws ParaError `exists`, `settings` */
 export function addHost(profile: HostProfile): void {
-  if (!/^[A-Za-z0-9][\w.-]{0,60}$/.test(profile.name))
+  if (!isHostName(profile.name))
     throw new ParaError('settings', 'A host name holds letters, digits, dots, dashes', {
       where: profile.name,
     });

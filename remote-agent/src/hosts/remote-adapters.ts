@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ExportedFiles } from '../adapters/export.ts';
 import { ParaError } from '../common/errors.ts';
-import { hashOf } from '../jobs/blob-store.ts';
+import { hashFile } from '../common/hash.ts';
 import type { AdapterInfo } from '../protocol/contract/adapters.ts';
 import type { AdapterSource } from '../protocol/contract/generation.ts';
 import type { Params } from '../protocol/contract.ts';
@@ -23,7 +23,7 @@ export async function putAdapter(
 ): Promise<{ sha256: string }> {
   let sha256: string;
   try {
-    sha256 = await hashOf(file);
+    sha256 = await hashFile(file);
   } catch (cause) {
     throw new ParaError('adapter', 'The adapter file cannot be read', {
       where: file,

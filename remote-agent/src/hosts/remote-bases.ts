@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { ParaError } from '../common/errors.ts';
+import { hashFile } from '../common/hash.ts';
 import { openBase } from '../diffusion/base.ts';
 import { wantedFiles } from '../diffusion/base-import.ts';
-import { hashOf } from '../jobs/blob-store.ts';
 import type { BaseCheck, BaseInfo, BaseProgress, BaseSource } from '../protocol/contract/bases.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';
@@ -97,7 +97,7 @@ async function sendBase(
   const hashed: ((typeof files)[number] & { sha256: string })[] = [];
   for (const entry of files) {
     if (signal?.aborted) throw givenUp();
-    hashed.push({ ...entry, sha256: await hashOf(entry.file) });
+    hashed.push({ ...entry, sha256: await hashFile(entry.file) });
     doneBytes += entry.size;
     onProgress({ phase: 'reading', file: entry.path, doneBytes, totalBytes });
   }

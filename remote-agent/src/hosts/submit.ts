@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { hashOf } from '../jobs/blob-store.ts';
+import { hashFile } from '../common/hash.ts';
 import { readEvents } from '../jobs/event-log.ts';
 import { jobFiles, readSpec } from '../jobs/job.ts';
 import { takeLock } from '../jobs/lock.ts';
@@ -121,11 +121,11 @@ async function historyOf(
       for (const name of readdirSync(join(directory, folder)))
         if (/^[\w][\w.-]*\.(safetensors|png)$/.test(name)) found.push(`${folder}/${name}`);
   if (existsSync(files.adapter)) found.push('adapter.safetensors');
-  const sending: Sending[] = [{ path: log, sha256: await hashOf(log) }];
+  const sending: Sending[] = [{ path: log, sha256: await hashFile(log) }];
   const named: JobHistory['files'] = [];
   for (const file of found.sort()) {
     const path = join(directory, file);
-    const sha256 = await hashOf(path);
+    const sha256 = await hashFile(path);
     sending.push({ path, sha256 });
     named.push({ file, sha256 });
   }

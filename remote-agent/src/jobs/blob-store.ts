@@ -73,10 +73,6 @@ export function freeBlobs(
   });
 }
 
-/** SHA-256 of the first `size` bytes of a file. */
-export const hashOf = (path: string, size?: number): Promise<string> =>
-  hashFile(path, size === undefined ? {} : { size });
-
 /**
  * Takes a blob that arrives in parts. What came before a cut stays and is gone on from; nothing is seen under its
  * hash before it is whole and right.
@@ -108,7 +104,7 @@ export async function receiveBlob(
     } finally {
       closeSync(fd);
     }
-    if ((await hashOf(partial)) !== sha256) {
+    if ((await hashFile(partial)) !== sha256) {
       rmSync(partial, { force: true });
       throw new ParaError('blob', 'The bytes that arrived are not those that were announced', {
         where: sha256,

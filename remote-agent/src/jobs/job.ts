@@ -13,6 +13,9 @@ export type JobState = 'queued' | 'running' | 'stopped' | 'finished' | 'failed' 
 export const isOver = (state: JobState): boolean =>
   state === 'finished' || state === 'failed' || state === 'stopped';
 
+/** Whether something more comes of a job by itself. */
+export const isActive = (state: JobState): boolean => state === 'queued' || state === 'running';
+
 /** What `status.json` holds. */
 export interface JobStatus {
   readonly state: JobState;

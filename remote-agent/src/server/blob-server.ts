@@ -2,7 +2,8 @@ import { createReadStream, existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { ParaError } from '../common/errors.ts';
-import { blobPath, hashOf, receiveBlob } from '../jobs/blob-store.ts';
+import { hashFile } from '../common/hash.ts';
+import { blobPath, receiveBlob } from '../jobs/blob-store.ts';
 import { BlobRequest, type GetOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
 import { problemOf } from '../protocol/validate.ts';
@@ -52,9 +53,10 @@ async function sendFile(channel: ByteChannel, request: BlobRequest & { op: 'get'
     throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
   // Files are replaced as a whole, never changed: size and hash are told before, and the client holds the bytes to them.
   const { size } = lstatSync(path);
-  const sha256 = await hashOf(path, size);
+  const sha256 = await hashFile(path, { size });
   const { have } = request;
-  const same = have.size > 0 && have.size <= size && (await hashOf(path, have.size)) === have.sha256;
+  const same =
+    have.size > 0 && have.size <= size && (await hashFile(path, { size: have.size })) === have.sha256;
   await send(channel, path, { size, sha256, offset: same ? have.size : 0 });
 }
 

@@ -1,6 +1,7 @@
 // Shows whether an installation works: `node probe.js cpu|cuda` loads the image library and the runtime, decodes a
 // small picture with the shipped base on that device, and says in one JSON line what came of it.
 import { ParaError } from '../common/errors.ts';
+import { defaultBase } from '../subject/name.ts';
 import { toFailure } from './failure.ts';
 
 /** Latents of the smallest picture. */
@@ -12,7 +13,7 @@ async function probe(device: string): Promise<void> {
   const { openBase } = await import('../diffusion/base.ts');
   const { Vae } = await import('../diffusion/vae.ts');
   await import('../dataset/pictures.ts');
-  const base = openBase('pocket-sdxl');
+  const base = openBase(defaultBase);
   const vae = new Vae(base, { device: deviceByName(device).name });
   const data = new Float32Array(base.latentChannels * edge * edge);
   await vae.decode({ count: 1, channels: base.latentChannels, height: edge, width: edge, data });

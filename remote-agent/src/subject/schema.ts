@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
+import { defaultBase } from './name.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -298,7 +299,7 @@ export const SubjectSchema = Type.Object(
       Type.String({ minLength: 1, description: "Name of the subject. Default: the file's name." }),
     ),
     base: Type.Optional(
-      Type.String({ minLength: 1, description: 'Base model: a name or a path.', default: 'pocket-sdxl' }),
+      Type.String({ minLength: 1, description: 'Base model: a name or a path.', default: defaultBase }),
     ),
     pictures: Type.Array(Picture, {
       minItems: 1,

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { baseFolders, paraHome } from '../../diffusion/base-places.ts';
-import { listRuns } from '../../jobs/job.ts';
+import { isActive, listRuns } from '../../jobs/job.ts';
 
 /** Whether a base came with the agent: it lies outside the user's own folder. */
 export const isShipped = (directory: string): boolean => dirname(directory) !== join(paraHome(), 'bases');
@@ -31,10 +31,7 @@ export function deleteBase(name: string): number {
       hint: 'it takes little room; it goes when the agent is uninstalled',
     });
   }
-  const user = listRuns().find(
-    ({ spec, status }) =>
-      spec.base.name === name && (status.state === 'queued' || status.state === 'running'),
-  );
+  const user = listRuns().find(({ spec, status }) => spec.base.name === name && isActive(status.state));
   if (user)
     throw new ParaError('locked', `The base "${name}" is needed by the job "${user.id}"`, {
       where: `the job is ${user.status.state}`,
