@@ -1,6 +1,7 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/info.ts';
+import { readHeader } from '../../remote-agent/src/adapters/safetensors-header.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
@@ -25,28 +26,12 @@ export interface LibraryAdapter {
 
 const ending = '.safetensors';
 
-/** The largest header of a safetensors file that is read, in bytes. */
-const largestHeader = 16 << 20;
-
 /** The `__metadata__` of a safetensors file, from its first bytes alone; `undefined` where it is none. */
-export async function readMetadata(file: string): Promise<Record<string, string> | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const head = Buffer.alloc(8);
-    if ((await handle.read(head, 0, 8, 0)).bytesRead < 8) return undefined;
-    const length = Number(head.readBigUInt64LE());
-    if (length < 2 || length > largestHeader) return undefined;
-    const text = Buffer.alloc(length);
-    if ((await handle.read(text, 0, length, 8)).bytesRead < length) return undefined;
-    const header = JSON.parse(text.toString('utf8')) as { __metadata__?: Record<string, string> };
-    return header.__metadata__ ?? {};
-  } catch {
-    return undefined;
-  } finally {
-    await handle.close();
-  }
-}
+export const readMetadata = (file: string): Promise<Readonly<Record<string, string>> | undefined> =>
+  readHeader(file).then(
+    ({ metadata }) => metadata,
+    () => undefined,
+  );
 
 /** What was trained or imported, newest runs first, then files. */
 export class AdapterLibrary implements Owned {

@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import { ParaError } from '../../../remote-agent/src/common/errors.ts';
+import { readHeader } from '../../../remote-agent/src/adapters/safetensors-header.ts';
 
 /** One layer of an adapter, as the shapes of its tensors tell. */
 export interface AdapterLayer {
@@ -22,51 +21,15 @@ export interface AdapterHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-interface Entry {
-  readonly shape: readonly number[];
-}
-
-/** Largest header that is read: adapters of the largest bases have some hundred KB. */
-const mostBytes = 16 << 20;
-
 /** Reads the head of an adapter file of any size. @throws ParaError `safetensors` where it is none */
 export async function readAdapterHeader(path: string): Promise<AdapterHeader> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const length = Buffer.alloc(8);
-    await file.read(length, 0, 8, 0);
-    const headerBytes = Number(length.readBigUInt64LE());
-    if (size < 8 || headerBytes > Math.min(mostBytes, size - 8)) throw notRead(path);
-    const text = Buffer.alloc(headerBytes);
-    await file.read(text, 0, headerBytes, 8);
-    return { bytes: size, ...described(text.toString('utf8'), path) };
-  } finally {
-    await file.close();
-  }
-}
-
-const notRead = (path: string, cause?: unknown) =>
-  new ParaError('safetensors', 'This is no adapter file', { where: path, cause });
-
-function described(text: string, path: string): Omit<AdapterHeader, 'bytes'> {
-  let header: Record<string, Entry>;
-  try {
-    header = JSON.parse(text) as Record<string, Entry>;
-  } catch (cause) {
-    throw notRead(path, cause);
-  }
-  const { __metadata__: metadata = {}, ...tensors } = header as {
-    __metadata__?: Record<string, string>;
-  } & Record<string, Entry>;
-  const entries = Object.entries(tensors).filter(([, entry]) => Array.isArray((entry as Entry).shape));
-  const shapes = new Map(entries.map(([name, entry]) => [name, (entry as Entry).shape]));
+  const { bytes, shapes, metadata } = await readHeader(path);
   const layers = [...shapes].flatMap(([name, shape]) => layerOf(name, shape, shapes) ?? []);
   const parameters = [...shapes.values()].reduce((sum, shape) => sum + size(shape), 0);
   const method = metadata['para_studio.method'];
   return {
     method: method === 'para' || method === 'lora' ? method : undefined,
-    ...{ parameters, layers, metadata },
+    ...{ bytes, parameters, layers, metadata },
   };
 }
 
