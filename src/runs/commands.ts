@@ -1,7 +1,7 @@
 import { commands, env, l10n, Uri, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
-import { readSpec } from '../../remote-agent/src/jobs/job.ts';
+import { changeState, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
@@ -121,15 +121,8 @@ async function agreeToStretch(schedule: string): Promise<boolean> {
 async function followAgain(services: Services, run: Run, steps: number | undefined): Promise<void> {
   if (run.host !== thisMachine) {
     const { continueTo } = await import('../../remote-agent/src/jobs/continue.ts');
-    const { writeStatus } = await import('../../remote-agent/src/jobs/job.ts');
     if (steps !== undefined) continueTo(run.directory, steps, true);
-    const { step, loss } = run;
-    writeStatus(run.directory, {
-      state: 'queued',
-      step,
-      steps: steps ?? run.steps,
-      ...(loss === undefined ? {} : { loss }),
-    });
+    changeState(run.directory, 'queued', steps === undefined ? {} : { steps });
   }
   await services.runs.refresh();
 }

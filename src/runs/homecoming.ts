@@ -1,7 +1,7 @@
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
-import { jobFiles, writeStatus } from '../../remote-agent/src/jobs/job.ts';
+import { changeState, jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
@@ -147,11 +147,7 @@ const isGone = (cause: unknown): cause is ParaError => cause instanceof ParaErro
 function giveUp({ directory, host, job }: Run, { message }: ParaError): void {
   const now = readRun(directory);
   if (!now || !isActive(now) || now.host !== host || now.job !== job) return;
-  const { step, steps, loss } = now;
-  writeStatus(directory, {
-    ...{ state: 'failed', step, steps, error: `${host}: ${message}` },
-    ...(loss === undefined ? {} : { loss }),
-  });
+  changeState(directory, 'failed', { error: `${host}: ${message}` });
 }
 
 /** Another window was quicker. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
-import { isOver, type JobState, jobFiles, readSpec, readStatus, writeStatus } from '../jobs/job.ts';
+import { changeState, isOver, type JobState, jobFiles, readSpec, readStatus } from '../jobs/job.ts';
 import { lockHolder } from '../jobs/lock.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { followJob } from './follow.ts';
@@ -62,9 +62,8 @@ export async function takeRunHome(
   if (missing)
     throw new ParaError('picture', 'A picture of this run is not on this machine', { where: missing.file });
   await leaveHost(directory, remote, hooks);
-  const { step, steps, loss } = readStatus(directory);
   forgetRemote(directory);
-  writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
+  changeState(directory, 'stopped');
 }
 
 /** @throws ParaError `base` where a place has another base of this name than the run began with */

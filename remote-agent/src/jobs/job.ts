@@ -96,6 +96,16 @@ export function writeStatus(directory: string, status: JobStatus): void {
   writeFileAtomic(jobFiles(directory).status, `${JSON.stringify(status)}\n`);
 }
 
+/** Gives a run another state; what it has done stays. */
+export function changeState(
+  directory: string,
+  state: JobState,
+  more: { readonly steps?: number; readonly error?: string } = {},
+): void {
+  const { step, steps, loss } = readStatus(directory);
+  writeStatus(directory, { state, step, steps, ...(loss === undefined ? {} : { loss }), ...more });
+}
+
 /** Current status; a run whose trainer is gone without saying so is `interrupted`. */
 export function readStatus(directory: string): JobStatus {
   const files = jobFiles(directory);

@@ -3,7 +3,16 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
-import { isOver, type JobState, jobFiles, readSpec, readStatus, runsFolder, writeStatus } from './job.ts';
+import {
+  changeState,
+  isOver,
+  type JobState,
+  jobFiles,
+  readSpec,
+  readStatus,
+  runsFolder,
+  writeStatus,
+} from './job.ts';
 import { lockHolder, takeLock } from './lock.ts';
 import { bootId } from './process-life.ts';
 import { changeQueue, fairPlace, type QueueItem, readQueue } from './queue-file.ts';
@@ -112,8 +121,7 @@ function cancelNow(directory: string): void {
   try {
     // A trainer that lost its supervisor finds the file, too.
     if (over() || lockHolder(jobFiles(directory).lock)) return;
-    const { step, steps, loss } = readStatus(directory);
-    writeStatus(directory, { state: 'stopped', step, steps, ...(loss === undefined ? {} : { loss }) });
+    changeState(directory, 'stopped');
     const id = basename(directory);
     changeQueue((items) => [items.filter((item) => item.id !== id), undefined]);
   } finally {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { EventLog, readEvents } from './event-log.ts';
-import { type JobState, jobFiles, readStatus, writeStatus } from './job.ts';
+import { changeState, type JobState, jobFiles, readStatus } from './job.ts';
 import { directLauncher, type Launcher } from './launcher.ts';
 import { lockHolder, takeLock } from './lock.ts';
 import { claimNext, leave, slotLock } from './queue.ts';
@@ -39,7 +39,7 @@ const stepsSeen = (directory: string): number =>
   );
 
 function giveUp(directory: string, state: JobState & ('stopped' | 'failed'), code?: number | null): void {
-  const { step, steps, loss } = readStatus(directory);
+  const { step } = readStatus(directory);
   const message = `The trainer ended unexpectedly ${maxTries} times (${code === null ? 'killed' : `exit code ${code}`})`;
   const log = new EventLog(jobFiles(directory).events);
   try {
@@ -52,13 +52,7 @@ function giveUp(directory: string, state: JobState & ('stopped' | 'failed'), cod
   } finally {
     log.close();
   }
-  writeStatus(directory, {
-    state,
-    step,
-    steps,
-    ...(loss === undefined ? {} : { loss }),
-    ...(state === 'failed' ? { error: message } : {}),
-  });
+  changeState(directory, state, state === 'failed' ? { error: message } : {});
 }
 
 /**
