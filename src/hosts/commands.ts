@@ -14,6 +14,7 @@ import {
   removeHost,
 } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Transport } from '../../remote-agent/src/hosts/transports/transport.ts';
+import { confirmed } from '../platform/confirm.ts';
 import { bytes } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import type { Hosts } from './hosts.ts';
@@ -202,30 +203,20 @@ export async function installAgentCommand(services: HostServices, name: string):
 /** Removes everything of ours from a host, after asking. */
 export async function uninstallAgentCommand(services: HostServices, name: string): Promise<void> {
   const profile = services.hosts.profile(name);
-  const yes = l10n.t('Uninstall');
-  const ask = await window.showWarningMessage(
-    l10n.t('Remove the agent from {0}?', name),
-    { modal: true, detail: l10n.t('The folder {0} there is removed, and nothing else.', profile.root) },
-    yes,
-  );
-  if (ask !== yes) return;
+  const detail = l10n.t('The folder {0} there is removed, and nothing else.', profile.root);
+  if (!(await confirmed(l10n.t('Remove the agent from {0}?', name), detail, l10n.t('Uninstall')))) return;
   const { uninstallAgent } = await import('../../remote-agent/src/hosts/install/uninstall.ts');
   services.hosts.disconnect(name);
   await withTransport(services, profile, async (transport) => {
     let answer = await uninstallAgent(transport, profile, false);
     if (answer.outcome === 'ask') {
-      const all = l10n.t('Remove Jobs Too');
-      const again = await window.showWarningMessage(
-        l10n.t(
-          '{0} jobs with their results are on {1}, {2} programs run.',
-          answer.jobs,
-          name,
-          answer.running,
-        ),
-        { modal: true, detail: l10n.t('What came home stays in the history here.') },
-        all,
+      const { jobs, running } = answer;
+      const goOn = await confirmed(
+        l10n.t('{0} jobs with their results are on {1}, {2} programs run.', jobs, name, running),
+        l10n.t('What came home stays in the history here.'),
+        l10n.t('Remove Jobs Too'),
       );
-      if (again !== all) return;
+      if (!goOn) return;
       answer = await uninstallAgent(transport, profile, true);
     }
     void window.showInformationMessage(
@@ -238,13 +229,8 @@ export async function uninstallAgentCommand(services: HostServices, name: string
 
 /** Forgets a host here; what is installed there stays. */
 export async function removeHostCommand({ hosts }: HostServices, name: string): Promise<void> {
-  const yes = l10n.t('Remove');
-  const answer = await window.showWarningMessage(
-    l10n.t('Forget the host {0}?', name),
-    { modal: true, detail: l10n.t('What is installed there, and its jobs, stay there.') },
-    yes,
-  );
-  if (answer !== yes) return;
+  const detail = l10n.t('What is installed there, and its jobs, stay there.');
+  if (!(await confirmed(l10n.t('Forget the host {0}?', name), detail, l10n.t('Remove')))) return;
   removeHost(name);
   hosts.listChanged(name);
 }

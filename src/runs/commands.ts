@@ -3,6 +3,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import { changeState, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { confirmed } from '../platform/confirm.ts';
 import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
@@ -102,20 +103,14 @@ export async function continueTraining(services: Services, argument: RunArgument
   await commands.executeCommand('para.showRun', run.id);
 }
 
-async function agreeToStretch(schedule: string): Promise<boolean> {
-  const go = l10n.t('Continue');
-  const answer = await window.showWarningMessage(
+const agreeToStretch = (schedule: string): Promise<boolean> =>
+  confirmed(
     l10n.t('This run has a falling learning rate ({0}).', schedule),
-    {
-      modal: true,
-      detail: l10n.t(
-        'Continued, the rest of the fall is stretched over the new length: not what a longer run from the start would have done.',
-      ),
-    },
-    go,
+    l10n.t(
+      'Continued, the rest of the fall is stretched over the new length: not what a longer run from the start would have done.',
+    ),
+    l10n.t('Continue'),
   );
-  return answer === go;
-}
 
 /** The folder of a host's run learns that there is more to come. */
 async function followAgain(services: Services, run: Run, steps: number | undefined): Promise<void> {

@@ -4,6 +4,7 @@ import { l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { confirmed } from '../platform/confirm.ts';
 import { type RunArgument, whichRun } from './commands.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
@@ -62,13 +63,11 @@ async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<
   const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
   if (run.host === thisMachine || reached)
     throw new ParaError('locked', `The run of "${run.subject}" is active`, { hint: 'stop it first' });
-  const go = l10n.t('Delete All the Same');
-  const answer = await window.showWarningMessage(
+  return confirmed(
     l10n.t('The run of {0} may still be going on, and {1} is not reached.', run.subject, hostLabel(run.host)),
-    { modal: true, detail: l10n.t('What came home is deleted; what is there stays there.') },
-    go,
+    l10n.t('What came home is deleted; what is there stays there.'),
+    l10n.t('Delete All the Same'),
   );
-  return answer === go;
 }
 
 async function putAway(run: Run): Promise<Deleted> {

@@ -6,6 +6,7 @@ import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { confirmed } from '../platform/confirm.ts';
 import { bytes, duration, methodName } from '../platform/format.ts';
 import type { Problem } from '../platform/problem.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
@@ -139,18 +140,14 @@ async function agreed(
   const { gpus, memoryBytes } = await session.call('host/facts', {});
   const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
   if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return words;
-  const go = l10n.t('Train All the Same');
-  const answer = await window.showWarningMessage(
+  const goOn = await confirmed(
     l10n.t('This will need about {0} of memory; the host has {1}.', bytes(cost.memoryBytes), bytes(room)),
-    {
-      modal: true,
-      detail: l10n.t(
-        'Set "training.memory" to "lean", or lower "training.resolution" or "training.batch" in the subject file.',
-      ),
-    },
-    go,
+    l10n.t(
+      'Set "training.memory" to "lean", or lower "training.resolution" or "training.batch" in the subject file.',
+    ),
+    l10n.t('Train All the Same'),
   );
-  return answer === go ? words : undefined;
+  return goOn ? words : undefined;
 }
 
 /** PaRa, 200 steps, about 6 s, 0.9 GB. */
