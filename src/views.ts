@@ -1,4 +1,4 @@
-import { commands, type Disposable, l10n, type TreeView, window } from 'vscode';
+import { commands, type Disposable, l10n, window } from 'vscode';
 import type { AdapterServices } from './adapters/commands.ts';
 import { AdapterTree } from './adapters/tree.ts';
 import { hostLabel } from './hosts/label.ts';
@@ -59,15 +59,11 @@ export function registerViews(services: AdapterServices, whichMachine: string): 
   const showRuns = async (view: Partial<HistoryView>) => {
     runTree.show(view);
     const { groupBy, filter } = runTree.view;
-    describe(runView, filter);
+    runView.description = filter;
     await context.workspaceState.update(viewKey, { groupBy });
     await commands.executeCommand('setContext', 'para.runsGroupedBy', groupBy);
     await commands.executeCommand('setContext', 'para.runsFiltered', filter !== '');
   };
   void showRuns({});
   return { runTree, showRuns, dispose: () => owned.dispose() };
-}
-
-function describe(view: TreeView<unknown>, filter: string): void {
-  view.description = filter;
 }

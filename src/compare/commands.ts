@@ -63,7 +63,7 @@ function hostFor({ hosts }: CompareCommandServices, adapters: readonly LibraryAd
   return known.includes(thisMachine) ? thisMachine : known[0]!;
 }
 
-/** The prompts that an adapter's run drew its samples of, and one more place to see it in. */
+/** The first prompts that an adapter's run drew its samples of. */
 function promptsOf({ run, info }: LibraryAdapter): string[] {
   if (!run) return [`a ${info.triggerWords?.[0] ?? ''} `.trimEnd()];
   const { samples } = readSpec(run.directory);

@@ -5,6 +5,7 @@ import { parse } from 'jsonc-parser';
 import { FileType, RelativePattern, Uri, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { SubjectFile } from '../../remote-agent/src/subject/schema.ts';
+import { nameOf } from './paths.ts';
 
 /** Files that a subject may be made of: pictures, and captions beside them. */
 const partPattern = /\.(png|jpe?g|webp|txt|jsonl)$/i;
@@ -20,10 +21,12 @@ export async function localSubject(uri: Uri, storage: Uri): Promise<string> {
   const copy = Uri.joinPath(storage, 'subjects', hashOf(uri.toString()));
   await rm(copy.fsPath, { recursive: true, force: true });
   await workspace.fs.createDirectory(copy);
-  const text = new TextDecoder().decode(await workspace.fs.readFile(uri));
-  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
-  await workspace.fs.writeFile(Uri.joinPath(copy, name), new TextEncoder().encode(text));
-  const file = parse(text, [], { allowTrailingComma: true }) as Partial<SubjectFile> | undefined;
+  const bytes = await workspace.fs.readFile(uri);
+  const name = nameOf(uri.path);
+  await workspace.fs.writeFile(Uri.joinPath(copy, name), bytes);
+  const file = parse(new TextDecoder().decode(bytes), [], { allowTrailingComma: true }) as
+    | Partial<SubjectFile>
+    | undefined;
   const entries = [
     ...(file?.pictures ?? []).map((p) => (typeof p === 'string' ? p : p.file)),
     ...(file?.validation?.pictures ?? []),

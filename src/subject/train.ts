@@ -1,7 +1,17 @@
-import { l10n, type QuickPickItem, type QuickPickItemKind, ThemeIcon, Uri, window, workspace } from 'vscode';
+import {
+  commands,
+  l10n,
+  type QuickPickItem,
+  type QuickPickItemKind,
+  ThemeIcon,
+  Uri,
+  window,
+  workspace,
+} from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
+import type { HostFacts } from '../../remote-agent/src/protocol/contract.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
@@ -59,17 +69,23 @@ export async function trainSubject(services: TrainServices, request: TrainReques
     work.report(l10n.t('connecting'));
     const session = await hosts.session(host);
     const { resolveSpec } = await import('../../remote-agent/src/dataset/spec.ts');
-    const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
-    const { hostDevice } = await import('../../remote-agent/src/hosts/submit.ts');
-    const bases = await hostBases(session);
-    rememberBases(context.globalState, session).catch(() => {});
-    const device = host === thisMachine ? 'cpu' : await hostDevice(session);
+    const { findAmong, listHostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+    const { deviceOf } = await import('../../remote-agent/src/hosts/submit.ts');
+    const listed = await listHostBases(session);
+    await rememberBases(
+      context.globalState,
+      host,
+      listed.map(({ name }) => name),
+    );
+    const bases = findAmong(listed, host);
+    const facts = await session.call('host/facts', {});
+    const device = host === thisMachine ? 'cpu' : deviceOf(facts);
     const ids: string[] = [];
     for (const method of request.methods ?? [undefined]) {
       work.signal.throwIfAborted();
       work.report(l10n.t('checking pictures and settings'));
       const spec = resolveSpec(subject, { method, device }, (name) => ({ name, hash: bases(name).hash }));
-      const cost = await agreed(services, session, spec, work);
+      const cost = await agreed(services, session, facts, spec, work);
       if (cost === undefined) return ids;
       ids.push(await send(services, session, spec, cost, work));
     }
@@ -126,6 +142,7 @@ function send(
 async function agreed(
   services: Services,
   session: HostSession,
+  { gpus, memoryBytes }: HostFacts,
   spec: TrainSpec,
   work: Work,
 ): Promise<string | undefined> {
@@ -137,7 +154,6 @@ async function agreed(
   const words = costWords(spec, cost);
   work.report(words);
   services.log.info(`${spec.subject}: ${words}`);
-  const { gpus, memoryBytes } = await session.call('host/facts', {});
   const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
   if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return words;
   const goOn = await confirmed(
@@ -224,10 +240,7 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
     matchOnDescription: true,
   });
   if (chosen?.make === 'sample') return copySample(context.extensionUri, context.globalStorageUri);
-  if (chosen?.make === 'new') {
-    const { commands } = await import('vscode');
-    return commands.executeCommand<Uri | undefined>('para.newSubject');
-  }
+  if (chosen?.make === 'new') return commands.executeCommand<Uri | undefined>('para.newSubject');
   return chosen?.uri;
 }
 
@@ -239,9 +252,6 @@ export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> 
     await workspace.fs.stat(file);
   } catch {
     await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
-    // The copy lies elsewhere, and the editor knows the schema by the file's name.
-    const text = new TextDecoder().decode(await workspace.fs.readFile(file));
-    await workspace.fs.writeFile(file, new TextEncoder().encode(text.replace(/^ *"\$schema".*\n/m, '')));
   }
   return file;
 }

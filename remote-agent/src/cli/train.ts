@@ -5,7 +5,7 @@ import { type BaseRef, resolveSpec } from '../dataset/spec.ts';
 import { openBase } from '../diffusion/base.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
-import { hostDevice, placeRun, remoteId } from '../hosts/submit.ts';
+import { deviceOf, placeRun, remoteId } from '../hosts/submit.ts';
 import { createJob, runName, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
@@ -71,7 +71,7 @@ async function trainAway(
   await withHost(host, async (session) => {
     const bases = await hostBases(session);
     const baseOf = (name: string) => ({ name, hash: bases(name).hash });
-    const device = options.device ?? (await hostDevice(session));
+    const device = options.device ?? deviceOf(await session.call('host/facts', {}));
     for (const method of methods) {
       const spec = specFor(file, { method, steps, device, memory }, undefined, baseOf);
       const id = remoteId(runName(spec));

@@ -33,9 +33,11 @@ export const listHostBases = async (session: HostSession): Promise<BaseInfo[]> =
 export type FindHostBase = (name: string) => BaseInfo;
 
 /** The bases of a host. The function it gives throws ParaError `base` where there is none of a name. */
-export async function hostBases(session: HostSession): Promise<FindHostBase> {
-  const bases = await listHostBases(session);
-  const { name: host } = session.profile;
+export const hostBases = async (session: HostSession): Promise<FindHostBase> =>
+  findAmong(await listHostBases(session), session.profile.name);
+
+/** Finds a base among those that were listed. The function it gives throws as that of `hostBases`. */
+export function findAmong(bases: readonly BaseInfo[], host: string): FindHostBase {
   return (name) => {
     const found = bases.find((base) => base.name === name);
     if (found) return found;

@@ -9,7 +9,7 @@ import { jobFiles, readSpec } from '../jobs/job.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { toWire, toWireSpec } from '../jobs/wire.ts';
 import type { JobHistory } from '../protocol/contract/jobs.ts';
-import type { JobInfo } from '../protocol/contract.ts';
+import type { HostFacts, JobInfo } from '../protocol/contract.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { type RemoteRef, writeRemote } from './remote-ref.ts';
 import type { HostSession } from './session.ts';
@@ -18,10 +18,8 @@ import type { HostSession } from './session.ts';
 export const remoteId = (stem: string): string => `${stem.slice(0, 90)}-${randomBytes(3).toString('hex')}`;
 
 /** The device to train on there: a GPU where the host has one. */
-export async function hostDevice(session: HostSession): Promise<'cuda' | 'cpu'> {
-  const { gpus } = await session.call('host/facts', {});
-  return gpus.length > 0 ? 'cuda' : 'cpu';
-}
+export const deviceOf = ({ gpus }: Pick<HostFacts, 'gpus'>): 'cuda' | 'cpu' =>
+  gpus.length > 0 ? 'cuda' : 'cpu';
 
 /** Told after each file that was sent or was there already. */
 export type SendProgress = (sent: number, total: number) => void;

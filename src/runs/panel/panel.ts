@@ -155,7 +155,6 @@ export class RunPanel {
   #now(): RunNow {
     const { log, spec } = this.#run;
     const status = readStatus(this.directory);
-    const run = readRun(this.directory);
     const { steps } = log;
     const last = (name: Parameters<typeof steps.column>[0]) => steps.column(name).at(-1);
     const step = Math.max(status.state === 'queued' ? status.step : 0, last('step') ?? status.step);
@@ -165,7 +164,7 @@ export class RunPanel {
     const link = running ? this.services.homecoming.link(this.id) : undefined;
     return defined<RunNow>({
       state: status.state,
-      stateText: run ? stateWord(run) : status.state,
+      stateText: stateWord(status),
       step,
       steps: total,
       loss: last('loss'),
