@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { l10n } from 'vscode';
 import { hashFile } from '../../remote-agent/src/common/hash.ts';
-import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import type { ColumnFacts } from '../../webview/contract/compare.ts';
 import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
 import { methodName } from '../platform/format.ts';
 import { readAdapterHeader } from '../runs/panel/adapter-header.ts';
-import { endOf } from '../runs/panel/run-files.ts';
+import { trainingSeconds } from '../runs/panel/run-files.ts';
 import type { AppliedFile, ColumnModel, RowModel } from './model.ts';
 import { readLine } from './prompt-line.ts';
 
@@ -51,19 +50,6 @@ async function factsOf({ file, bytes, steps, run }: LibraryAdapter): Promise<Col
     ...(steps === undefined ? {} : { steps }),
     ...(seconds === undefined ? {} : { seconds }),
   };
-}
-
-/** How long a finished run trained, as its last event says. */
-async function trainingSeconds(directory: string): Promise<number | undefined> {
-  const { text } = await endOf(jobFiles(directory).events, 4096);
-  for (const line of text.trim().split('\n').reverse())
-    try {
-      const event = JSON.parse(line) as { type: string; seconds?: number };
-      if (event.type === 'finished') return event.seconds;
-    } catch {
-      // Not whole: the end of a power cut.
-    }
-  return undefined;
 }
 
 /** A row of a prompt, the adapters that it names found; what it says wrong is its problem. */

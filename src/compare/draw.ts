@@ -4,6 +4,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { appliedFile, newId } from './adapters.ts';
+import { defaultSettings } from './model.ts';
 import { Painter } from './painter.ts';
 import type { ComparisonServices } from './panel.ts';
 
@@ -38,7 +39,7 @@ export async function drawPicture(
     {
       place: await painter.place({ host, base: adapter?.base ?? defaultBase }),
       prompt,
-      settings: { seed: 1, guidance: 5, steps: 30, scheduler: 'ddim', negative: '' },
+      settings: defaultSettings,
       adapters: adapter ? [{ ...(await appliedFile(adapter)), strength: 1 }] : [],
     },
     [],

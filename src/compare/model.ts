@@ -38,6 +38,11 @@ export interface Place {
   readonly height?: number;
 }
 
+/** Settings that nobody chose yet; those of `para generate`. */
+export const defaultSettings = {
+  ...{ seed: 1, guidance: 5, steps: 30, scheduler: 'ddim', negative: '' },
+} as const satisfies DrawSettings;
+
 /** A picture to draw: all that its bytes follow from. */
 export interface Drawing {
   readonly place: Place;

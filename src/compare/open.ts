@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { l10n, ViewColumn, type WebviewPanel, type WebviewPanelSerializer, window } from 'vscode';
 import type { LibraryAdapter } from '../adapters/library.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
-import type { ComparisonState } from './model.ts';
+import { type ComparisonState, defaultSettings } from './model.ts';
 import { ComparisonPanel, type ComparisonServices, readSnapshot, snapshotFile } from './panel.ts';
 
 /** View type of comparisons; the manifest's activation events name the same. */
@@ -21,10 +21,6 @@ export interface ComparisonRequest {
   readonly settings?: Partial<ComparisonState['settings']>;
 }
 
-const defaults: ComparisonState['settings'] = {
-  ...{ seed: 1, guidance: 5, steps: 30, scheduler: 'ddim', negative: '' },
-};
-
 /** Opens a comparison in a tab of its own. @throws ParaError `safetensors` where an adapter's file is none */
 export async function openComparison(
   services: ComparisonServices,
@@ -38,7 +34,7 @@ export async function openComparison(
     id: newId(),
     mode,
     place: { host, base },
-    settings: { ...defaults, ...settings },
+    settings: { ...defaultSettings, ...settings },
     columns: await Promise.all(columns.map((adapter) => (adapter ? columnOf(adapter) : baseColumn()))),
     rows,
     history: [],

@@ -104,7 +104,7 @@ export class RunStore implements Owned {
     for (const [i, name] of names.entries()) {
       if (name.startsWith('.')) continue;
       if (i % 64 === 63) await breathe();
-      const entry = await this.#look1(name, known.get(name));
+      const entry = await this.#entryOf(name, known.get(name));
       if (entry) entries.set(name, entry);
       changed ||= entry !== known.get(name);
     }
@@ -123,7 +123,7 @@ export class RunStore implements Owned {
     this.#writeIndex();
   }
 
-  async #look1(name: string, known: Entry | undefined): Promise<Entry | undefined> {
+  async #entryOf(name: string, known: Entry | undefined): Promise<Entry | undefined> {
     const directory = join(this.folder, name);
     const written = await writtenAt(directory);
     if (written === undefined) return undefined;
@@ -192,15 +192,12 @@ export class RunStore implements Owned {
 /** When the files that a list reads were written; `undefined` where the folder is no run. */
 async function writtenAt(directory: string): Promise<string | undefined> {
   const { status, remote } = jobFiles(directory);
-  const [first, second] = await Promise.all([
-    stat(status).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => undefined,
-    ),
-    stat(remote).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => 0,
-    ),
-  ]);
-  return first === undefined ? undefined : `${first} ${second}`;
+  const [first, second] = await Promise.all([modifiedAt(status), modifiedAt(remote)]);
+  return first === undefined ? undefined : `${first} ${second ?? 0}`;
 }
+
+const modifiedAt = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );

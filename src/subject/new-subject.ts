@@ -6,7 +6,7 @@ import { draftSubject, guessClass, subjectName, usualClasses } from './draft.ts'
 import { isPicture, pictureExtensions } from './expand.ts';
 import { folderOf, nameOf } from './paths.ts';
 import { rareTrigger } from './trigger.ts';
-import { filesOf } from './workspace-files.ts';
+import { filesOf, findSubjects } from './workspace-files.ts';
 
 /**
  * Makes a subject file beside pictures: of a folder, or of pictures that were chosen. Asks for what is missing.
@@ -97,13 +97,10 @@ function askForClass(guess: string): Promise<string | undefined> {
   });
 }
 
-/** Subjects of a workspace that are looked at for the triggers they use. */
-const mostSubjects = 200;
-
 /** Two subjects of one trigger could not be drawn together. */
 async function usedTriggers(): Promise<Set<string>> {
   const used = new Set<string>();
-  for (const uri of await workspace.findFiles('**/*.para.json', '**/node_modules/**', mostSubjects)) {
+  for (const uri of await findSubjects()) {
     const text = new TextDecoder().decode(await workspace.fs.readFile(uri));
     const { trigger } = (parse(text) ?? {}) as { trigger?: unknown };
     if (typeof trigger === 'string') used.add(trigger);

@@ -27,6 +27,7 @@ import type { Services } from '../runs/services.ts';
 import { fileSubject } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
 import { localSubject } from './local-copy.ts';
+import { findSubjects } from './workspace-files.ts';
 
 type Method = 'para' | 'lora';
 
@@ -199,10 +200,6 @@ async function checkOf(
     return undefined;
   }
 }
-
-/** Subject files of the workspace. */
-export const findSubjects = (): Thenable<Uri[]> =>
-  workspace.findFiles('**/*.para.json', '**/node_modules/**', 200);
 
 interface SubjectItem extends QuickPickItem {
   readonly kind?: QuickPickItemKind;

@@ -4,7 +4,7 @@ import { gathered, type Owned } from '../platform/signal.ts';
 import { isActive } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
 import { fileSubject, subjectOf } from '../runs/subject.ts';
-import { findSubjects } from './train.ts';
+import { findSubjects } from './workspace-files.ts';
 
 /** Subject files of the workspace. */
 export class SubjectTree implements TreeDataProvider<Uri>, Owned {

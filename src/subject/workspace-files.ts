@@ -1,6 +1,10 @@
 import { FileType, type Uri, workspace } from 'vscode';
 import type { Files } from './files.ts';
 
+/** Subject files of the workspace: the first two hundred. */
+export const findSubjects = (): Thenable<Uri[]> =>
+  workspace.findFiles('**/*.para.json', '**/node_modules/**', 200);
+
 /** The files of the file system that a uri belongs to; open documents count as they are in the editor. */
 export const filesOf = (uri: Uri): Files => ({
   async kind(path) {

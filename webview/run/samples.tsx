@@ -55,25 +55,14 @@ export function Samples({ run }: { readonly run: RunView }) {
               <p>{prompts[shown.prompt]}</p>
               <p class="ui-quiet">{t('Step {0}, seed {1}', shown.step, shown.seed)}</p>
               {steps.length > 1 && (
-                <Slider
-                  label={t('Step')}
-                  value={steps.indexOf(shown.step)}
-                  minimum={0}
-                  maximum={steps.length - 1}
-                  step={1}
-                  text={String(shown.step)}
-                  onInput={(index) => choose(steps[index]!)}
-                />
+                <StepSlider label={t('Step')} step={shown.step} steps={steps} onInput={choose} />
               )}
               {second && (
-                <Slider
+                <StepSlider
                   label={t('Compared with step')}
-                  value={steps.indexOf(second.step)}
-                  minimum={0}
-                  maximum={steps.length - 1}
-                  step={1}
-                  text={String(second.step)}
-                  onInput={(index) => look({ other: steps[index]! })}
+                  step={second.step}
+                  steps={steps}
+                  onInput={(step) => look({ other: step })}
                 />
               )}
               <Slider
@@ -119,6 +108,26 @@ export function Samples({ run }: { readonly run: RunView }) {
     </section>
   );
 }
+
+interface StepSliderProps {
+  readonly label: string;
+  readonly step: number;
+  readonly steps: readonly number[];
+  readonly onInput: (step: number) => void;
+}
+
+/** Goes through the steps that there are samples of. */
+const StepSlider = ({ label, step, steps, onInput }: StepSliderProps) => (
+  <Slider
+    label={label}
+    value={steps.indexOf(step)}
+    minimum={0}
+    maximum={steps.length - 1}
+    step={1}
+    text={String(step)}
+    onInput={(index) => onInput(steps[index]!)}
+  />
+);
 
 const describe = ({ step, prompt }: Sample, prompts: readonly string[]) =>
   t('{0}, step {1}', prompts[prompt] ?? t('Prompt {0}', prompt + 1), step);

@@ -1,10 +1,10 @@
 import '../ui/ui.css';
 import './subject.css';
-import { render } from 'preact';
 import type { SubjectView } from '../contract/subject.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
+import { mount } from '../ui/mount.ts';
 import { ProgressRing } from '../ui/progress.tsx';
 import { Gallery } from './gallery.tsx';
 import { Settings } from './settings.tsx';
@@ -72,5 +72,5 @@ window.addEventListener('paste', ({ clipboardData }) => {
 // A picture that is dropped beside the gallery must not take the place of the view.
 for (const kind of ['dragover', 'drop']) window.addEventListener(kind, (event) => event.preventDefault());
 
-render(<App />, document.getElementById('root')!);
+mount(<App />);
 void open();

@@ -1,5 +1,6 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LoggedEvent } from '../../../remote-agent/src/jobs/event-log.ts';
 import { jobFiles } from '../../../remote-agent/src/jobs/job.ts';
 import { type AdapterHeader, readAdapterHeader } from './adapter-header.ts';
 
@@ -42,20 +43,25 @@ const stepBytes = 64 << 10;
 
 /** Seconds that a step of a run took at its end: the middle of the last ones, so that a pause does not count. */
 export async function secondsAStep(directory: string): Promise<number | undefined> {
-  const { text } = await endOf(jobFiles(directory).events, stepBytes);
-  const seconds = text
-    .split('\n')
-    .flatMap((line) => stepSeconds(line) ?? [])
+  const seconds = (await lastEvents(directory, stepBytes))
+    .flatMap((event) => (event.type === 'step' ? event.seconds : []))
     .slice(-200)
     .sort((a, b) => a - b);
   return seconds[seconds.length >> 1];
 }
 
-function stepSeconds(line: string): number | undefined {
-  try {
-    const event = JSON.parse(line) as { type: string; seconds: number };
-    return event.type === 'step' ? event.seconds : undefined;
-  } catch {
-    return undefined; // not whole: the end of a power cut
-  }
+/** How long a finished run trained, as its last event says. */
+export const trainingSeconds = async (directory: string): Promise<number | undefined> =>
+  (await lastEvents(directory, 4096)).findLast((event) => event.type === 'finished')?.seconds;
+
+/** The events in the last bytes of a run's log. */
+async function lastEvents(directory: string, bytes: number): Promise<LoggedEvent[]> {
+  const { text } = await endOf(jobFiles(directory).events, bytes);
+  return text.split('\n').flatMap((line): LoggedEvent[] => {
+    try {
+      return [JSON.parse(line) as LoggedEvent];
+    } catch {
+      return []; // not whole: the end of a power cut
+    }
+  });
 }

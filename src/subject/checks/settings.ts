@@ -6,7 +6,7 @@ import { nearWords } from '../../../remote-agent/src/common/nearest.ts';
 import { schedulerNames } from '../../../remote-agent/src/diffusion/schedulers/index.ts';
 import { contradictions } from '../../../remote-agent/src/subject/contradictions.ts';
 import { SubjectSchema } from '../../../remote-agent/src/subject/schema.ts';
-import type { Problem } from '../../platform/problem.ts';
+import type { Fix, Problem } from '../../platform/problem.ts';
 import type { Translate } from '../../platform/translate.ts';
 import { setValue } from '../changes.ts';
 import { type CheckContext, problemAt, replaceString } from './context.ts';
@@ -83,11 +83,7 @@ function nameProblems({ document, t }: CheckContext): Problem[] {
         'scheduler',
         'error',
         t('There is no scheduler "{0}": choose one of {1}.', scheduler.value, schedulerNames.join(', ')),
-        {
-          fixes: nearWords(scheduler.value, schedulerNames)
-            .slice(0, 2)
-            .map((name) => replaceString(scheduler, name, t('Use "{0}"', name), true)),
-        },
+        { fixes: nearby(scheduler, schedulerNames, t) },
       ),
     );
   const layers = document.node(['method', 'layers']);
@@ -106,15 +102,17 @@ function nameProblems({ document, t }: CheckContext): Problem[] {
           layers.value,
           layerPresets.join(', '),
         ),
-        {
-          fixes: nearWords(layers.value, layerPresets)
-            .slice(0, 2)
-            .map((name) => replaceString(layers, name, t('Use "{0}"', name), true)),
-        },
+        { fixes: nearby(layers, layerPresets, t) },
       ),
     );
   return problems;
 }
+
+/** The two names that are nearest to a string. */
+const nearby = (node: Node, known: readonly string[], t: Translate): Fix[] =>
+  nearWords(node.value as string, known)
+    .slice(0, 2)
+    .map((name) => replaceString(node, name, t('Use "{0}"', name), true));
 
 /** Did-you-mean for keys and choices that the JSON service marks. */
 function misspelt(node: Node | undefined, schema: TSchema, t: Translate): Problem[] {
