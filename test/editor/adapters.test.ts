@@ -1,10 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 /** Names of the tensors of a safetensors file. */
@@ -19,20 +19,15 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
   const loras = join(workspace.folder, '..', 'loras');
   let editor: Editor;
 
-  beforeAll(async () => {
-    const subject = {
-      ...{ base: 'pocket-sdxl', pictures: ['*.png'], trigger: 'zwx', class: 'dog' },
-      ...{ training: { steps: 10 }, samples: { prompts: [] } },
-    };
-    workspace.write('dog.para.json', JSON.stringify(subject));
-    mkdirSync(loras);
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  const subject = {
+    ...{ base: 'pocket-sdxl', pictures: ['*.png'], trigger: 'zwx', class: 'dog' },
+    ...{ training: { steps: 10 }, samples: { prompts: [] } },
+  };
+  workspace.write('dog.para.json', JSON.stringify(subject));
+  mkdirSync(loras);
+  scene({ workspace }, async (started) => {
+    editor = started;
     await editor.views.open('PaRa Studio');
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
   });
 
   it('lists what a run has made', async () => {

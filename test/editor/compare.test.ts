@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 const prompts = ['a zwx dog on the beach', 'a zwx dog on a yellow background'];
@@ -15,15 +15,10 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
 
-  beforeAll(async () => {
-    workspace.write('dog.para.json', JSON.stringify(subject));
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  workspace.write('dog.para.json', JSON.stringify(subject));
+  scene({ workspace }, async (started) => {
+    editor = started;
     await editor.views.open('PaRa Studio');
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
   });
 
   const panel = () => editor.webviews.frame();

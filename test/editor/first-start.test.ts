@@ -1,21 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 describe.skipIf(excused(noEditor))('the first start after the installation', () => {
   const workspace = makeWorkspace('pictures');
   let editor: Editor;
 
-  beforeAll(async () => {
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
+  scene({ workspace }, (started) => {
+    editor = started;
   });
 
   it('shows the views, each with what to do first', async () => {

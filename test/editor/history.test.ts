@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 /** What is learned does not matter here, and so it is little. */
@@ -16,16 +16,11 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
 
-  beforeAll(async () => {
-    workspace.write('dog.para.json', subject('*.png', 30));
-    workspace.write('puppy.para.json', subject('dog-1.png', 30));
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  workspace.write('dog.para.json', subject('*.png', 30));
+  workspace.write('puppy.para.json', subject('dog-1.png', 30));
+  scene({ workspace }, async (started) => {
+    editor = started;
     await editor.views.open('PaRa Studio');
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
   });
 
   const rows = () => editor.views.rows('Runs');

@@ -1,17 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 
 describe.skipIf(excused(noEditor))('with the keyboard alone', () => {
   let editor: Editor;
 
-  beforeAll(async () => {
-    editor = await Editor.start({ extensions: [packagedExtension] });
+  scene({}, (started) => {
+    editor = started;
   });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(() => editor?.stop());
 
   const press = (key: string) => editor.page.keyboard.press(key);
   /** Tab after Tab until something of this name has the focus in the panel in front. */

@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 const subject = {
@@ -16,17 +16,12 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
 
-  beforeAll(async () => {
-    workspace.write('dog.para.json', JSON.stringify(subject));
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  workspace.write('dog.para.json', JSON.stringify(subject));
+  scene({ workspace }, async (started) => {
+    editor = started;
     await editor.views.open('PaRa Studio');
     await editor.views.action('Subjects', 'dog', 'Train Subject');
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
   });
 
   const panel = () => editor.webviews.frame();

@@ -1,10 +1,10 @@
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { checkout, noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { checkout, noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 /** A subject file that names its pictures, one of them wrongly. */
@@ -26,17 +26,12 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
   const owls = join(workspace.folder, 'owl');
   let editor: Editor;
 
-  beforeAll(async () => {
-    cpSync(join(checkout, 'examples/owl'), owls, {
-      recursive: true,
-      filter: (path) => basename(path) === 'owl' || /owl-\d\.png$/.test(path),
-    });
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  cpSync(join(checkout, 'examples/owl'), owls, {
+    recursive: true,
+    filter: (path) => basename(path) === 'owl' || /owl-\d\.png$/.test(path),
   });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
+  scene({ workspace }, (started) => {
+    editor = started;
   });
 
   it('makes a subject file of a folder of pictures, and shows it with them', async () => {

@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 import { startGpuHost } from './gpu-host.ts';
 
@@ -11,16 +11,11 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   let editor: Editor;
   let sshd: Sshd;
 
-  beforeAll(async () => {
-    editor = await Editor.start({ workspace: workspace.folder, extensions: [packagedExtension] });
+  scene({ workspace }, async (started) => {
+    editor = started;
     sshd = await startGpuHost('gpu', editor.server.home);
   });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    await sshd?.stop();
-    workspace.remove();
-  });
+  afterAll(() => sshd?.stop());
 
   const runs = () => editor.views.rows('Runs');
   /** Waits until the newest run shows this. */

@@ -1,27 +1,24 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
-import { Editor } from './driver/editor.ts';
-import { pictureOfFailure } from './driver/failures.ts';
-import { noEditor, packagedExtension } from './driver/requirements.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
 
-  beforeAll(async () => {
-    editor = await Editor.start({
-      workspace: workspace.folder,
-      extensions: [packagedExtension],
+  scene(
+    {
+      workspace,
       asksForTrust: true,
       settings: { 'security.workspace.trust.startupPrompt': 'never' },
-    });
-  });
-  afterEach((context) => pictureOfFailure(context, editor));
-  afterAll(async () => {
-    await editor?.stop();
-    workspace.remove();
-  });
+    },
+    (started) => {
+      editor = started;
+    },
+  );
 
   it('lets you look, and says why nothing is trained', async () => {
     await editor.views.open('PaRa Studio');
