@@ -48,10 +48,20 @@ export class QuickInput {
 
   /** Runs a command through the palette, without the mouse. */
   async type(title: string): Promise<void> {
-    await this.#page.keyboard.press('F1');
-    await this.#field.waitFor();
-    await this.#page.keyboard.type(title);
-    await this.#row(title).and(this.#box.locator('.focused')).waitFor();
+    const row = this.#row(title).and(this.#box.locator('.focused'));
+    // As in `run`: a window that was just opened does not know all commands yet.
+    for (let tries = 0; ; tries++) {
+      await this.#page.keyboard.press('F1');
+      await this.#field.waitFor();
+      await this.#page.keyboard.type(title);
+      try {
+        await row.waitFor({ timeout: 5000 });
+        break;
+      } catch (cause) {
+        if (tries === 5) throw new Error(`The palette has no "${title}"`, { cause });
+        await this.#page.keyboard.press('Escape');
+      }
+    }
     await this.#page.keyboard.press('Enter');
   }
 

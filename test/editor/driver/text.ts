@@ -85,9 +85,18 @@ export class TextEditor {
 
   /** Opens the list of completions at the caret; their labels. */
   async complete(): Promise<string[]> {
-    await this.#page.keyboard.press('Control+Space');
     const rows = this.#page.locator('.suggest-widget.visible .monaco-list-row .label-name');
-    await rows.first().waitFor();
+    // Whoever knows the language may still be starting: asked before, the editor says that there is nothing, once.
+    for (let tries = 0; ; tries++) {
+      await this.#page.keyboard.press('Control+Space');
+      try {
+        await rows.first().waitFor({ timeout: 5000 });
+        break;
+      } catch (cause) {
+        if (tries === 5) throw cause;
+        await this.#page.keyboard.press('Escape');
+      }
+    }
     return (await rows.allInnerTexts()).map(plain);
   }
 
