@@ -2,7 +2,7 @@
 // the package that `para host install` sends to other machines; and into dist what the editor loads.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bundle } from './bundle.mjs';
+import { bundle, requireLines } from './bundle.mjs';
 import { buildEditor } from './editor-bundles.mjs';
 import { packHost } from './host-package.mjs';
 import { install, root } from './install.mjs';
@@ -24,10 +24,7 @@ export async function build() {
     outdir: dist,
     sourcemap: true,
   });
-  // Dependencies that are CommonJS ask for Node's own modules through `require`.
-  const banner = {
-    js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
-  };
+  const banner = { js: requireLines.join('\n') };
   const forHosts = { banner, external: native };
   await bundle({
     ...forHosts,

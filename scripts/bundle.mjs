@@ -1,5 +1,11 @@
 import { root } from './install.mjs';
 
+/** Dependencies that are CommonJS ask for Node's own modules through `require`. */
+export const requireLines = [
+  "import { createRequire as makeRequire } from 'node:module';",
+  'const require = makeRequire(import.meta.url);',
+];
+
 /**
  * Bundles programs of the project for Node; packages stay outside unless the options say otherwise. The library is
  * loaded here, not above: it may have to be installed first.

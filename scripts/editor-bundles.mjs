@@ -2,16 +2,15 @@
 // (dist/views): what the editor loads.
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundle } from './bundle.mjs';
+import { bundle, requireLines } from './bundle.mjs';
 import { root } from './install.mjs';
 
 const dist = join(root, 'dist');
 
-/** Dependencies that are CommonJS ask for Node's own modules through `require`, and for the place they lie in. */
+/** Some dependencies also ask for the place they lie in. */
 const banner = {
   js: [
-    "import { createRequire as makeRequire } from 'node:module';",
-    'const require = makeRequire(import.meta.url);',
+    ...requireLines,
     'const __filename = import.meta.filename;',
     'const __dirname = import.meta.dirname;',
   ].join('\n'),
