@@ -1,18 +1,16 @@
-import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
-import { createJob, jobFiles, readSpec, readStatus } from '../../src/jobs/job.ts';
-import { startTrainer } from '../../src/jobs/start.ts';
+import { jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { checkout, localHost, Para, sshHost } from './agent-host.ts';
 import { descendantsOf, killHard } from './processes.ts';
+import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
 import { excused, noSshd, Sshd } from './sshd.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-host-runs-'));
 const subject = join(work, 'two-robots.para.json');
-const sha = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 const steps = 160;
 
 beforeAll(async () => {
@@ -31,27 +29,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
-/** Bytes of the adapter that the run's own spec gives here, undisturbed. */
-async function undisturbed(directory: string): Promise<string> {
-  const again = join(work, `again-${Math.random().toString(36).slice(2)}`);
-  createJob(again, readSpec(directory));
-  const { done } = startTrainer(again, () => {}, join(checkout, 'remote-agent/dist/trainer.js'));
-  expect(await done).toEqual({ outcome: 'finished' });
-  return sha(jobFiles(again).adapter);
-}
-
 /** The only run of a client's home. */
 const onlyRun = (home: string): string => {
   const [name, ...others] = readdirSync(join(home, 'runs'));
   expect(others).toEqual([]);
   return join(home, 'runs', name!);
 };
-
-/** Events 1..n, each once, to the end. */
-function expectWhole(events: readonly { seq: number; type: string }[]): void {
-  expect(events.map((e) => e.seq)).toEqual(events.map((_, i) => i + 1));
-  expect(events.at(-1)?.type).toBe('finished');
-}
 
 /** Kills the processes of `sshd` that carry links; what they started lives on. */
 const cutLinks = (sshd: Sshd) => killAmong(descendantsOf(sshd.pid), (command) => command.startsWith('sshd:'));
@@ -122,7 +105,7 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
       expect(await second.done, second.stderr).toBe(0);
       expectWhole(second.events);
       expectWhole(readEvents(jobFiles(directory).events));
-      expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+      expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
       expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
         'step-000080-0.png',
         'step-000160-0.png',
@@ -154,7 +137,7 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
         readEvents(jobFiles(directory).events).map((e) => e.seq),
       );
       await Para.run(home, ['resume', id, '--steps', String(readStatus(directory).step + 20)]);
-      expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+      expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
       expect(existsSync(join(root(), 'runs', id, 'adapter.safetensors'))).toBe(true);
     },
   );
@@ -166,7 +149,7 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
     const directory = onlyRun(home);
     await Para.run(home, ['resume', basename(directory), '--steps', '50']);
     expect(readStatus(directory)).toMatchObject({ state: 'finished', step: 50 });
-    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+    expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
   });
 });
 
@@ -192,7 +175,7 @@ describe('a run on a host', () => {
     expectWhole(events);
     const resumed = events.find((e) => e.type === 'resumed');
     expect(resumed).toMatchObject({ fromStep: 60 });
-    expect(sha(jobFiles(directory).adapter)).toBe(await undisturbed(directory));
+    expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
   });
 
   it('that still runs where it is stops there first, and goes on from its last step, on another host and then here', async () => {

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -13,10 +12,10 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
-import { createJob, jobFiles, readSpec } from '../../src/jobs/job.ts';
-import { startTrainer } from '../../src/jobs/start.ts';
+import { jobFiles } from '../../src/jobs/job.ts';
 import { networkFileSystem } from '../../src/server/diagnostics.ts';
 import { checkout, localHost, Para } from './agent-host.ts';
+import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
 import { makeKey, noSshd, Sshd } from './sshd.ts';
 
 /** Why no folder of another machine can be had here. */
@@ -85,16 +84,8 @@ describe.skipIf(noSshfs !== undefined)('a host whose folder lies on another mach
     const directory = join(home, 'runs', readdirSync(join(home, 'runs'))[0]!);
     expect(basename(directory)).toBe(id);
     const events = readEvents(jobFiles(directory).events);
-    expect(events.map((e) => e.seq)).toEqual(events.map((_, i) => i + 1));
+    expectWhole(events);
     expect(events.some((e) => e.type === 'resumed')).toBe(true);
-    const again = join(work, 'again');
-    createJob(again, readSpec(directory));
-    const trainer = startTrainer(again, () => {}, join(checkout, 'remote-agent/dist/trainer.js'));
-    expect(await trainer.done).toEqual({ outcome: 'finished' });
-    const sha = (folder: string) =>
-      createHash('sha256')
-        .update(readFileSync(jobFiles(folder).adapter))
-        .digest('hex');
-    expect(sha(directory)).toBe(sha(again));
+    expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
   });
 });

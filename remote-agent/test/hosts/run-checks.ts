@@ -1,0 +1,29 @@
+// What every run on a host is held to, whatever happened to it on the way.
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { createJob, jobFiles, readSpec } from '../../src/jobs/job.ts';
+import { startTrainer } from '../../src/jobs/start.ts';
+import { checkout } from './agent-host.ts';
+
+/** SHA-256 of a run's adapter. */
+export const adapterHash = (directory: string): string =>
+  createHash('sha256')
+    .update(readFileSync(jobFiles(directory).adapter))
+    .digest('hex');
+
+/** Hash of the adapter that the run's own spec gives here, undisturbed; it is trained in a folder of `work`. */
+export async function undisturbed(directory: string, work: string): Promise<string> {
+  const again = join(work, `again-${randomBytes(6).toString('hex')}`);
+  createJob(again, readSpec(directory));
+  const { done } = startTrainer(again, () => {}, join(checkout, 'remote-agent/dist/trainer.js'));
+  expect(await done).toEqual({ outcome: 'finished' });
+  return adapterHash(again);
+}
+
+/** Events 1..n, each once, to the end. */
+export function expectWhole(events: readonly { seq: number; type: string }[]): void {
+  expect(events.map((e) => e.seq)).toEqual(events.map((_, i) => i + 1));
+  expect(events.at(-1)?.type).toBe('finished');
+}
