@@ -22,8 +22,9 @@ export async function whichRun(
   title: string,
   fits: (run: Run) => boolean = () => true,
 ): Promise<Run | undefined> {
+  const id = argument instanceof Uri ? undefined : typeof argument === 'string' ? argument : argument?.id;
+  runs.lookAtActive(id);
   if (argument instanceof Uri) return newestOf(runs, argument, fits);
-  const id = typeof argument === 'string' ? argument : argument?.id;
   if (id !== undefined) {
     // It may have been made a moment ago, in another window.
     if (!runs.get(id)) await runs.refresh();

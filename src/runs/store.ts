@@ -65,7 +65,7 @@ export class RunStore implements Owned {
       // The timers look.
     }
     this.#timers.push(
-      setInterval(() => this.#lookAtActive(), activeEvery).unref(),
+      setInterval(() => this.lookAtActive(), activeEvery).unref(),
       setInterval(() => this.#look(), allEvery).unref(),
     );
     await this.refresh();
@@ -109,7 +109,7 @@ export class RunStore implements Owned {
       changed ||= entry !== known.get(name);
     }
     changed ||= entries.size !== known.size;
-    // What #lookAtActive found out meanwhile is newer.
+    // What lookAtActive found out meanwhile is newer.
     for (const [name, entry] of this.#entries)
       if (entry !== known.get(name) && entries.has(name)) {
         entries.set(name, entry);
@@ -144,10 +144,15 @@ export class RunStore implements Owned {
     if (before && isActive(before) && !isActive(after)) this.#ended.fire(after);
   }
 
-  #lookAtActive(): void {
+  /**
+   * Looks at the runs that were seen active, and at one more: whoever acts on a state must not act on that of a second
+   * ago.
+   * @param also id of a run
+   */
+  lookAtActive(also?: string): void {
     let changed = false;
     for (const [name, entry] of this.#entries) {
-      if (!isActive(entry.run)) continue;
+      if (!isActive(entry.run) && name !== also) continue;
       const now = this.#read(entry.run.directory, entry.written, entry);
       if (!now || now === entry) continue;
       this.#entries.set(name, now);

@@ -77,6 +77,19 @@ describe('the store of runs', () => {
     expect(store.all().map(({ id }) => id)).toEqual(['run-02']);
   });
 
+  test('knows at once, when asked, that a run has ended or goes on', async () => {
+    const { folder, open } = place();
+    const ending = makeRun(folder, 'run-01', 'queued');
+    const goingOn = makeRun(folder, 'run-02');
+    const store = open();
+    await store.refresh();
+    writeStatus(ending, { state: 'finished', step: 200, steps: 200 });
+    writeStatus(goingOn, { state: 'queued', step: 200, steps: 400 });
+    store.lookAtActive('run-02');
+    expect(store.get('run-01')).toMatchObject({ state: 'finished', step: 200 });
+    expect(store.get('run-02')).toMatchObject({ state: 'queued', steps: 400 });
+  });
+
   test('hears of runs that another program makes, and of their end', async () => {
     const { folder, open } = place();
     const store = open();
