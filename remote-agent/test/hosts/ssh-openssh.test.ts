@@ -66,6 +66,48 @@ describe.skipIf(excused(noSshd))("the system's ssh", () => {
     client.reset().host('box', sshd);
   });
 
+  it('asks nobody where the configuration says that unknown keys are refused', async () => {
+    client.trust().reset().host('box', sshd, 'StrictHostKeyChecking yes');
+    const prompter = new ScriptedPrompter(true);
+    await expect(login(client, prompter)).rejects.toMatchObject({ code: 'login' });
+    expect(prompter.hostKeys).toEqual([]);
+    expect(client.knownHosts()).toBe('');
+    client.reset().host('box', sshd);
+  });
+
+  it.each(['no', 'accept-new'])(
+    'goes over no host on the way whose key the configuration takes unseen (%s)',
+    async (word) => {
+      client
+        .trust()
+        .reset()
+        .host('jump', sshd, `StrictHostKeyChecking ${word}`)
+        .host('box', sshd, 'ProxyJump jump');
+      await expect(login(client, new ScriptedPrompter(true))).rejects.toMatchObject({
+        code: 'login',
+        message: 'The key of a host on the way would be taken unseen',
+        where: 'jump',
+      });
+      expect(client.knownHosts()).toBe('');
+    },
+  );
+
+  it('asks about the key of every host on the way', async () => {
+    const jump = await Sshd.start({ authorized: [client.publicKey] });
+    try {
+      client.trust().reset().host('jump', jump).host('box', sshd, 'ProxyJump jump');
+      const prompter = new ScriptedPrompter(true);
+      await login(client, prompter);
+      expect(prompter.hostKeys.map(({ host }) => host)).toEqual([
+        `[127.0.0.1]:${jump.port}`,
+        `[127.0.0.1]:${sshd.port}`,
+      ]);
+    } finally {
+      await jump.stop();
+      client.reset().host('box', sshd);
+    }
+  });
+
   it('stops at a changed key and at a revoked one', async () => {
     const wrong = makeKey(client.path('wrong')).split(' ').slice(0, 2).join(' ');
     client.trust(`[127.0.0.1]:${sshd.port} ${wrong}`);

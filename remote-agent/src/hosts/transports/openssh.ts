@@ -8,6 +8,7 @@ import type { HostProfile } from '../profiles.ts';
 import { nobody, type Prompter } from '../prompter.ts';
 import { shellLine } from '../quote.ts';
 import { dumpSettings } from '../ssh/settings.ts';
+import type { RawSettings } from '../ssh/settings-files.ts';
 import { AskPass } from './askpass.ts';
 import { startChild } from './child.ts';
 import { hostError } from './explain.ts';
@@ -23,7 +24,7 @@ export class OpenSshTransport implements Transport {
   readonly #askPass: AskPass | undefined;
   readonly #channels = new Set<Channel>();
   #gaveUp = false;
-  #ownLimits: Promise<readonly string[]> | undefined;
+  #chosen: Promise<readonly string[]> | undefined;
 
   /** @throws ParaError `disk` where no folder for the connection can be had */
   constructor(profile: HostProfile, prompter: Prompter) {
@@ -36,8 +37,6 @@ export class OpenSshTransport implements Transport {
     if (canAsk) this.#askPass = new AskPass(stem, prompter, to, () => this.#giveUp());
     const options = {
       ...(isWindows ? {} : { ControlMaster: 'auto', ControlPath: stem, ControlPersist: '30' }),
-      // Stronger than a "no" in the user's file: an unknown key is asked about, a changed one refused.
-      StrictHostKeyChecking: 'ask',
       // Servers lock an account out after three wrong passwords and more.
       NumberOfPasswordPrompts: '2',
       ClearAllForwardings: 'yes',
@@ -53,7 +52,7 @@ export class OpenSshTransport implements Transport {
 
   async run(words: readonly string[]): Promise<Channel> {
     const asking = await this.#askPass?.environment();
-    const args = [...this.#args, ...(await this.#limits())];
+    const args = [...this.#args, ...(await this.#choices())];
     const channel = startChild('ssh', [...args, '--', this.#profile.target!, shellLine(words)], {
       env: { ...process.env, ...asking },
     });
@@ -67,20 +66,19 @@ export class OpenSshTransport implements Transport {
     return channel;
   }
 
-  /** Time limits for what the user's own configuration leaves without one: a dead link must be noticed. */
-  #limits(): Promise<readonly string[]> {
+  /** Options that follow from the user's own configuration. @throws ParaError `login` */
+  #choices(): Promise<readonly string[]> {
     const { target, sshArguments } = this.#profile;
-    this.#ownLimits ??= dumpSettings(target!, sshArguments).then(
-      (settings) =>
-        Object.entries(limits).flatMap(([name, value]) =>
-          ['0', 'none', undefined].includes(settings.get(name.toLowerCase())?.[0])
-            ? ['-o', `${name}=${value}`]
-            : [],
-        ),
+    this.#chosen ??= dumpSettings(target!, sshArguments).then(
+      async (settings) => {
+        const file = sshArguments?.indexOf('-F') ?? -1;
+        await checkHops(settings, file < 0 ? [] : sshArguments!.slice(file, file + 2));
+        return [...timeLimits(settings), ...(refusesUnknown(settings) ? [] : askAboutKeys)];
+      },
       // What is wrong with it is told by the connection itself.
-      () => [],
+      () => askAboutKeys,
     );
-    return this.#ownLimits;
+    return this.#chosen;
   }
 
   #giveUp(): void {
@@ -103,6 +101,49 @@ export class OpenSshTransport implements Transport {
       'error',
       () => {},
     );
+  }
+}
+
+/** Time limits for what the user's own configuration leaves without one: a dead link must be noticed. */
+const timeLimits = (settings: RawSettings): string[] =>
+  Object.entries(limits).flatMap(([name, value]) =>
+    ['0', 'none', undefined].includes(settings.get(name.toLowerCase())?.[0])
+      ? ['-o', `${name}=${value}`]
+      : [],
+  );
+
+/** Stronger than a "no" in the user's file: an unknown key is asked about, a changed one refused. */
+const askAboutKeys = ['-o', 'StrictHostKeyChecking=ask'];
+
+const checking = (settings: RawSettings) =>
+  settings.get('stricthostkeychecking')?.[0]?.toLowerCase() ?? 'ask';
+const refusesUnknown = (settings: RawSettings) => ['yes', 'true'].includes(checking(settings));
+
+/**
+ * Refuses a way over a host whose key would be taken unseen: `ssh` hands options of its command line to no other `ssh`
+ * that it starts for a hop.
+ * @param file `-F` and its value, which it does hand on
+ * @throws ParaError `login`
+ */
+async function checkHops(
+  settings: RawSettings,
+  file: readonly string[],
+  seen = new Set<string>(),
+): Promise<void> {
+  const hops = settings.get('proxyjump')?.[0] ?? 'none';
+  if (hops === 'none') return;
+  for (const hop of hops.split(',').map((name) => name.trim())) {
+    if (seen.has(hop)) continue;
+    seen.add(hop);
+    // A hop that has no readable settings is told of by the connection itself.
+    const own = await dumpSettings(`ssh://${hop.replace(/^ssh:\/\//, '')}`, file).catch(() => undefined);
+    if (!own) continue;
+    if (checking(own) !== 'ask' && !refusesUnknown(own))
+      throw new ParaError('login', 'The key of a host on the way would be taken unseen', {
+        where: hop,
+        hint: `in the SSH configuration, set "StrictHostKeyChecking ask" for ${hop}, or choose the transport "ssh2" for this host`,
+      });
+    await checkHops(own, file, seen);
   }
 }
 
