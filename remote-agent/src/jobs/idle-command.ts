@@ -27,6 +27,9 @@ export interface IdleCommand {
 const home = () => dirname(runsFolder());
 const file = () => join(home(), 'idle-command.json');
 
+/** Held by whoever waits until nothing is left to do. */
+export const idleLock = (): string => join(home(), 'idle.lock');
+
 /** The command set on this machine; `undefined` where none is, or where its file was tampered with. */
 export function readIdleCommand(): IdleCommand | undefined {
   if (!existsSync(file())) return undefined;
@@ -87,7 +90,7 @@ export async function waitForIdle(lookEvery = 1000): Promise<void> {
   if (!readIdleCommand()) return;
   let unlock: () => void;
   try {
-    unlock = takeLock(join(home(), 'idle.lock'), 'the idle command');
+    unlock = takeLock(idleLock(), 'the idle command');
   } catch (cause) {
     if (cause instanceof ParaError && cause.code === 'locked') return;
     throw cause;

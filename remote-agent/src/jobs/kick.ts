@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { idleLock, readIdleCommand } from './idle-command.ts';
 import { runsFolder } from './job.ts';
 import { lockHolder } from './lock.ts';
 import { loginRules } from './login.ts';
 import { type QueueState, slotLock, tidyQueue } from './queue.ts';
+import { readQueue } from './queue-file.ts';
 import { slotsFor } from './slots.ts';
 
 /** What was done for the queue. */
@@ -14,7 +16,8 @@ export interface Kick extends QueueState {
 }
 
 /**
- * Starts supervisors where jobs wait or lost theirs; each is a session of its own and outlives its starter.
+ * Starts supervisors where jobs wait or lost theirs, and one with nothing to do where an idle command is set and nobody
+ * waits to run it (nothing was trained since, the machine started anew, or whoever waited was killed); each is a session of its own and outlives its starter.
  * @param agent bundle they are started from
  */
 export async function kick(agent: string): Promise<Kick> {
@@ -24,6 +27,8 @@ export async function kick(agent: string): Promise<Kick> {
     for (const slot of await slotsFor(device)) slots.add(slot);
   const started = [...slots].filter((slot) => !lockHolder(slotLock(slot)));
   for (const slot of started) await startSupervisor(slot, agent);
+  if (readQueue().length === 0 && readIdleCommand() && !lockHolder(idleLock()))
+    await startSupervisor('cpu', agent);
   return { ...state, started };
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { idleLock } from '../jobs/idle-command.ts';
 import { runsFolder } from '../jobs/job.ts';
 import { readHolder } from '../jobs/lock.ts';
 import { isAlive } from '../jobs/process-life.ts';
@@ -63,7 +64,7 @@ export async function diagnostics(version: string, notes: readonly string[]): Pr
     })),
     locks: [
       ...lockAt('queue', queueLock()),
-      ...lockAt('idle command', join(home, 'idle.lock')),
+      ...lockAt('idle command', idleLock()),
       ...slotNames.flatMap((slot) => lockAt(`slot ${slot}`, slotLock(slot))),
       ...queue.flatMap(({ id }) => [
         ...lockAt(`supervisor of ${id}`, join(jobFolder(id), 'supervisor.lock')),

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
 import { readIdleCommand, setIdleCommand, waitForIdle } from '../jobs/idle-command.ts';
+import { kick } from '../jobs/kick.ts';
 import { isSlot } from '../jobs/slots.ts';
 import { superviseSlot } from '../jobs/supervisor.ts';
 import { type AgentEnd, serveRequests } from '../protocol/connection.ts';
@@ -66,12 +67,13 @@ async function generate([slot = '', device, base, baseHash]: readonly string[]):
   await runResident({ slot, device: deviceByName(device).name, base, baseHash, bundle });
 }
 
-function idleCommand(words: readonly string[]): void {
+async function idleCommand(words: readonly string[]): Promise<void> {
   const [minutes, dashes, ...command] = words;
   if (minutes === 'off') setIdleCommand(undefined);
   else if (minutes !== undefined)
     setIdleCommand({ minutes: Number(minutes), command: dashes === '--' ? command : [] });
   const set = readIdleCommand();
+  if (set) await kick(bundle);
   console.log(
     set
       ? `When nothing was trained or drawn for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
@@ -93,7 +95,7 @@ try {
     await waitForIdle();
   } else if (command === 'generate') await generate(words);
   else if (command === 'task') await taskMain();
-  else if (command === 'idle-command') idleCommand(words);
+  else if (command === 'idle-command') await idleCommand(words);
   else {
     console.error(
       'usage: agent.js serve [SILENCE_IN_SECONDS] | blobs | supervise SLOT | generate SLOT DEVICE BASE HASH | task | idle-command [off | MINUTES -- COMMAND [ARGUMENT...]]',

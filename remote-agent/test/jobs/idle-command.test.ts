@@ -37,6 +37,14 @@ describe('the idle command', () => {
     expect(Object.keys(requests).filter((name) => name.includes('idle'))).toEqual([]);
   });
 
+  it('runs where nothing was ever trained: whoever sets it leaves somebody who waits', async () => {
+    const [program, ...args] = touch();
+    spawnSync(process.execPath, [agent, 'idle-command', '0.001', '--', program!, ...args], {
+      env: process.env,
+    });
+    await waitFor(marker());
+  });
+
   it('runs when the queue has been empty for so long, by no shell', async () => {
     setIdleCommand({ minutes: 0.001, command: touch() });
     await waitForIdle(10);

@@ -50,6 +50,24 @@ describe('a supervisor', () => {
     expect(await said()).toBe('supervise cpu direct');
   });
 
+  it('starts with nothing to do where an idle command is set and nobody waits to run it', async () => {
+    program('busctl', 'echo "b false"');
+    const { kick } = await import('../../src/jobs/kick.ts');
+    const { setIdleCommand, waitForIdle } = await import('../../src/jobs/idle-command.ts');
+    const { bundle, said } = agent();
+    setIdleCommand({ minutes: 30, command: ['true'] });
+    expect((await kick(bundle)).started).toEqual([]);
+    expect(await said()).toBe('supervise cpu direct');
+    const waiting = waitForIdle(5);
+    await kick(bundle);
+    setIdleCommand(undefined);
+    await waiting;
+    await kick(bundle);
+    // Longer than the first one took to say something.
+    await new Promise((resume) => setTimeout(resume, 500));
+    expect(await said()).toBe('supervise cpu direct');
+  });
+
   it('starts in a scope of its own where logind ends the processes of a closed login', async () => {
     program('busctl', 'echo "b true"');
     program('systemd-run', 'test "$1 $2 $3" = "--user --scope --quiet" && shift 3 && SCOPE=scope exec "$@"');
