@@ -132,7 +132,15 @@ export class QuickInput {
   /** Answers an input box, or names a file or folder where one is asked for. */
   async enter(value: string): Promise<void> {
     await this.#box.waitFor();
-    await this.fill(value);
+    // A file dialog puts its own folder into the field once it has read it, into the middle of what was typed
+    // meanwhile: what is accepted must have stood there for a while.
+    for (let tries = 0, stood = 0; stood < 4; tries++) {
+      if (tries === 100)
+        throw new Error(`The box does not keep "${value}"; it holds "${await this.value()}"`);
+      stood = (await this.value()) === value ? stood + 1 : 0;
+      if (stood === 0) await this.fill(value);
+      await this.#page.waitForTimeout(100);
+    }
     await this.accept();
   }
 
