@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   readdirSync,
   readFileSync,
@@ -57,6 +58,7 @@ export async function packHost(folder) {
   );
   const manifest = { name, version, license, type: 'module' };
   writeFileSync(join(folder, 'agent/package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  cpSync(join(root, 'remote-agent/templates'), join(folder, 'agent/templates'), { recursive: true });
   const setup = readFileSync(join(folder, 'setup.js'));
   const setupFile = `setup-${sha256(setup).slice(0, 12)}.mjs`;
   copyFileSync(join(folder, 'setup.js'), join(folder, setupFile));

@@ -52,7 +52,7 @@ async function measureStep(what: StepCase): Promise<StepResult> {
   const method = methodByName(what.method);
   const plan = method.plan(chooseLayers(layers, ['attention']), {});
   buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory: what.memory });
-  const options = { device: 'cpu', directory: base.unet.directory } as const;
+  const options = { device: 'cpu', directory: base.unet.weights } as const;
   const step = await createStepSession(graph, options);
   const feeds: Record<string, Tensor> = {};
   for (const { name, type, dims } of step.inputs) {
@@ -76,7 +76,7 @@ async function measureStep(what: StepCase): Promise<StepResult> {
     device: 'cpu',
     optimization: 'extended',
     memoryPattern: false,
-    externalDataDirectory: base.unet.directory,
+    externalDataDirectory: base.unet.weights,
   });
   const given = Object.fromEntries(forward.inputs.map(({ name }) => [name, feeds[name]!]));
   const times: [number[], number[]] = [[], []];

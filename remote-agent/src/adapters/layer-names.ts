@@ -21,6 +21,7 @@ const single: Readonly<Record<string, string>> = {
   'time_embedding.linear_2': 'time_embed.2',
   'add_embedding.linear_1': 'label_emb.0.0',
   'add_embedding.linear_2': 'label_emb.0.2',
+  conv_norm_out: 'out.0',
   conv_out: 'out.2',
 };
 

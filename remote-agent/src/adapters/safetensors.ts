@@ -1,16 +1,13 @@
 import { ParaError } from '../common/errors.ts';
 import { halfToNumber } from '../onnx/tensor-data.ts';
-import { repeatedKey } from './json-keys.ts';
 import type { FloatTensor } from './method.ts';
+import { type Fail, headerLength, parseHeader, type StoredTensor } from './safetensors-header.ts';
 
 /** Contents of a safetensors file, all numbers as f32. */
 export interface SafetensorsFile {
   readonly tensors: Map<string, FloatTensor>;
   readonly metadata: Record<string, string>;
 }
-
-/** Largest header that the format allows, in bytes. */
-const headerLimit = 100_000_000;
 
 type Reader = (view: DataView, at: number) => number;
 
@@ -35,14 +32,6 @@ function wideBfloat(bits: number): number {
   return scratch.getFloat32(0);
 }
 
-interface Entry {
-  readonly name: string;
-  readonly dtype: string;
-  readonly dims: number[];
-  readonly begin: number;
-  readonly end: number;
-}
-
 /**
  * Reads a safetensors file strictly: the header must be one JSON object without repeated keys, shapes must fit their
  * bytes, and the tensors must cover the data part exactly, without gap or overlap.
@@ -54,22 +43,18 @@ export function decodeSafetensors(bytes: Uint8Array, where = 'safetensors'): Saf
     throw new ParaError('safetensors', what, { where, hint });
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 8) return fail(`The file has ${bytes.length} bytes, too few for a safetensors header`);
-  const headerLength = Number(view.getBigUint64(0, true));
-  if (headerLength > headerLimit)
-    return fail(`The header claims ${headerLength} bytes, more than the format allows`);
-  if (8 + headerLength > bytes.length)
-    return fail(`The header claims ${headerLength} bytes, but only ${bytes.length - 8} follow`);
-  const header = parseHeader(bytes.subarray(8, 8 + headerLength), fail);
-  const start = 8 + headerLength;
-  const metadata = readMetadata(header, fail);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== '__metadata__')
-    .map(([name, value]) => readEntry(name, value, fail));
-  checkCover(entries, bytes.length - start, fail);
+  const start = 8 + headerLength(bytes, bytes.length, fail);
+  const { entries, metadata } = parseHeader(bytes.subarray(8, start), fail);
+  for (const { name, dtype } of entries)
+    if (!Object.hasOwn(elements, dtype))
+      return fail(
+        `The tensor ${name} has the element type "${dtype}"`,
+        `supported: ${Object.keys(elements).join(', ')}`,
+      );
+  checkCover(entries, start, bytes.length, fail);
   const tensors = new Map<string, FloatTensor>();
   for (const entry of entries) {
-    const data = readNumbers(view, start, entry);
+    const data = readNumbers(view, entry);
     if (!data.every(Number.isFinite))
       return fail(
         `The tensor ${entry.name} holds NaN or infinite values`,
@@ -80,78 +65,27 @@ export function decodeSafetensors(bytes: Uint8Array, where = 'safetensors'): Saf
   return { tensors, metadata };
 }
 
-type Fail = (what: string, hint?: string) => never;
-
-function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
-  if (bytes[0] !== 0x7b) return fail('This is not a safetensors file: its header does not start with "{"');
-  let text = '';
-  let value: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    value = JSON.parse(text);
-  } catch {
-    return fail('The header is not valid JSON');
+function checkCover(entries: readonly StoredTensor[], start: number, end: number, fail: Fail): void {
+  let at = start;
+  for (const { name, offset, length } of [...entries].sort(
+    (a, b) => a.offset - b.offset || a.length - b.length,
+  )) {
+    if (offset < at) fail(`The tensor ${name} overlaps the one before it`);
+    if (offset > at) fail(`There is a gap of ${offset - at} bytes before the tensor ${name}`);
+    at = offset + length;
   }
-  const repeated = repeatedKey(text);
-  if (repeated !== undefined) return fail(`The header names "${repeated}" twice`);
-  return value as Record<string, unknown>;
+  if (at > end) fail(`The tensors need ${at - start} bytes of data, but the file holds ${end - start}`);
+  if (at < end) fail(`${end - at} bytes follow the last tensor`);
 }
 
-function readMetadata(header: Record<string, unknown>, fail: Fail): Record<string, string> {
-  if (!Object.hasOwn(header, '__metadata__')) return {};
-  const value = header.__metadata__;
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return fail('The metadata are not an object');
-  for (const [key, text] of Object.entries(value))
-    if (typeof text !== 'string') return fail(`The metadata entry "${key}" is not a text`);
-  return value as Record<string, string>;
-}
-
-const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && (x as number) >= 0;
-
-function readEntry(name: string, value: unknown, fail: Fail): Entry {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return fail(`The header entry of ${name} is not an object`);
-  const { dtype, shape, data_offsets: offsets, ...rest } = value as Record<string, unknown>;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) return fail(`The header entry of ${name} has the unknown field "${unknown}"`);
-  if (typeof dtype !== 'string' || !Object.hasOwn(elements, dtype))
-    return fail(
-      `The tensor ${name} has the element type ${JSON.stringify(dtype)}`,
-      `supported: ${Object.keys(elements).join(', ')}`,
-    );
-  if (!Array.isArray(shape) || !shape.every(isCount))
-    return fail(`The shape of ${name} is not a list of sizes`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
-    return fail(`The data offsets of ${name} are not two positions`);
-  const [begin, end] = offsets as [number, number];
-  const size = (shape as number[]).reduce((a, b) => a * b, elements[dtype]!.size);
-  if (end - begin !== size)
-    return fail(
-      `The tensor ${name} of ${dtype}[${shape}] needs ${size} bytes, but its offsets hold ${end - begin}`,
-    );
-  return { name, dtype, dims: shape as number[], begin, end };
-}
-
-function checkCover(entries: readonly Entry[], available: number, fail: Fail): void {
-  let at = 0;
-  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin < at) fail(`The tensor ${name} overlaps the one before it`);
-    if (begin > at) fail(`There is a gap of ${begin - at} bytes before the tensor ${name}`);
-    at = end;
-  }
-  if (at > available) fail(`The tensors need ${at} bytes of data, but the file holds ${available}`);
-  if (at < available) fail(`${available - at} bytes follow the last tensor`);
-}
-
-function readNumbers(view: DataView, start: number, { dtype, begin, end }: Entry): Float32Array {
+function readNumbers(view: DataView, { dtype, offset, length }: StoredTensor): Float32Array {
   const { size, read } = elements[dtype]!;
   if (dtype === 'F32') {
-    const from = view.byteOffset + start + begin;
-    return new Float32Array(view.buffer.slice(from, from + end - begin) as ArrayBuffer);
+    const from = view.byteOffset + offset;
+    return new Float32Array(view.buffer.slice(from, from + length) as ArrayBuffer);
   }
-  const data = new Float32Array((end - begin) / size);
-  for (let i = 0; i < data.length; i++) data[i] = read(view, start + begin + i * size);
+  const data = new Float32Array(length / size);
+  for (let i = 0; i < data.length; i++) data[i] = read(view, offset + i * size);
   return data;
 }
 

@@ -54,7 +54,7 @@ function exportHere(
 ): { method: string; files: ExportedFiles } {
   const base = openBase(baseName);
   const source = findAdapter(path, process.cwd());
-  const weights = baseWeights(base.unet.path);
+  const weights = baseWeights(base.unet);
   const { adapter } = readAdapter(source, weights.layers);
   checkBase(adapter, base, source);
   return { method: adapter.method, files: exportAdapter(adapter, { ...how, ...weights }) };
@@ -88,7 +88,7 @@ function oneOf<const T extends string>(known: readonly T[], where: string, given
 export function importCommand(path: string, options: { base: string; out: string; force?: boolean }): void {
   refuseExisting(options.out, options.force);
   const base = openBase(options.base);
-  const { adapter, layout, ignored } = readAdapter(path, baseWeights(base.unet.path).layers);
+  const { adapter, layout, ignored } = readAdapter(path, baseWeights(base.unet).layers);
   // The file's own word on its base stays; where it says nothing, the layers fit this one.
   saveAdapter(options.out, adapter);
   say(
@@ -104,7 +104,7 @@ export function inspectCommand(path: string, options: { base: string }): void {
     say(pngText(readFileSync(path), 'parameters') ?? 'The picture carries no parameters');
     return;
   }
-  const { layers } = baseWeights(openBase(options.base).unet.path);
+  const { layers } = baseWeights(openBase(options.base).unet);
   const { adapter, layout, ignored } = readAdapter(findAdapter(path, process.cwd()), layers);
   const report = inspectAdapter(adapter);
   say(

@@ -122,13 +122,13 @@ base
   .description('take a base into your own folder, or to a host')
   .argument(
     '<place>',
-    'folder of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
+    'a .safetensors checkpoint, folder of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
   )
-  .option('--name <name>', "name to give it (default: its folder's)")
+  .option('--name <name>', "name to give it (default: its file's or folder's)")
   .option('--endpoint <url>', 'hub to ask (default: $PARA_HUB_ENDPOINT, else huggingface.co)')
   .option('--revision <name>', 'branch, tag or commit on the hub')
   .option('--host <name>', 'take it to this host: a folder from here, or what the host fetches itself')
-  .option('--there', 'with --host: the folder lies on the host')
+  .option('--there', 'with --host: the file or folder lies on the host')
   .action(async (place, options) => (await import('./base.ts')).baseImportCommand(place, options));
 base
   .command('check')

@@ -10,7 +10,7 @@ import type { Base } from './base.ts';
  * @throws ParaError `adapter`, `safetensors`, or `adapter-base-mismatch` when it was made for another base
  */
 export function readAdapterFor(file: string, base: Base): ImportedAdapter {
-  const read = readAdapter(file, baseWeights(base.unet.path).layers);
+  const read = readAdapter(file, baseWeights(base.unet).layers);
   checkBase(read.adapter, base, file);
   return read;
 }

@@ -6,9 +6,10 @@ import { loadGraph } from '../onnx/io.ts';
 import { findLayers } from '../onnx/modules.ts';
 import { countOf, dimsOf } from '../onnx/tensor-data.ts';
 import { DataType } from '../onnx/types.ts';
-import { createSession, type SessionOptions } from '../runtime/session.ts';
-import { type Base, type BasePart, openBase } from './base.ts';
+import type { SessionOptions } from '../runtime/session.ts';
+import { type Base, openBase } from './base.ts';
 import { type MemoryEstimate, unetFacts } from './base-memory.ts';
+import { type BasePart, partSession } from './base-part.ts';
 import { type GraphPort, inputPorts, outputPorts } from './base-ports.ts';
 import { ClipTokenizer } from './tokenizer.ts';
 import { removeSampling } from './vae-graph.ts';
@@ -105,7 +106,7 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
   for (const [name, part] of namedParts(base))
     try {
       parts.push(describePart(name, part));
-      await (await createSession(part.path, options)).release();
+      await (await partSession(part, options)).release();
     } catch (cause) {
       note(name, cause);
     }
@@ -132,7 +133,7 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
 }
 
 function describePart(name: string, part: BasePart): PartReport {
-  const graph = loadGraph(part.path);
+  const graph = loadGraph(part);
   const perType = new Map<string, number>();
   let parameters = 0;
   for (const tensor of graph.initializers.values()) {
@@ -170,7 +171,7 @@ const typeNames: Partial<Record<DataType, string>> = {
 };
 
 function countLayers(base: Base): LayerCount {
-  const { layers, unnamed } = findLayers(loadGraph(base.unet.path));
+  const { layers, unnamed } = findLayers(loadGraph(base.unet));
   const byPath = new Map(layers.map((layer) => [layer.path, layer]));
   const unique = [...byPath.values()];
   const presets = Object.fromEntries(

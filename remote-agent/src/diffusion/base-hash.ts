@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { writeFileAtomic } from '../common/files.ts';
 import { paraHome } from './base-places.ts';
 
@@ -13,11 +13,21 @@ interface Known {
 /**
  * Content hash of a base: SHA-256 over the lines `path<TAB>sha256<LF>` of its files, paths relative to `directory`
  * with forward slashes, sorted. Digests of large files are remembered by size and modification time.
+ * @param elsewhere files outside `directory`, for which their fingerprint stands, under their name alone
  */
-export function hashFiles(directory: string, files: readonly string[]): string {
+export function hashFiles(
+  directory: string,
+  files: readonly string[],
+  elsewhere: readonly { readonly path: string; readonly fingerprint: string }[] = [],
+): string {
   const cache = new HashCache();
+  const fingerprints = new Map(elsewhere.map(({ path, fingerprint }) => [path, fingerprint]));
   const lines = files
-    .map((file) => [relative(directory, file).replaceAll('\\', '/'), cache.digest(file)] as const)
+    .map((file) => {
+      const known = fingerprints.get(file);
+      if (known !== undefined) return [basename(file), known] as const;
+      return [relative(directory, file).replaceAll('\\', '/'), cache.digest(file)] as const;
+    })
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   cache.save();
   const hash = createHash('sha256');

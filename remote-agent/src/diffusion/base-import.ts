@@ -12,11 +12,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { type Base, openBase } from './base.ts';
 import { baseFolders, paraHome } from './base-places.ts';
+import { writeCheckpointBase } from './checkpoint/import.ts';
 
 /** A base found by name. */
 export interface ListedBase {
@@ -44,21 +45,26 @@ export function listBases(): ListedBase[] {
 }
 
 function modelFiles(base: Base): string[] {
-  return [base.unet, ...base.textEncoders, base.vaeEncoder, base.vaeDecoder].flatMap((part) => part.files);
+  const parts = [base.unet, ...base.textEncoders, base.vaeEncoder, base.vaeDecoder];
+  return [...new Set(parts.flatMap((part) => part.files))];
 }
+
+/** Whether this is a checkpoint in one file. */
+export const isCheckpoint = (path: string): boolean => existsSync(path) && statSync(path).isFile();
 
 /** Files of a folder that describe the base beside its models. */
 const described = /\.(json|txt|md)$/;
 
 /**
- * Takes a base into the user's own folder under `name` (default: its folder's name). Model files are linked where the
+ * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
+ * single-file checkpoint stay where they are, see `writeCheckpointBase`. Model files are linked where the
  * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
  * refuses them. Either all of it is there afterwards, or nothing.
  * @param request names what this is done for: the same again finds the base there and is no error
- * @throws ParaError `base` for a folder that is none, `exists` for a name that is taken, `disk`
+ * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
-export function importBase(path: string, name = basename(path), request?: string): Base {
-  const base = openBase(path);
+export function importBase(path: string, name = basename(path, '.safetensors'), request?: string): Base {
+  const base = isCheckpoint(path) ? undefined : openBase(path);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
       where: 'name',
@@ -75,7 +81,9 @@ export function importBase(path: string, name = basename(path), request?: string
   removeLeftovers(dirname(target));
   const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
   try {
-    for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
+    if (base)
+      for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
+    else writeCheckpointBase(path, unfinished);
     openBase(unfinished);
     if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);
     renameSync(unfinished, target);
@@ -122,7 +130,8 @@ export function wantedFiles(base: Base): string[] {
   const folders = new Set([base.directory, join(base.directory, 'scheduler'), join(base.directory, 'vae')]);
   for (const encoder of base.textEncoders) folders.add(encoder.directory).add(encoder.tokenizer);
   for (const part of [base.unet, base.vaeEncoder, base.vaeDecoder]) folders.add(part.directory);
-  const files = modelFiles(base);
+  // Weights that lie elsewhere stay there: which they are is among what describes the base.
+  const files = modelFiles(base).filter((file) => file.startsWith(base.directory + sep));
   for (const folder of folders)
     if (existsSync(folder))
       for (const entry of readdirSync(folder))

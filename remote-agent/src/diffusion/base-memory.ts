@@ -71,7 +71,7 @@ export function forwardBytes(base: Base, sizes: DenoiserShape): number {
  */
 export function samplerBytes(base: Base, sizes = baseSizes(base, 2)): number {
   // Held as f32, whatever they are stored as.
-  const text = base.textEncoders.reduce((sum, { path }) => sum + 4 * weightCount(loadGraph(path)), 0);
+  const text = base.textEncoders.reduce((sum, part) => sum + 4 * weightCount(loadGraph(part)), 0);
   return forwardBytes(base, sizes) + decoderBytes(base, sizes) + text;
 }
 
@@ -79,14 +79,14 @@ function decoderBytes(
   { latentChannels, vaeDecoder }: Base,
   { latentHeight, latentWidth }: DenoiserShape,
 ): number {
-  const graph = loadGraph(vaeDecoder.path);
+  const graph = loadGraph(vaeDecoder);
   try {
     fixDimensions(graph, { [vaeDecoder.input.name]: [1, latentChannels, latentHeight, latentWidth] });
     simplify(graph);
     return sessionBytes(graph);
   } catch {
     // An operator whose sizes are not known here does not keep the runtime from it: count the weights alone.
-    return 4 * weightCount(loadGraph(vaeDecoder.path));
+    return 4 * weightCount(loadGraph(vaeDecoder));
   }
 }
 
@@ -99,7 +99,7 @@ function weightCount(graph: Graph): number {
 const sessionBytes = (graph: Graph) => weightBytes(graph) + activationPeak(graph);
 
 function preparedUnet(base: Base, sizes: DenoiserShape): Graph {
-  const graph = loadGraph(base.unet.path);
+  const graph = loadGraph(base.unet);
   fixDimensions(graph, unetShapes(base, sizes));
   simplify(graph);
   liftOpset(graph);

@@ -22,7 +22,7 @@ export function basePlaces(): string[] {
 }
 
 /** Folder of this package, wherever its code was bundled to. */
-function packageFolder(): string | undefined {
+export function packageFolder(): string | undefined {
   let folder = dirname(fileURLToPath(import.meta.url));
   for (;;) {
     const manifest = join(folder, 'package.json');

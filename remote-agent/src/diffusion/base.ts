@@ -7,6 +7,7 @@ import { TensorProto_DataLocation } from '../onnx/proto/onnx_pb.ts';
 import { externalLocation } from '../onnx/tensor-data.ts';
 import { Config, readSchedulerConfig, type SchedulerConfig } from './base-config.ts';
 import { hashFiles } from './base-hash.ts';
+import type { BasePart } from './base-part.ts';
 import { findBase } from './base-places.ts';
 import {
   choosePort,
@@ -19,15 +20,7 @@ import {
   unetPorts,
 } from './base-ports.ts';
 import { pictureSizes } from './base-sizes.ts';
-
-/** One model file of a base with everything that lies beside it. */
-export interface BasePart {
-  readonly directory: string;
-  /** The `.onnx` file. */
-  readonly path: string;
-  /** The `.onnx` file and its external data. */
-  readonly files: readonly string[];
-}
+import { openWeightFiles, type WeightFiles } from './checkpoint/weight-files.ts';
 
 export interface BaseUnet extends BasePart {
   readonly ports: UnetPorts;
@@ -82,8 +75,14 @@ export interface Base {
   readonly zeroEmptyNegative: boolean;
 }
 
+/** The folder of a base, and which files elsewhere hold its weights. */
+interface Place {
+  readonly directory: string;
+  readonly elsewhere: WeightFiles | undefined;
+}
+
 /** Finds a part's model file. @throws ParaError `base` naming the part that is missing */
-function partGraph(base: string, part: string): { part: BasePart; graph: Graph } {
+function partGraph({ directory: base, elsewhere }: Place, part: string): { part: BasePart; graph: Graph } {
   const directory = join(base, part);
   const path = join(directory, 'model.onnx');
   if (!existsSync(path))
@@ -91,8 +90,9 @@ function partGraph(base: string, part: string): { part: BasePart; graph: Graph }
       where: path,
       hint: 'a base is a folder with unet, text_encoder, vae_encoder, vae_decoder, tokenizer and scheduler, as exported for ONNX',
     });
-  const graph = loadGraph(path);
-  return { part: { directory, path, files: [path, ...externalFiles(graph)] }, graph };
+  const weights = elsewhere?.parts[part] ?? directory;
+  const graph = loadGraph({ path, weights });
+  return { part: { directory, path, weights, files: [path, ...externalFiles(graph)] }, graph };
 }
 
 function externalFiles(graph: Graph): string[] {
@@ -103,7 +103,7 @@ function externalFiles(graph: Graph): string[] {
   return [...files].sort();
 }
 
-function openUnet(base: string): { unet: BaseUnet; config: Config; graph: Graph } {
+function openUnet(base: Place): { unet: BaseUnet; config: Config; graph: Graph } {
   const { part, graph } = partGraph(base, 'unet');
   const config = new Config(part.directory, 'config.json');
   const ports = unetPorts(graph);
@@ -112,10 +112,10 @@ function openUnet(base: string): { unet: BaseUnet; config: Config; graph: Graph 
   return { unet: { ...part, ports, hiddenWidth, timeEmbedding }, config, graph };
 }
 
-function openTextEncoder(base: string, name: BaseTextEncoder['name'], penultimate: boolean): BaseTextEncoder {
+function openTextEncoder(base: Place, name: BaseTextEncoder['name'], penultimate: boolean): BaseTextEncoder {
   const { part, graph } = partGraph(base, name);
   const config = new Config(part.directory, 'config.json');
-  const tokenizer = join(base, name === 'text_encoder' ? 'tokenizer' : 'tokenizer_2');
+  const tokenizer = join(base.directory, name === 'text_encoder' ? 'tokenizer' : 'tokenizer_2');
   if (!existsSync(tokenizer))
     throw new ParaError('base', `The base lacks its part "${basename(tokenizer)}"`, {
       where: tokenizer,
@@ -133,9 +133,11 @@ function openTextEncoder(base: string, name: BaseTextEncoder['name'], penultimat
   };
 }
 
-function openVae(base: string, name: 'vae_encoder' | 'vae_decoder'): { vae: BaseVae; config: Config } {
+function openVae(base: Place, name: 'vae_encoder' | 'vae_decoder'): { vae: BaseVae; config: Config } {
   const { part, graph } = partGraph(base, name);
-  const beside = existsSync(join(part.directory, 'config.json')) ? part.directory : join(base, 'vae');
+  const beside = existsSync(join(part.directory, 'config.json'))
+    ? part.directory
+    : join(base.directory, 'vae');
   const inputs = inputPorts(graph);
   const rank4 = (p: GraphPort) => p.dims.length === 4;
   const [inputNames, outputNames] =
@@ -172,13 +174,14 @@ function openVae(base: string, name: 'vae_encoder' | 'vae_decoder'): { vae: Base
  */
 export function openBase(nameOrPath: string): Base {
   const directory = findBase(nameOrPath);
-  const { unet, config } = openUnet(directory);
+  const place = { directory, elsewhere: openWeightFiles(directory) };
+  const { unet, config } = openUnet(place);
   const architecture = unet.ports.pooled && unet.ports.timeIds ? 'sdxl' : 'sd';
   const encoders = (
     architecture === 'sdxl' ? (['text_encoder', 'text_encoder_2'] as const) : (['text_encoder'] as const)
-  ).map((name) => openTextEncoder(directory, name, architecture === 'sdxl'));
-  const encoder = openVae(directory, 'vae_encoder');
-  const decoder = openVae(directory, 'vae_decoder');
+  ).map((name) => openTextEncoder(place, name, architecture === 'sdxl'));
+  const encoder = openVae(place, 'vae_encoder');
+  const decoder = openVae(place, 'vae_decoder');
   const scheduler = readSchedulerConfig(join(directory, 'scheduler'));
   const latentChannels = decoder.config.number('latent_channels', 4);
   const sizes = pictureSizes(config, decoder.config);
@@ -203,7 +206,7 @@ export function openBase(nameOrPath: string): Base {
   let hash: string | undefined;
   return Object.defineProperty(base, 'hash', {
     enumerable: true,
-    get: () => (hash ??= hashFiles(directory, hashedFiles(base))),
+    get: () => (hash ??= hashFiles(directory, hashedFiles(base), place.elsewhere?.files)),
   }) as unknown as Base;
 }
 

@@ -73,7 +73,7 @@ export class Denoiser {
   static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
     const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
-    const graph = loadGraph(base.unet.path);
+    const graph = loadGraph(base.unet);
     fixDimensions(graph, unetShapes(base, { ...shape, batch: rows }));
     if (edit) {
       simplify(graph);
@@ -81,7 +81,7 @@ export class Denoiser {
     }
     const made = await createSession(encodeGraph(graph), {
       ...session,
-      externalDataDirectory: base.unet.directory,
+      externalDataDirectory: base.unet.weights,
     });
     return new Denoiser(base, shape, made, rows);
   }

@@ -1,6 +1,7 @@
-import { createSession, type Session, type SessionOptions } from '../runtime/session.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
 import { sizeOf, type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base, BaseTextEncoder } from './base.ts';
+import { partSession } from './base-part.ts';
 import { type Chunk, chunkPrompt, parsePrompt } from './prompt.ts';
 import { ClipTokenizer } from './tokenizer.ts';
 
@@ -37,7 +38,7 @@ export class TextEncoder {
   static async open(base: Base, options: SessionOptions = {}): Promise<TextEncoder> {
     const tokenizers = base.textEncoders.map((e) => ClipTokenizer.open(e.tokenizer, e.vocabulary));
     const sessions: Session[] = [];
-    for (const encoder of base.textEncoders) sessions.push(await createSession(encoder.path, options));
+    for (const encoder of base.textEncoders) sessions.push(await partSession(encoder, options));
     return new TextEncoder(base, tokenizers, sessions);
   }
 

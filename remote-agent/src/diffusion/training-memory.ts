@@ -58,7 +58,7 @@ export function trainingBytes(
   memory: 'fast' | 'lean',
   { method, plan }: Adapting = usual,
 ): number {
-  const graph = loadGraph(base.unet.path);
+  const graph = loadGraph(base.unet);
   const { layers } = findLayers(graph);
   fixDimensions(graph, unetShapes(base, sizes));
   simplify(graph);

@@ -1,6 +1,7 @@
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
 import { prune } from '../onnx/prune.ts';
+import { type BasePart, partModel } from './base-part.ts';
 
 const sampling = new Set(['RandomNormalLike', 'RandomNormal', 'RandomUniformLike', 'RandomUniform']);
 
@@ -25,9 +26,9 @@ export function removeSampling(graph: Graph): boolean {
 }
 
 /** The VAE encoder's file, or its bytes without the sampling where it had any. */
-export function encoderModel(path: string): string | Uint8Array {
-  const graph = loadGraph(path);
-  if (!removeSampling(graph)) return path;
+export function encoderModel(part: BasePart): string | Uint8Array {
+  const graph = loadGraph(part);
+  if (!removeSampling(graph)) return partModel(part);
   prune(graph);
   return encodeGraph(graph);
 }

@@ -2,6 +2,7 @@ import { ParaError } from '../common/errors.ts';
 import { createSession, type Session, type SessionOptions } from '../runtime/session.ts';
 import { tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base, BaseVae } from './base.ts';
+import { partSession } from './base-part.ts';
 import { encoderModel } from './vae-graph.ts';
 
 /** Pictures or latents [n, channels, height, width], row-major. */
@@ -40,9 +41,9 @@ export class Vae {
         `A picture of ${pictures.width} x ${pictures.height} does not fit the VAE, whose step is ${vaeFactor}`,
         { hint: `use a width and height that are multiples of ${vaeFactor}` },
       );
-    this.#encoder ??= await createSession(encoderModel(vaeEncoder.path), {
+    this.#encoder ??= await createSession(encoderModel(vaeEncoder), {
       ...this.#options,
-      externalDataDirectory: vaeEncoder.directory,
+      externalDataDirectory: vaeEncoder.weights,
     });
     // Moments are means, then log variances; a plain latent has the latent's channels.
     const out = await this.#each(this.#encoder, vaeEncoder, pictures);
@@ -66,7 +67,7 @@ export class Vae {
   /** Pictures in about [-1, 1] (not clipped) from scaled latents. */
   async decode(latents: Planes): Promise<Planes> {
     const { vaeDecoder, scalingFactor, shiftFactor } = this.#base;
-    this.#decoder ??= await createSession(vaeDecoder.path, this.#options);
+    this.#decoder ??= await partSession(vaeDecoder, this.#options);
     const data = latents.data.map((x) => x / scalingFactor + shiftFactor);
     return this.#each(this.#decoder, vaeDecoder, { ...latents, data });
   }

@@ -32,8 +32,15 @@ export function decodeGraph(bytes: Uint8Array, directory?: string, where = 'mode
   return graph;
 }
 
+/** An ONNX file, and the folder of its external data where that is another than its own. */
+export interface ModelPlace {
+  readonly path: string;
+  readonly weights?: string;
+}
+
 /** Reads an ONNX file; external data stays where it is, but must be there in full. */
-export function loadGraph(path: string): Graph {
+export function loadGraph(model: string | ModelPlace): Graph {
+  const { path, weights }: ModelPlace = typeof model === 'string' ? { path: model } : model;
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -44,7 +51,7 @@ export function loadGraph(path: string): Graph {
       cause,
     });
   }
-  const graph = decodeGraph(bytes, dirname(path), path);
+  const graph = decodeGraph(bytes, weights ?? dirname(path), path);
   checkExternalData(graph);
   return graph;
 }

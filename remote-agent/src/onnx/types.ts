@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import {
   TensorProto_DataType as DataType,
   type TensorProto,
+  TensorProto_DataLocation,
   TensorProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
@@ -51,6 +52,19 @@ export function int64Tensor(name: string, dims: readonly number[], data: readonl
     dims,
     new Uint8Array(BigInt64Array.from(data, (v) => (v >= 2 ** 63 ? largest : BigInt(v))).buffer),
   );
+}
+
+/** A tensor whose bytes lie in a file: `location` is relative to the folder of the graph's external data. */
+export function externalTensor(
+  name: string,
+  dataType: DataType,
+  dims: readonly number[],
+  place: { readonly location: string; readonly offset: number; readonly length: number },
+): TensorProto {
+  return create(TensorProtoSchema, {
+    ...{ name, dataType, dims: dims.map(BigInt), dataLocation: TensorProto_DataLocation.EXTERNAL },
+    externalData: Object.entries(place).map(([key, value]) => ({ key, value: String(value) })),
+  });
 }
 
 /** A tensor from little-endian bytes as they are. */

@@ -44,7 +44,7 @@ export function loadUnet(
   base: Base,
   shapes: StepShapes,
 ): { graph: Graph; layers: Layer[]; inputs: UnetInputs } {
-  const graph = loadGraph(base.unet.path);
+  const graph = loadGraph(base.unet);
   const inputs = unetInputs(base, shapes);
   const { layers, unnamed } = findLayers(graph);
   if (unnamed.length > 0 && layers.length === 0)
@@ -96,7 +96,7 @@ export class StepEngine {
     const { lossOnly = false, memory = 'fast' } = options;
     buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory });
     lap('build the step graph');
-    const step = await createStepSession(graph, { device, directory: base.unet.directory });
+    const step = await createStepSession(graph, { device, directory: base.unet.weights });
     lap('load the step graph');
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));

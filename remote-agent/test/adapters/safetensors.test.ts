@@ -85,7 +85,7 @@ test('every way in which a header can lie is refused with a reason', () => {
     [file({ __metadata__: { a: 1 } }), /not a text/],
     [file({ __metadata__: [] }), /not an object/],
     [file({ a: 3 }), /not an object/],
-    [file({ a: entry(0, 4, [1], 'F8_E4M3') }, 4), /element type/],
+    [file({ a: entry(0, 1, [1], 'F8_E4M3') }, 1), /element type/],
     [file({ a: entry(0, 4, [1], 'constructor') }, 4), /element type/],
     [file({ a: { ...entry(0, 4), more: 1 } }, 4), /unknown field/],
     [file({ a: entry(0, 4, [-1, -1]) }, 4), /list of sizes/],

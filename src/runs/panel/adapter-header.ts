@@ -1,4 +1,5 @@
 import { readHeader } from '../../../remote-agent/src/adapters/safetensors-header.ts';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 
 /** One layer of an adapter, as the shapes of its tensors tell. */
 export interface AdapterLayer {
@@ -23,7 +24,10 @@ export interface AdapterHeader {
 
 /** Reads the head of an adapter file of any size. @throws ParaError `safetensors` where it is none */
 export async function readAdapterHeader(path: string): Promise<AdapterHeader> {
-  const { bytes, shapes, metadata } = await readHeader(path);
+  const { bytes, tensors, metadata } = await readHeader(path).catch((cause: unknown) => {
+    throw new ParaError('safetensors', 'This is no adapter file', { where: path, cause });
+  });
+  const shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
   const layers = [...shapes].flatMap(([name, shape]) => layerOf(name, shape, shapes) ?? []);
   const parameters = [...shapes.values()].reduce((sum, shape) => sum + size(shape), 0);
   const method = metadata['para_studio.method'];

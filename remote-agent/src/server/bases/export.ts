@@ -17,7 +17,7 @@ export function exportHere({
   const base = openBase(name);
   const { adapter } = readAdapterFor(findAdapter(source), base);
   const files = exportAdapter(adapter, {
-    ...{ format, ...baseWeights(base.unet.path) },
+    ...{ format, ...baseWeights(base.unet) },
     ...(as ? { as } : {}),
     ...(names ? { names } : {}),
   });

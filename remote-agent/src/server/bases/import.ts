@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Base, openBase } from '../../diffusion/base.ts';
-import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-import.ts';
+import { importBase, importedBy, isCheckpoint, removeLeftovers } from '../../diffusion/base-import.ts';
 import { looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
 import { nameOf } from '../../hub/source.ts';
@@ -29,16 +29,16 @@ export async function importFrom(
 }
 
 function nameFor(source: BaseSource): string {
-  if (source.kind === 'path') return basename(source.path);
+  if (source.kind === 'path') return basename(source.path, '.safetensors');
   if (source.kind !== 'upload') return nameOf(source);
   throw new ParaError('base', 'An upload needs a name', { hint: 'give one with --name' });
 }
 
 function fromPath(path: string, name: string, id: string, tell: (progress: TaskProgress) => void): Base {
-  if (!isAbsolute(path) || !looksLikeBase(path))
+  if (!isAbsolute(path) || !(looksLikeBase(path) || isCheckpoint(path)))
     throw new ParaError('base', 'There is no base at this place on the host', {
       where: path,
-      hint: 'give the whole path of a folder that holds unet, text_encoder and so on',
+      hint: 'give the whole path of a .safetensors file, or of a folder that holds unet, text_encoder and so on',
     });
   tell({ phase: 'placing', doneBytes: 0 });
   return importBase(path, name, id);
