@@ -13,6 +13,7 @@ cd "$here"
 "$python" rules.py
 "$python" opsets.py
 "$python" diffusion.py
+"$python" checkpoints.py
 "$python" training.py "$work"
 "$python" unet_gradients.py
 "$python" parity.py "$work/tiny-dynamo" --lora-rank 4
