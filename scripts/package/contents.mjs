@@ -33,6 +33,7 @@ const localAgent = ({ runtime, images }) => [
   'remote-agent/package.json',
   'remote-agent/dist/{agent,trainer}.js',
   bases,
+  'remote-agent/templates/{README.md,clip-merges.txt.gz,*.onnx.gz}',
   ...runtime.files.map((file) => `${modules}/onnxruntime-node/${runtime.folder}/${file}`),
   `${modules}/onnxruntime-node/{package.json,dist/*.js}`,
   `${modules}/onnxruntime-common/package.json`,

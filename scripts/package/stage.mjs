@@ -44,6 +44,7 @@ async function stageAgent({ runtime, images }, copy, modules) {
   copy('remote-agent/dist/host/agent/package.json', 'remote-agent/package.json');
   copy('remote-agent/dist/host/agent/dist', 'remote-agent/dist', (path) => path !== 'probe.js');
   copy('remote-agent/bases', 'remote-agent/bases');
+  copy('remote-agent/templates', 'remote-agent/templates');
   for (const [name, keep] of Object.entries(besideNative))
     copyTree(await packageFolder(name), join(modules, name), (path) => keep.test(path));
   for (const name of images)

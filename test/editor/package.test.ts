@@ -5,8 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { imageSize } from 'image-size';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import yauzl from 'yauzl';
+import { importBaseOnHost } from '../../remote-agent/src/hosts/remote-bases.ts';
 import { generateOnHost } from '../../remote-agent/src/hosts/remote-generation.ts';
 import { HostSession } from '../../remote-agent/src/hosts/session.ts';
+import { checkpointGolden, writeCheckpoint } from '../../remote-agent/test/diffusion/random-checkpoint.ts';
 import { packagedExtension } from './driver/requirements.ts';
 
 let folder: string;
@@ -28,17 +30,22 @@ it('says in the manifest nothing that only the repository needs', () => {
     expect(manifest).not.toHaveProperty(key);
 });
 
-it('holds an agent that runs from where it is unpacked, draws and writes a picture', async () => {
+/** The agent of the package, from where it is unpacked. */
+function openAgent(): Promise<HostSession> {
   const program = join(folder, 'extension/remote-agent/dist/agent.js');
   const home = join(folder, 'home');
   const env = { PATH: process.env.PATH, HOME: home, PARA_HOME: join(home, 'para') };
-  mkdirSync(home);
-  const session = await HostSession.open({
+  mkdirSync(home, { recursive: true });
+  return HostSession.open({
     name: 'here',
     transport: 'local',
     root: '',
     agent: { words: [process.execPath, program], env },
   });
+}
+
+it('holds an agent that runs from where it is unpacked, draws and writes a picture', async () => {
+  const session = await openAgent();
   try {
     const { bases } = await session.call('bases/list', {});
     expect(bases.map(({ name }) => name)).toEqual(['pocket-sdxl']);
@@ -60,3 +67,18 @@ it('holds an agent that runs from where it is unpacked, draws and writes a pictu
     session.close();
   }
 });
+
+it.each(['sd', 'sdxl'])(
+  'holds what a checkpoint in one file needs to become a base: %s',
+  async (architecture) => {
+    const path = join(folder, `${architecture}.safetensors`);
+    writeCheckpoint(path, checkpointGolden(architecture).tensors);
+    const session = await openAgent();
+    try {
+      const base = await importBaseOnHost(session, { kind: 'path', path });
+      expect(base).toMatchObject({ name: architecture, architecture });
+    } finally {
+      session.close();
+    }
+  },
+);
