@@ -1,6 +1,7 @@
 """Golden files of checkpoints: what diffusers makes of random single-file checkpoints of the known architectures.
 
-Run: python tools/golden/checkpoints.py      (writes remote-agent/test/golden/checkpoints/<architecture>.json)
+Run: python tools/golden/checkpoints.py      (writes remote-agent/test/golden/checkpoints/<architecture>.json, and
+<architecture>.diffusers.json.gz: which of its weights each tensor of a folder of diffusers is, found by their numbers)
 Names and shapes are listed here as the latent-diffusion and OpenCLIP code name them; that the list is right is proved
 by diffusers' single-file loader, which must find every weight. Weights are not kept: they follow from name and
 position (`weights`), in numbers that F32, F16 and BF16 hold alike. Arrays are little-endian f32 in base64.
@@ -8,6 +9,7 @@ position (`weights`), in numbers that F32, F16 and BF16 hold alike. Arrays are l
 
 import base64
 import gzip
+import hashlib
 import json
 import math
 import sys
@@ -17,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from transformers import CLIPTokenizer
 from transformers.models.clip.tokenization_clip import bytes_to_unicode
 
@@ -261,6 +263,50 @@ def load(architecture: str, widths: Widths, work: Path, names: dict[str, tuple])
     )
 
 
+def same_in_diffusers(pipe, names: dict[str, tuple], work: Path) -> dict:
+    """By part and name of what diffusers saves: name in the checkpoint, shape, and which third of it or whether turned."""
+    def key(array: np.ndarray) -> tuple:
+        return array.size, hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
+
+    forms = {}
+    for name, shape in names.items():
+        array = weights(name, shape)
+        forms.setdefault(key(array), (name, None, False))
+        if ".in_proj_" in name:
+            for i, third in enumerate(np.split(array, 3)):
+                forms.setdefault(key(third), (name, i, False))
+        if name.endswith("text_projection"):
+            forms.setdefault(key(array.T), (name, None, True))
+    pipe.save_pretrained(work / "saved")
+    found = {}
+    for path in sorted((work / "saved").rglob("*.safetensors")):
+        tensors = load_file(path)
+        # A shared or constant tensor (position_ids) is no weight.
+        found[path.parent.name] = {
+            name: [(form := forms[key(array)])[0], list(array.shape), *form[1:]] for name, array in sorted(tensors.items()) if array.dtype == np.float32
+        }
+    return found
+
+
+def configs(work: Path) -> dict:
+    return {str(path.relative_to(work / "saved")): json.loads(path.read_text()) for path in sorted((work / "saved").rglob("*config.json"))} | {
+        "model_index.json": json.loads((work / "saved/model_index.json").read_text())
+    }
+
+
+def v_prediction(pipe, start, size) -> torch.Tensor:
+    """Ten steps of the same U-Net taken as one that predicts v, without signal at the last timestep."""
+    epsilon = pipe.scheduler
+    pipe.scheduler = DDIMScheduler.from_config(
+        epsilon.config, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing"
+    )
+    latents = pipe(
+        PROMPT, negative_prompt=NEGATIVE, num_inference_steps=10, guidance_scale=5.0, latents=start.clone(), output_type="latent", **size
+    ).images
+    pipe.scheduler = epsilon
+    return latents
+
+
 def golden(architecture: str, widths: Widths, work: Path) -> dict:
     names = checkpoint_names(architecture, widths)
     pipe = load(architecture, widths, work, names)
@@ -279,13 +325,16 @@ def golden(architecture: str, widths: Widths, work: Path) -> dict:
     latents = pipe(
         PROMPT, negative_prompt=NEGATIVE, num_inference_steps=10, guidance_scale=5.0, latents=start.clone(), output_type="latent", **size
     ).images
+    v_latents = v_prediction(pipe, start, size)
+    same = {"tensors": same_in_diffusers(pipe, names, work), "configs": configs(work)}
+    (OUT / f"{architecture}.diffusers.json.gz").write_bytes(gzip.compress(json.dumps(same).encode(), mtime=0))
     picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
     pixels = torch.rand(1, 3, 64, 64) * 2 - 1
     encoded = pipe.vae.encode(pixels).latent_dist.mean * pipe.vae.config.scaling_factor
     return {
         "tensors": {name: list(shape) for name, shape in names.items()},
         "prompt": PROMPT, "negative": NEGATIVE, "hidden": packed(hidden), **({"pooled": packed(pooled)} if pooled is not None else {}),
-        "start": packed(start), "timestep": 321, "output": packed(output), "latents": packed(latents), "picture": packed(picture),
+        "start": packed(start), "timestep": 321, "output": packed(output), "latents": packed(latents), "vLatents": packed(v_latents), "picture": packed(picture),
         "pixels": packed(pixels), "encoded": packed(encoded),
     }
 

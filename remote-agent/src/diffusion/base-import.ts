@@ -16,8 +16,9 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { type Base, openBase } from './base.ts';
-import { baseFolders, paraHome } from './base-places.ts';
+import { baseFolders, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
 import { writeCheckpointBase } from './checkpoint/import.ts';
+import { diffusersFolder, type Source, singleFile } from './checkpoint/source.ts';
 
 /** A base found by name. */
 export interface ListedBase {
@@ -49,22 +50,26 @@ function modelFiles(base: Base): string[] {
   return [...new Set(parts.flatMap((part) => part.files))];
 }
 
-/** Whether this is a checkpoint in one file. */
-export const isCheckpoint = (path: string): boolean => existsSync(path) && statSync(path).isFile();
+/** What is at a path, where it is a checkpoint in one file or a folder of diffusers. */
+function checkpointSource(path: string): Source | undefined {
+  if (isCheckpoint(path)) return singleFile(path);
+  return isDiffusersFolder(path) ? diffusersFolder(path) : undefined;
+}
 
 /** Files of a folder that describe the base beside its models. */
 const described = /\.(json|txt|md)$/;
 
 /**
  * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
- * single-file checkpoint stay where they are, see `writeCheckpointBase`. Model files are linked where the
+ * checkpoint (in one file, or a folder of diffusers) stay where they are, see `writeCheckpointBase`. Model files are linked where the
  * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
  * refuses them. Either all of it is there afterwards, or nothing.
  * @param request names what this is done for: the same again finds the base there and is no error
  * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
 export function importBase(path: string, name = basename(path, '.safetensors'), request?: string): Base {
-  const base = isCheckpoint(path) ? undefined : openBase(path);
+  const source = checkpointSource(path);
+  const base = source ? undefined : openBase(path);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
       where: 'name',
@@ -81,9 +86,9 @@ export function importBase(path: string, name = basename(path, '.safetensors'), 
   removeLeftovers(dirname(target));
   const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
   try {
-    if (base)
+    if (source) writeCheckpointBase(source, unfinished);
+    else if (base)
       for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
-    else writeCheckpointBase(path, unfinished);
     openBase(unfinished);
     if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);
     renameSync(unfinished, target);

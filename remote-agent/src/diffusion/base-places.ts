@@ -45,6 +45,13 @@ export function looksLikeBase(directory: string): boolean {
   return existsSync(join(directory, 'unet')) || existsSync(join(directory, 'model_index.json'));
 }
 
+/** Whether a folder holds a model as diffusers saves it (and no ONNX graphs). */
+export const isDiffusersFolder = (path: string): boolean =>
+  !existsSync(join(path, 'unet', 'model.onnx')) && existsSync(join(path, 'unet', 'config.json'));
+
+/** Whether a path is that of a checkpoint in one file. */
+export const isCheckpoint = (path: string): boolean => existsSync(path) && statSync(path).isFile();
+
 /**
  * The folder of a base given by name (looked up in `basePlaces`) or by path.
  * @throws ParaError `base` naming the bases there are
@@ -58,6 +65,11 @@ export function findBase(nameOrPath: string): string {
     }
   const directory = resolve(nameOrPath);
   if (nameOrPath !== '' && existsSync(directory) && statSync(directory).isDirectory()) return directory;
+  if (nameOrPath !== '' && isCheckpoint(directory))
+    throw new ParaError('base', 'A file is no base yet', {
+      where: directory,
+      hint: `a checkpoint in one file becomes one by an import: para base import ${directory}`,
+    });
   const known = baseFolders().map((b) => b.name);
   throw new ParaError('base', `There is no base "${nameOrPath}"`, {
     where: isPath ? directory : basePlaces().join(', '),

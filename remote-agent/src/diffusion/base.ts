@@ -8,7 +8,7 @@ import { externalLocation } from '../onnx/tensor-data.ts';
 import { Config, readSchedulerConfig, type SchedulerConfig } from './base-config.ts';
 import { hashFiles } from './base-hash.ts';
 import type { BasePart } from './base-part.ts';
-import { findBase } from './base-places.ts';
+import { findBase, isDiffusersFolder } from './base-places.ts';
 import {
   choosePort,
   type GraphPort,
@@ -88,7 +88,9 @@ function partGraph({ directory: base, elsewhere }: Place, part: string): { part:
   if (!existsSync(path))
     throw new ParaError('base', `The base lacks its part "${part}"`, {
       where: path,
-      hint: 'a base is a folder with unet, text_encoder, vae_encoder, vae_decoder, tokenizer and scheduler, as exported for ONNX',
+      hint: isDiffusersFolder(base)
+        ? `weights of diffusers become a base by an import: para base import ${base}`
+        : 'a base is a folder with unet, text_encoder, vae_encoder, vae_decoder, tokenizer and scheduler, as exported for ONNX',
     });
   const weights = elsewhere?.parts[part] ?? directory;
   const graph = loadGraph({ path, weights });

@@ -1,79 +1,35 @@
 import {
   closeSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type Base, openBase } from '../../src/diffusion/base.ts';
 import { importBase, listBases } from '../../src/diffusion/base-import.ts';
-import { Denoiser, timeIds } from '../../src/diffusion/denoiser.ts';
-import { Generator } from '../../src/diffusion/generate.ts';
-import { TextEncoder } from '../../src/diffusion/text-encoder.ts';
-import { Vae } from '../../src/diffusion/vae.ts';
-import { type CheckpointGolden, checkpointGolden, golden, writeCheckpoint } from './random-checkpoint.ts';
+import {
+  difference,
+  ownHome,
+  tenSteps,
+  textStates,
+  unetOutput,
+  vaeDifference,
+} from './checkpoint-outputs.ts';
+import { checkpointGolden, golden, writeCheckpoint } from './random-checkpoint.ts';
 
-const home = mkdtempSync(join(tmpdir(), 'para-checkpoint-'));
-const before = process.env.PARA_HOME;
-
-beforeAll(() => {
-  process.env.PARA_HOME = join(home, 'para');
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.PARA_HOME;
-  else process.env.PARA_HOME = before;
-  rmSync(home, { recursive: true, force: true });
-});
-
-/** Largest difference, relative to the largest number wanted where that is above 1. */
-function difference(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
-  expect(got.length).toBe(wanted.length);
-  let most = 0;
-  let largest = 1;
-  for (let i = 0; i < wanted.length; i++) {
-    most = Math.max(most, Math.abs(got[i]! - wanted[i]!));
-    largest = Math.max(largest, Math.abs(wanted[i]!));
-  }
-  return most / largest;
-}
+const home = ownHome();
 
 const bytesIn = (folder: string) =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).reduce(
     (sum, name) => sum + statSync(join(folder, name)).size,
     0,
   );
-
-const threads = { threads: 1 };
-
-/** What the base makes of the golden prompt. */
-async function textStates(base: Base, file: CheckpointGolden) {
-  const text = await TextEncoder.open(base, threads);
-  const states = await text.encode([file.prompt]);
-  await text.release();
-  return states;
-}
-
-/** What its U-Net makes of the golden noise and text. */
-async function unetOutput(base: Base, file: CheckpointGolden): Promise<Float32Array> {
-  const shape = { batch: 1, latentHeight: 8, latentWidth: 8, tokens: 77 };
-  const denoiser = await Denoiser.open(base, shape, threads);
-  const output = await denoiser.run(golden(file, 'start'), file.timestep, {
-    hidden: golden(file, 'hidden'),
-    pooled: 'pooled' in file ? golden(file, 'pooled') : new Float32Array(),
-    timeIds: Float32Array.from(timeIds(64, 64)),
-  });
-  await denoiser.release();
-  return output;
-}
 
 describe.each(['sd', 'sdxl'] as const)('a single-file checkpoint of the architecture %s', (architecture) => {
   const file = checkpointGolden(architecture);
@@ -101,22 +57,11 @@ describe.each(['sd', 'sdxl'] as const)('a single-file checkpoint of the architec
   });
 
   it('latents of a picture, and the picture of latents, are those of diffusers within 1e-4', async () => {
-    const vae = new Vae(base, threads);
-    const pixels = { count: 1, channels: 3, height: 64, width: 64, data: golden(file, 'pixels') };
-    expect(difference((await vae.encode(pixels)).data, golden(file, 'encoded'))).toBeLessThan(1e-4);
-    const latents = { count: 1, channels: 4, height: 8, width: 8, data: golden(file, 'latents') };
-    expect(difference((await vae.decode(latents)).data, golden(file, 'picture'))).toBeLessThan(1e-4);
-    await vae.release();
+    expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
   });
 
   it('ten steps end where those of diffusers end, within 1e-4', async () => {
-    const generator = new Generator(base, threads);
-    const [picture] = await generator.generate({
-      ...{ prompt: file.prompt, negative: file.negative, seed: 0, steps: 10, guidance: 5 },
-      ...{ scheduler: 'ddim', width: 64, height: 64, startNoise: golden(file, 'start') },
-    });
-    await generator.release();
-    expect(difference(picture!.latents, golden(file, 'latents'))).toBeLessThan(1e-4);
+    expect(difference(await tenSteps(base, file), golden(file, 'latents'))).toBeLessThan(1e-4);
   });
 });
 

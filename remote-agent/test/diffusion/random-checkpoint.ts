@@ -1,5 +1,6 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 
 /** A golden file of `tools/golden/checkpoints.py`. */
 export interface CheckpointGolden {
@@ -65,18 +66,24 @@ function bytesOf(values: Float32Array, dtype: Dtype): Uint8Array {
   return new Uint8Array(Uint16Array.from(values, (value) => half(value, dtype)).buffer);
 }
 
-/** Writes a safetensors file of random weights. @param tensors shapes by name */
-export function writeCheckpoint(
+/** What a tensor of a file is filled with. */
+interface Content {
+  readonly dims: readonly number[];
+  readonly values: () => Float32Array;
+}
+
+function writeTensors(
   path: string,
-  tensors: Readonly<Record<string, readonly number[]>>,
-  dtype: Dtype = 'F32',
+  tensors: Readonly<Record<string, Content>>,
+  dtype: Dtype,
+  metadata?: Readonly<Record<string, string>>,
 ): void {
-  const header: Record<string, unknown> = {};
+  const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let at = 0;
-  for (const [name, shape] of Object.entries(tensors)) {
+  for (const [name, { dims }] of Object.entries(tensors)) {
     const begin = at;
-    at += shape.reduce((a, b) => a * b, dtype === 'F32' ? 4 : 2);
-    header[name] = { dtype, shape, data_offsets: [begin, at] };
+    at += dims.reduce((a, b) => a * b, dtype === 'F32' ? 4 : 2);
+    header[name] = { dtype, shape: dims, data_offsets: [begin, at] };
   }
   const json = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -85,7 +92,96 @@ export function writeCheckpoint(
   const fd = openSync(path, 'w');
   writeSync(fd, length);
   writeSync(fd, json);
-  for (const [name, shape] of Object.entries(tensors))
-    writeSync(fd, bytesOf(randomWeights(name, shape), dtype));
+  for (const { values } of Object.values(tensors)) writeSync(fd, bytesOf(values(), dtype));
   closeSync(fd);
+}
+
+/** Writes a safetensors file of random weights. @param tensors shapes by name */
+export function writeCheckpoint(
+  path: string,
+  tensors: Readonly<Record<string, readonly number[]>>,
+  dtype: Dtype = 'F32',
+  metadata?: Readonly<Record<string, string>>,
+): void {
+  const contents = Object.entries(tensors).map(([name, dims]): [string, Content] => [
+    name,
+    { dims, values: () => randomWeights(name, dims) },
+  ]);
+  writeTensors(path, Object.fromEntries(contents), dtype, metadata);
+}
+
+/** A tensor in diffusers' names: its name in the checkpoint, its shape, which third of it, whether turned. */
+type SameTensor = readonly [string, readonly number[], 0 | 1 | 2 | null, boolean];
+
+interface DiffusersGolden {
+  readonly tensors: Readonly<Record<string, Readonly<Record<string, SameTensor>>>>;
+  readonly configs: Readonly<Record<string, unknown>>;
+}
+
+const diffusersGolden = (architecture: string) =>
+  JSON.parse(
+    gunzipSync(readFileSync(join(folder, `${architecture}.diffusers.json.gz`))).toString(),
+  ) as DiffusersGolden;
+
+/** What the part of a folder of diffusers holds, of the numbers that the checkpoint has. */
+function contentsOf(file: CheckpointGolden, part: Readonly<Record<string, SameTensor>>) {
+  const content = ([name, dims, third, turned]: SameTensor): Content => ({
+    dims,
+    values() {
+      const shape = file.tensors[name]!;
+      const all = randomWeights(name, shape);
+      if (third !== null) return all.slice((third * all.length) / 3, ((third + 1) * all.length) / 3);
+      if (!turned) return all;
+      const [rows = 0, columns = 0] = shape;
+      return Float32Array.from(all, (_, i) => all[(i % rows) * columns + Math.floor(i / rows)]!);
+    },
+  });
+  return Object.entries(part).map(([name, same]): [string, Content] => [name, content(same)]);
+}
+
+export interface FolderStyle {
+  readonly dtype?: Dtype;
+  /** Ending of files before `.safetensors`, as `.fp16`. */
+  readonly variant?: string;
+  /** Number of files that the U-Net's weights are spread over. */
+  readonly shards?: number;
+}
+
+/** Writes the folder that diffusers saves of the golden checkpoint. */
+export function writeDiffusersFolder(
+  path: string,
+  architecture: 'sd' | 'sdxl',
+  { dtype = 'F32', variant = '', shards = 1 }: FolderStyle = {},
+): void {
+  const { tensors, configs } = diffusersGolden(architecture);
+  const file = checkpointGolden(architecture);
+  for (const [name, config] of Object.entries(configs)) {
+    mkdirSync(dirname(join(path, name)), { recursive: true });
+    writeFileSync(join(path, name), JSON.stringify(config));
+  }
+  for (const [part, same] of Object.entries(tensors)) {
+    const stem = part.startsWith('text_') ? 'model' : 'diffusion_pytorch_model';
+    const contents = contentsOf(file, same);
+    const count = part === 'unet' ? shards : 1;
+    if (count === 1) {
+      const whole = join(path, part, `${stem}${variant}.safetensors`);
+      writeTensors(whole, Object.fromEntries(contents), dtype);
+      continue;
+    }
+    const map: Record<string, string> = {};
+    for (let n = 0; n < count; n++) {
+      const name = `${stem}${variant}-0000${n + 1}-of-0000${count}.safetensors`;
+      const mine = contents.filter((_, i) => i % count === n);
+      for (const [tensor] of mine) map[tensor] = name;
+      writeTensors(join(path, part, name), Object.fromEntries(mine), dtype);
+    }
+    const index = join(path, part, `${stem}.safetensors.index${variant}.json`);
+    writeFileSync(index, JSON.stringify({ weight_map: map }));
+  }
+}
+
+/** Writes the VAE of the golden checkpoint alone, in the names of diffusers. */
+export function writeDiffusersVae(path: string, architecture: 'sd' | 'sdxl', dtype: Dtype = 'F32'): void {
+  const contents = contentsOf(checkpointGolden(architecture), diffusersGolden(architecture).tensors.vae!);
+  writeTensors(path, Object.fromEntries(contents), dtype);
 }

@@ -1,3 +1,4 @@
+import { ParaError } from '../../common/errors.ts';
 import type { KnownArchitecture, Prediction } from './recognise.ts';
 import type { PartName, WeightPlace } from './template.ts';
 
@@ -60,6 +61,45 @@ export function partConfig(
     sample_size: architecture === 'sdxl' ? 1024 : 512,
     scaling_factor: architecture === 'sdxl' ? 0.13025 : 0.18215,
   };
+}
+
+/** What decides how a part computes beside the widths of its weights. */
+const decisive = [
+  ...['attention_head_dim', 'layers_per_block', 'norm_num_groups', 'act_fn', 'in_channels', 'out_channels'],
+  ...['down_block_types', 'up_block_types', 'use_linear_projection', 'addition_time_embed_dim'],
+  ...['num_attention_heads', 'hidden_act', 'num_hidden_layers', 'latent_channels'],
+];
+
+/**
+ * Makes sure that what a model's own config says of a part is what its graph does.
+ * @param said the model's own words
+ * @param built the graph's, of `partConfig`
+ * @throws ParaError `base` naming what differs
+ */
+export function checkConfig(said: Readonly<Json>, built: Readonly<Json>, where: string): void {
+  for (const key of decisive) {
+    const [own, wanted] = [said[key] ?? undefined, built[key]];
+    if (own === undefined || wanted === undefined) continue;
+    if (!sameValue(own, wanted))
+      throw new ParaError(
+        'base',
+        `The model says "${key}": ${JSON.stringify(own)}, which no known architecture has`,
+        {
+          where,
+          hint: `such a model has ${JSON.stringify(wanted)} there; export it for ONNX and import that folder`,
+        },
+      );
+  }
+}
+
+/** One number may stand for a list of the same. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) || Array.isArray(b)) {
+    const count = Math.max(...[a, b].map((x) => (Array.isArray(x) ? x.length : 1)));
+    const list = (x: unknown): unknown[] => (Array.isArray(x) ? x : new Array(count).fill(x));
+    return list(a).length === list(b).length && list(a).every((value, i) => value === list(b)[i]);
+  }
+  return a === b;
 }
 
 function unetConfig(architecture: KnownArchitecture, places: Places, time: number): Json {

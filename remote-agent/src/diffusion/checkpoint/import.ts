@@ -1,21 +1,11 @@
-import { realpathSync } from 'node:fs';
+import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readHeaderSync, type SafetensorsHeader } from '../../adapters/safetensors-header.ts';
 import { ParaError } from '../../common/errors.ts';
-import { writeFileAtomic } from '../../common/files.ts';
+import { makeFolder, writeFileAtomic } from '../../common/files.ts';
 import { saveGraph } from '../../onnx/io.ts';
 import { clipTokenizerFiles } from './clip-vocabulary.ts';
-import {
-  contextWidth,
-  modelIndex,
-  partConfig,
-  projectionWidth,
-  schedulerConfig,
-  textWidth,
-  timeWidth,
-} from './configs.ts';
-import { ldmPlaces } from './places.ts';
-import { recognise } from './recognise.ts';
+import { checkConfig, contextWidth, partConfig, projectionWidth, textWidth, timeWidth } from './configs.ts';
+import type { Source, TokenizerName } from './source.ts';
 import {
   openTemplate,
   type PartName,
@@ -31,58 +21,41 @@ const parts = {
   sd: ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
 } as const;
 
+type Places = ReadonlyMap<string, WeightPlace>;
+
 /**
- * Writes the folder of a base whose weights stay in a single-file checkpoint: graphs that point into the file,
- * configs and tokenizers. Only the file's header and a few blocks for its fingerprint are read.
- * @param path a `.safetensors` file with the names of the latent-diffusion code
- * @throws ParaError `base` for a file that is no SDXL base or SD 1.x, or that lacks parts; `safetensors`, `disk`
+ * Writes the folder of a base whose weights stay where they are: graphs that point into their files, configs and
+ * tokenizers. Only headers of files and a few blocks for their fingerprints are read.
+ * @throws ParaError `base` for a model that lacks parts or is built otherwise than the graphs; `disk`
  */
-export function writeCheckpointBase(path: string, folder: string): void {
-  const header = checkpointHeader(path);
-  const { architecture, prediction } = recognise(header);
+export function writeCheckpointBase(source: Source, folder: string): void {
+  const { architecture } = source;
   const found = parts[architecture].map((part) => {
     const graph = openTemplate(architecture, part);
-    const { places, missing } = ldmPlaces(header, architecture, part, templateWeights(graph));
-    if (missing.length > 0) throw incomplete(path, part, missing, places.size === 0);
+    const { places, missing } = source.places(part, templateWeights(graph));
+    if (missing.length > 0) throw incomplete(source.path, part, missing, places.size === 0);
     return { part, graph, places };
   });
-  const placesOf = (part: PartName) => found.find((p) => p.part === part)?.places ?? new Map();
+  const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();
   const pooled = projectionWidth(placesOf('text_encoder_2'));
   const time = architecture === 'sdxl' ? timeWidth(placesOf('unet'), pooled) : 0;
-  const weights: WeightFiles = { files: [weightFile(header.path)], parts: {} };
+  const weights: WeightFiles = { files: [], parts: {} };
+  const files = new Set<string>();
   for (const { part, graph, places } of found) {
+    for (const { file } of places.values()) files.add(file);
     weights.parts[part] = pointWeights(graph, places, portSizes(part, places, pooled), time);
     saveGraph(graph, join(folder, part, 'model.onnx'));
-    writeJson(join(folder, part, 'config.json'), partConfig(architecture, part, places, time));
+    const config = partConfig(architecture, part, places, time);
+    const said = source.config(part);
+    if (said) checkConfig(said, config, join(source.path, part));
+    writeJson(join(folder, part, 'config.json'), { ...config, ...said });
   }
-  writeTokenizer(join(folder, 'tokenizer'), '<|endoftext|>');
-  if (architecture === 'sdxl') writeTokenizer(join(folder, 'tokenizer_2'), '!');
-  writeJson(join(folder, 'scheduler', 'scheduler_config.json'), schedulerConfig(architecture, prediction));
-  writeJson(join(folder, 'model_index.json'), modelIndex(architecture));
+  weights.files.push(...[...files].sort().map(weightFile));
+  writeTokenizer(source, 'tokenizer', folder);
+  if (architecture === 'sdxl') writeTokenizer(source, 'tokenizer_2', folder);
+  writeJson(join(folder, 'scheduler', 'scheduler_config.json'), source.scheduler);
+  writeJson(join(folder, 'model_index.json'), source.index);
   writeJson(join(folder, weightFilesName), weights);
-}
-
-/** @throws ParaError `safetensors` for a file that is none, is cut off or cannot be read */
-function checkpointHeader(path: string): SafetensorsHeader {
-  let header: SafetensorsHeader;
-  try {
-    // The runtime refuses links, as download caches hold them.
-    header = readHeaderSync(realpathSync(path));
-  } catch (cause) {
-    const why = cause instanceof Error ? ` (${cause.message})` : '';
-    throw new ParaError('safetensors', `This is not a safetensors file that can be read${why}`, {
-      where: path,
-      hint: 'checkpoints of other formats (.ckpt, .pt, .bin) can run code when loaded and are not read; save it as .safetensors',
-      cause,
-    });
-  }
-  for (const { name, offset, length } of header.tensors.values())
-    if (offset + length > header.bytes)
-      throw new ParaError('safetensors', `The checkpoint ends before its tensor ${name} does`, {
-        where: path,
-        hint: 'it is cut off; copy or download it again',
-      });
-  return header;
 }
 
 function incomplete(path: string, part: PartName, missing: readonly string[], all: boolean): ParaError {
@@ -102,7 +75,7 @@ function incomplete(path: string, part: PartName, missing: readonly string[], al
 }
 
 /** Sizes of a part's inputs and outputs that follow from its weights. */
-function portSizes(part: PartName, places: ReadonlyMap<string, WeightPlace>, pooled: number): PortSizes {
+function portSizes(part: PartName, places: Places, pooled: number): PortSizes {
   if (part === 'unet')
     return { encoder_hidden_states: { 2: contextWidth(places) }, text_embeds: { 1: pooled } };
   const states = { 2: textWidth(places) };
@@ -111,9 +84,21 @@ function portSizes(part: PartName, places: ReadonlyMap<string, WeightPlace>, poo
   return {};
 }
 
-function writeTokenizer(folder: string, padding: string): void {
-  for (const [name, text] of Object.entries(clipTokenizerFiles(padding)))
-    writeFileAtomic(join(folder, name), text);
+const tokenizerFiles = ['vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'];
+
+/** The source's own tokenizer, else CLIP's. */
+function writeTokenizer(source: Source, name: TokenizerName, folder: string): void {
+  const own = source.tokenizer(name);
+  const target = join(folder, name);
+  if (own) {
+    makeFolder(target);
+    for (const file of tokenizerFiles)
+      if (existsSync(join(own, file))) copyFileSync(join(own, file), join(target, file));
+    return;
+  }
+  // SDXL's second encoder was trained with texts filled up by "!".
+  const texts = clipTokenizerFiles(name === 'tokenizer' ? '<|endoftext|>' : '!');
+  for (const [file, text] of Object.entries(texts)) writeFileAtomic(join(target, file), text);
 }
 
 const writeJson = (path: string, value: unknown) =>

@@ -1,4 +1,3 @@
-import type { SafetensorsHeader, StoredTensor } from '../../adapters/safetensors-header.ts';
 import {
   clipPrefix,
   ldmUnetNames,
@@ -11,6 +10,7 @@ import {
 } from './ldm-names.ts';
 import type { KnownArchitecture } from './recognise.ts';
 import type { PartName, WeightPlace } from './template.ts';
+import type { PlacedTensor, Tensors } from './tensors.ts';
 
 /** Where the weights of a part lie, by their names in diffusers, and which of them are nowhere. */
 export interface PartPlaces {
@@ -18,30 +18,27 @@ export interface PartPlaces {
   readonly missing: readonly string[];
 }
 
-/** Finds the weights of a part in a single-file checkpoint. @param wanted their names in diffusers */
-export function ldmPlaces(
-  header: SafetensorsHeader,
-  architecture: KnownArchitecture,
-  part: PartName,
-  wanted: readonly string[],
-): PartPlaces {
-  const naming = ldmNaming(architecture, part, wanted);
+/** Names under which a weight may lie in a file, the usual one first. */
+export type Naming = (weight: string) => readonly WeightName[];
+
+/** Finds the weights of a part. @param wanted their names in diffusers */
+export function findPlaces(tensors: Tensors, naming: Naming, wanted: readonly string[]): PartPlaces {
   const places = new Map<string, WeightPlace>();
   const missing: string[] = [];
   for (const weight of wanted) {
-    const name = naming(weight).find((candidate) => header.tensors.has(candidate.name));
-    if (name) places.set(weight, placeOf(header.path, header.tensors.get(name.name)!, name));
+    const name = naming(weight).find((candidate) => tensors.has(candidate.name));
+    if (name) places.set(weight, placeOf(tensors.get(name.name)!, name));
     else missing.push(weight);
   }
   return { places, missing };
 }
 
-/** Names under which a weight may lie in a single file, the usual one first. */
-function ldmNaming(
+/** Names in a single-file checkpoint. @param wanted all weights of the part */
+export function ldmNaming(
   architecture: KnownArchitecture,
   part: PartName,
   wanted: readonly string[],
-): (weight: string) => readonly WeightName[] {
+): Naming {
   const under = (prefix: string, found: WeightName | undefined) =>
     found ? [{ ...found, name: `${prefix}${found.name}` }] : [];
   if (part === 'unet') {
@@ -51,17 +48,40 @@ function ldmNaming(
   if (part === 'text_encoder_2') return (weight) => under(openClipPrefix, openClipName(weight));
   if (part === 'text_encoder') {
     const prefix = clipPrefix[architecture];
-    // Files of an old transformers version leave the model's name out.
-    return (weight) => [
-      { name: `${prefix}${weight}` },
-      { name: `${prefix}${weight.replace(/^text_model\./, '')}` },
-    ];
+    return (weight) => clipNames(weight).map((name) => ({ name: `${prefix}${name}` }));
   }
   return (weight) => under(vaePrefix, ldmVaeName(weight));
 }
 
-function placeOf(file: string, tensor: StoredTensor, { third, transposed }: WeightName): WeightPlace {
-  const { dtype, dims, offset, length } = tensor;
+/** Names in the files of a folder of diffusers. */
+export function diffusersNaming(part: PartName): Naming {
+  const names =
+    part === 'text_encoder' || part === 'text_encoder_2'
+      ? clipNames
+      : part === 'unet'
+        ? (weight: string) => [weight]
+        : vaeNames;
+  return (weight) => names(weight).map((name) => ({ name }));
+}
+
+/** Versions of transformers differ in whether the model's own name comes first. */
+const clipNames = (weight: string): string[] => [weight, weight.replace(/^text_model\./, '')];
+
+const formerAttention: readonly (readonly [RegExp, string])[] = [
+  [/\.to_q\./, '.query.'],
+  [/\.to_k\./, '.key.'],
+  [/\.to_v\./, '.value.'],
+  [/\.to_out\.0\./, '.proj_attn.'],
+];
+
+/** Old versions of diffusers named the VAE's attention otherwise. */
+function vaeNames(weight: string): string[] {
+  const former = formerAttention.reduce((name, [now, then]) => name.replace(now, then), weight);
+  return former === weight ? [weight] : [weight, former];
+}
+
+function placeOf(tensor: PlacedTensor, { third, transposed }: WeightName): WeightPlace {
+  const { file, dtype, dims, offset, length } = tensor;
   if (third === undefined)
     return { file, dtype, dims, offset, length, ...(transposed ? { transposed } : {}) };
   const [rows = 0, ...rest] = dims;

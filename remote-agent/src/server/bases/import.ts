@@ -2,8 +2,8 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Base, openBase } from '../../diffusion/base.ts';
-import { importBase, importedBy, isCheckpoint, removeLeftovers } from '../../diffusion/base-import.ts';
-import { looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
+import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-import.ts';
+import { isCheckpoint, looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
 import { nameOf } from '../../hub/source.ts';
 import { blobPath, missingBlobs } from '../../jobs/blob-store.ts';

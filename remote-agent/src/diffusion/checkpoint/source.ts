@@ -1,0 +1,111 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { ParaError } from '../../common/errors.ts';
+import { readConfig } from '../base-config.ts';
+import { modelIndex, schedulerConfig } from './configs.ts';
+import { diffusersNaming, findPlaces, ldmNaming, type PartPlaces } from './places.ts';
+import { type KnownArchitecture, predictionOf, recognise } from './recognise.ts';
+import type { PartName } from './template.ts';
+import { readWeights, type Tensors } from './tensors.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+export type TokenizerName = 'tokenizer' | 'tokenizer_2';
+
+/** A model whose weights can be pointed to, in whatever layout. */
+export interface Source {
+  readonly path: string;
+  readonly architecture: KnownArchitecture;
+  /** Where a part's weights lie. @param wanted their names in diffusers */
+  places(part: PartName, wanted: readonly string[]): PartPlaces;
+  readonly scheduler: Json;
+  readonly index: Json;
+  /** What the source itself says of a part. */
+  config(part: PartName): Json | undefined;
+  /** Folder of a tokenizer that the source has. */
+  tokenizer(name: TokenizerName): string | undefined;
+}
+
+/**
+ * A checkpoint in one file, with the names of the latent-diffusion code.
+ * @throws ParaError `base` for a file that is no SDXL base or SD 1.x, `safetensors`
+ */
+export function singleFile(path: string): Source {
+  const header = readWeights([path]);
+  const architecture = recognise(header.tensors, path, 'ldm');
+  return {
+    ...{ path, architecture },
+    places: (part, wanted) => findPlaces(header.tensors, ldmNaming(architecture, part, wanted), wanted),
+    scheduler: schedulerConfig(architecture, predictionOf(header)),
+    index: modelIndex(architecture),
+    config: () => undefined,
+    tokenizer: () => undefined,
+  };
+}
+
+/**
+ * A folder as diffusers saves a pipeline.
+ * @throws ParaError `base` for a model that is no SDXL base or SD 1.x, `safetensors`
+ */
+export function diffusersFolder(path: string): Source {
+  const known = new Map<string, Tensors>();
+  const tensorsOf = (folder: string): Tensors => {
+    const found = known.get(folder) ?? readWeights(weightsIn(join(path, folder))).tensors;
+    known.set(folder, found);
+    return found;
+  };
+  const architecture = recognise(tensorsOf('unet'), join(path, 'unet'), 'diffusers');
+  const optional = (folder: string, file: string): Json | undefined =>
+    existsSync(join(path, folder, file)) ? readConfig(join(path, folder), file) : undefined;
+  return {
+    ...{ path, architecture },
+    places: (part, wanted) => findPlaces(tensorsOf(folderOf(part)), diffusersNaming(part), wanted),
+    scheduler:
+      optional('scheduler', 'scheduler_config.json') ??
+      schedulerConfig(architecture, { type: 'epsilon', zeroTerminalSnr: false }),
+    index: optional('', 'model_index.json') ?? modelIndex(architecture),
+    config: (part) => optional(folderOf(part), 'config.json'),
+    tokenizer: (name) =>
+      ['vocab.json', 'merges.txt'].every((file) => existsSync(join(path, name, file)))
+        ? join(path, name)
+        : undefined,
+  };
+}
+
+const folderOf = (part: PartName): string => (part.startsWith('vae_') ? 'vae' : part);
+
+/** Stems of the files that hold a part: first diffusers', then transformers'. */
+const stems = ['diffusion_pytorch_model', 'model'];
+
+/**
+ * The files of a part's weights: in one or several, at full precision where both are there.
+ * @returns none for a part that is not there
+ * @throws ParaError `base` for weights in a format that is not read, or in parts that are not all there
+ */
+function weightsIn(folder: string): string[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  for (const variant of ['', '.fp16'])
+    for (const stem of stems) {
+      const whole = `${stem}${variant}.safetensors`;
+      if (names.includes(whole)) return [join(folder, whole)];
+      const index = `${stem}.safetensors.index${variant}.json`;
+      if (names.includes(index)) return shards(folder, index);
+    }
+  const unread = names.find((name) => /\.(bin|ckpt|pt|msgpack|h5)$/.test(name));
+  if (unread === undefined) return [];
+  throw new ParaError('base', `The weights of ${folder} are in a format that is not read`, {
+    where: join(folder, unread),
+    hint: 'weights of other formats can run code when loaded; take the .safetensors files of the model',
+  });
+}
+
+function shards(folder: string, index: string): string[] {
+  const { weight_map: map } = readConfig(folder, index);
+  // A name is one of this folder, whatever the list says.
+  const files = [...new Set(Object.values(map ?? {}).map((file) => basename(String(file))))];
+  const missing = files.find((file) => !existsSync(join(folder, file)));
+  if (files.length > 0 && missing === undefined) return files.map((file) => join(folder, file));
+  throw new ParaError('base', `The weights that ${index} lists are not all there`, {
+    where: join(folder, missing ?? index),
+    hint: 'copy or download the whole folder again',
+  });
+}
