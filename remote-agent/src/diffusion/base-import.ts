@@ -1,24 +1,12 @@
-import {
-  constants,
-  copyFileSync,
-  existsSync,
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join, relative, sep } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { type Base, openBase } from './base.ts';
+import { modelFiles, placeFile, wantedFiles } from './base-files.ts';
 import { baseFolders, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
 import { writeCheckpointBase } from './checkpoint/import.ts';
-import { diffusersFolder, type Source, singleFile } from './checkpoint/source.ts';
+import { diffusersFolder, type Source, singleFile, withVae } from './checkpoint/source.ts';
 
 /** A base found by name. */
 export interface ListedBase {
@@ -45,31 +33,45 @@ export function listBases(): ListedBase[] {
   });
 }
 
-function modelFiles(base: Base): string[] {
-  const parts = [base.unet, ...base.textEncoders, base.vaeEncoder, base.vaeDecoder];
-  return [...new Set(parts.flatMap((part) => part.files))];
+/** Parts that a checkpoint lacks, or that are to be others than its own. */
+export interface OtherParts {
+  /** A safetensors file with another VAE. */
+  readonly vae?: string;
+  /** Name or path of a base whose text encoders and tokenizers are taken. */
+  readonly textEncoders?: string;
+}
+
+export interface BaseImport extends OtherParts {
+  /** Names what this is done for: the same again finds the base there and is no error. */
+  readonly request?: string;
 }
 
 /** What is at a path, where it is a checkpoint in one file or a folder of diffusers. */
-function checkpointSource(path: string): Source | undefined {
-  if (isCheckpoint(path)) return singleFile(path);
-  return isDiffusersFolder(path) ? diffusersFolder(path) : undefined;
+function checkpointSource(path: string, { vae, textEncoders }: OtherParts): Source | undefined {
+  const read = isCheckpoint(path) ? singleFile : isDiffusersFolder(path) ? diffusersFolder : undefined;
+  if (read) return vae === undefined ? read(path) : withVae(read(path), vae);
+  if (vae === undefined && textEncoders === undefined) return undefined;
+  throw new ParaError('base', 'Only a checkpoint can get parts of others', {
+    where: path,
+    hint: 'leave out --vae and --text-encoders for a folder exported for ONNX; its parts can be exchanged as folders',
+  });
 }
-
-/** Files of a folder that describe the base beside its models. */
-const described = /\.(json|txt|md)$/;
 
 /**
  * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
  * checkpoint (in one file, or a folder of diffusers) stay where they are, see `writeCheckpointBase`. Model files are linked where the
  * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
  * refuses them. Either all of it is there afterwards, or nothing.
- * @param request names what this is done for: the same again finds the base there and is no error
  * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
-export function importBase(path: string, name = basename(path, '.safetensors'), request?: string): Base {
-  const source = checkpointSource(path);
+export function importBase(
+  path: string,
+  name = basename(path, '.safetensors'),
+  { request, ...others }: BaseImport = {},
+): Base {
+  const source = checkpointSource(path, others);
   const base = source ? undefined : openBase(path);
+  const encoders = others.textEncoders === undefined ? undefined : openBase(others.textEncoders);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
       where: 'name',
@@ -86,9 +88,9 @@ export function importBase(path: string, name = basename(path, '.safetensors'), 
   removeLeftovers(dirname(target));
   const unfinished = join(paraHome(), 'bases', `.${name}.${process.pid}.part`);
   try {
-    if (source) writeCheckpointBase(source, unfinished);
+    if (source) writeCheckpointBase(source, unfinished, encoders);
     else if (base)
-      for (const file of wantedFiles(base)) place(file, join(unfinished, relative(base.directory, file)));
+      for (const file of wantedFiles(base)) placeFile(file, join(unfinished, relative(base.directory, file)));
     openBase(unfinished);
     if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);
     renameSync(unfinished, target);
@@ -127,29 +129,5 @@ export function importedBy(name: string): string | undefined {
   } catch {
     // No such base, or one that was taken in without a name for it.
     return undefined;
-  }
-}
-
-/** The files of a base that an import takes: models with their weights, and what describes them. */
-export function wantedFiles(base: Base): string[] {
-  const folders = new Set([base.directory, join(base.directory, 'scheduler'), join(base.directory, 'vae')]);
-  for (const encoder of base.textEncoders) folders.add(encoder.directory).add(encoder.tokenizer);
-  for (const part of [base.unet, base.vaeEncoder, base.vaeDecoder]) folders.add(part.directory);
-  // Weights that lie elsewhere stay there: which they are is among what describes the base.
-  const files = modelFiles(base).filter((file) => file.startsWith(base.directory + sep));
-  for (const folder of folders)
-    if (existsSync(folder))
-      for (const entry of readdirSync(folder))
-        if (described.test(entry) && statSync(join(folder, entry)).isFile()) files.push(join(folder, entry));
-  return [...new Set(files)];
-}
-
-function place(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
-  const source = realpathSync(from);
-  try {
-    linkSync(source, to);
-  } catch {
-    copyFileSync(source, to, constants.COPYFILE_FICLONE);
   }
 }

@@ -3,7 +3,7 @@ import { basename, relative } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
 import { openBase } from '../diffusion/base.ts';
-import { wantedFiles } from '../diffusion/base-import.ts';
+import { wantedFiles } from '../diffusion/base-files.ts';
 import type { BaseCheck, BaseInfo, BaseProgress, BaseSource } from '../protocol/contract/bases.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';

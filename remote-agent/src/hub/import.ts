@@ -55,7 +55,11 @@ export async function importRemote(source: RemoteSource, options: ImportOptions 
     if (wanted) await downloadAll(wanted, files, options.signal, tell);
     else await downloadArchive(source as RemoteSource & { kind: 'url' }, folder, files, options.signal, tell);
     tell({ phase: 'placing', doneBytes: 0 });
-    const base = importBase(files, options.name ?? nameOf(source), options.request);
+    const base = importBase(
+      files,
+      options.name ?? nameOf(source),
+      options.request === undefined ? {} : { request: options.request },
+    );
     rmSync(folder, { recursive: true, force: true });
     return base;
   } finally {

@@ -1,8 +1,11 @@
 import { copyFileSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../../common/files.ts';
 import { saveGraph } from '../../onnx/io.ts';
+import type { Base } from '../base.ts';
+import { Config } from '../base-config.ts';
+import { describing, placeFile } from '../base-files.ts';
 import { clipTokenizerFiles } from './clip-vocabulary.ts';
 import { checkConfig, contextWidth, partConfig, projectionWidth, textWidth, timeWidth } from './configs.ts';
 import type { Source, TokenizerName } from './source.ts';
@@ -14,30 +17,29 @@ import {
   templateWeights,
   type WeightPlace,
 } from './template.ts';
-import { type WeightFiles, weightFile, weightFilesName } from './weight-files.ts';
+import { openWeightFiles, type WeightFiles, weightFile, weightFilesName } from './weight-files.ts';
 
-const parts = {
-  sdxl: ['text_encoder', 'text_encoder_2', 'unet', 'vae_encoder', 'vae_decoder'],
-  sd: ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
-} as const;
+const encoderParts = { sdxl: ['text_encoder', 'text_encoder_2'], sd: ['text_encoder'] } as const;
 
 type Places = ReadonlyMap<string, WeightPlace>;
 
 /**
  * Writes the folder of a base whose weights stay where they are: graphs that point into their files, configs and
  * tokenizers. Only headers of files and a few blocks for their fingerprints are read.
+ * @param encoders a base whose text encoders and tokenizers are taken instead of the model's own
  * @throws ParaError `base` for a model that lacks parts or is built otherwise than the graphs; `disk`
  */
-export function writeCheckpointBase(source: Source, folder: string): void {
+export function writeCheckpointBase(source: Source, folder: string, encoders?: Base): void {
   const { architecture } = source;
-  const found = parts[architecture].map((part) => {
+  const own = encoders ? [] : encoderParts[architecture];
+  const found = [...own, 'unet' as const, 'vae_encoder' as const, 'vae_decoder' as const].map((part) => {
     const graph = openTemplate(architecture, part);
     const { places, missing } = source.places(part, templateWeights(graph));
     if (missing.length > 0) throw incomplete(source.path, part, missing, places.size === 0);
     return { part, graph, places };
   });
   const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();
-  const pooled = projectionWidth(placesOf('text_encoder_2'));
+  const pooled = encoders ? pooledWidth(encoders) : projectionWidth(placesOf('text_encoder_2'));
   const time = architecture === 'sdxl' ? timeWidth(placesOf('unet'), pooled) : 0;
   const weights: WeightFiles = { files: [], parts: {} };
   const files = new Set<string>();
@@ -51,8 +53,11 @@ export function writeCheckpointBase(source: Source, folder: string): void {
     writeJson(join(folder, part, 'config.json'), { ...config, ...said });
   }
   weights.files.push(...[...files].sort().map(weightFile));
-  writeTokenizer(source, 'tokenizer', folder);
-  if (architecture === 'sdxl') writeTokenizer(source, 'tokenizer_2', folder);
+  if (encoders) takeEncoders(encoders, architecture, folder, weights);
+  else {
+    writeTokenizer(source, 'tokenizer', folder);
+    if (architecture === 'sdxl') writeTokenizer(source, 'tokenizer_2', folder);
+  }
   writeJson(join(folder, 'scheduler', 'scheduler_config.json'), source.scheduler);
   writeJson(join(folder, 'model_index.json'), source.index);
   writeJson(join(folder, weightFilesName), weights);
@@ -60,6 +65,11 @@ export function writeCheckpointBase(source: Source, folder: string): void {
 
 function incomplete(path: string, part: PartName, missing: readonly string[], all: boolean): ParaError {
   const name = part.replaceAll('_', ' ');
+  const remedy = part.startsWith('vae_')
+    ? 'give another VAE: --vae FILE.safetensors'
+    : part.startsWith('text_')
+      ? "take another base's: --text-encoders BASE"
+      : 'use the whole checkpoint';
   return new ParaError(
     'base',
     all
@@ -68,10 +78,42 @@ function incomplete(path: string, part: PartName, missing: readonly string[], al
     {
       where: path,
       hint: all
-        ? 'it was pruned; use the whole checkpoint'
-        : 'it is damaged, or of another architecture than it seems; use the whole checkpoint',
+        ? `it was pruned; ${remedy}`
+        : `it is damaged, or of another architecture than it seems; use the whole checkpoint`,
     },
   );
+}
+
+/** Width of a base's pooled text; 0 where it has none. */
+function pooledWidth({ textEncoders }: Base): number {
+  const encoder = textEncoders.find(({ ports }) => ports.pooled);
+  if (!encoder) return 0;
+  return (
+    encoder.ports.pooled!.dims[1] ?? new Config(encoder.directory, 'config.json').number('projection_dim')
+  );
+}
+
+/** Takes text encoders and tokenizers of another base, whose weights stay where they are if they lie elsewhere. */
+function takeEncoders(base: Base, architecture: string, folder: string, weights: WeightFiles): void {
+  if (base.architecture !== architecture)
+    throw new ParaError('base', `The text encoders of ${base.name} are those of another architecture`, {
+      where: base.directory,
+      hint: `take a base of the architecture ${architecture}; this one is ${base.architecture}`,
+    });
+  const elsewhere = openWeightFiles(base.directory);
+  const files = new Set<string>();
+  for (const encoder of base.textEncoders) {
+    const kept = elsewhere?.parts[encoder.name];
+    if (kept !== undefined) weights.parts[encoder.name] = kept;
+    for (const file of encoder.files)
+      if (file.startsWith(encoder.directory + sep))
+        placeFile(file, join(folder, relative(base.directory, file)));
+      else files.add(file);
+    for (const beside of [encoder.directory, encoder.tokenizer])
+      for (const file of describing(beside)) placeFile(file, join(folder, relative(base.directory, file)));
+  }
+  const known = new Set(weights.files.map(({ path }) => path));
+  weights.files.push(...(elsewhere?.files ?? []).filter(({ path }) => files.has(path) && !known.has(path)));
 }
 
 /** Sizes of a part's inputs and outputs that follow from its weights. */

@@ -3,8 +3,9 @@ import { basename, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { readConfig } from '../base-config.ts';
 import { modelIndex, schedulerConfig } from './configs.ts';
-import { diffusersNaming, findPlaces, ldmNaming, type PartPlaces } from './places.ts';
-import { type KnownArchitecture, predictionOf, recognise } from './recognise.ts';
+import { ldmVaeName } from './ldm-names.ts';
+import { diffusersNaming, findPlaces, ldmNaming, type Naming, type PartPlaces } from './places.ts';
+import { type KnownArchitecture, otherKind, predictionOf, recognise } from './recognise.ts';
 import type { PartName } from './template.ts';
 import { readWeights, type Tensors } from './tensors.ts';
 
@@ -71,7 +72,7 @@ export function diffusersFolder(path: string): Source {
   };
 }
 
-const folderOf = (part: PartName): string => (part.startsWith('vae_') ? 'vae' : part);
+const folderOf = (part: PartName): string => (isVae(part) ? 'vae' : part);
 
 /** Stems of the files that hold a part: first diffusers', then transformers'. */
 const stems = ['diffusion_pytorch_model', 'model'];
@@ -109,3 +110,42 @@ function shards(folder: string, index: string): string[] {
     hint: 'copy or download the whole folder again',
   });
 }
+
+/**
+ * The same model with another VAE.
+ * @param file safetensors, with the names of the latent-diffusion code or of diffusers
+ * @throws ParaError `base` for a file that holds no VAE, or one for other latents; `safetensors`
+ */
+export function withVae(source: Source, file: string): Source {
+  const { tensors } = readWeights([file]);
+  const input = diffusersNaming('vae_decoder')('decoder.conv_in.weight')
+    .concat(ldmNaming(source.architecture, 'vae_decoder', [])('decoder.conv_in.weight'))
+    .map(({ name }) => tensors.get(name)?.dims)
+    .find((dims) => dims !== undefined);
+  if (!input)
+    throw new ParaError('base', `This file holds no VAE: it is ${otherKind(tensors)}`, {
+      where: file,
+      hint: 'give the .safetensors file of a VAE for SDXL or Stable Diffusion 1.x',
+    });
+  if (input[1] !== 4)
+    throw new ParaError('base', `This VAE has latents of ${input[1]} channels, the U-Net takes 4`, {
+      where: file,
+      hint: 'give the .safetensors file of a VAE for SDXL or Stable Diffusion 1.x',
+    });
+  return {
+    ...source,
+    places(part, wanted) {
+      if (!isVae(part)) return source.places(part, wanted);
+      const inCheckpoint = ldmNaming(source.architecture, part, wanted);
+      const naming: Naming = (weight) => [
+        ...inCheckpoint(weight),
+        { name: ldmVaeName(weight).name },
+        ...diffusersNaming(part)(weight),
+      ];
+      return findPlaces(tensors, naming, wanted);
+    },
+    config: (part) => (isVae(part) ? undefined : source.config(part)),
+  };
+}
+
+const isVae = (part: PartName): boolean => part.startsWith('vae_');

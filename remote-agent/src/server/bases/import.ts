@@ -41,7 +41,7 @@ function fromPath(path: string, name: string, id: string, tell: (progress: TaskP
       hint: 'give the whole path of a .safetensors file, or of a folder that holds unet, text_encoder and so on',
     });
   tell({ phase: 'placing', doneBytes: 0 });
-  return importBase(path, name, id);
+  return importBase(path, name, { request: id });
 }
 
 /** Assembles a base of blobs, which then live on as its files. */
@@ -69,7 +69,7 @@ function fromBlobs(
       doneBytes += statSync(target).size;
       tell({ phase: 'placing', file: path, doneBytes });
     }
-    const base = importBase(folder, name, id);
+    const base = importBase(folder, name, { request: id });
     for (const { sha256 } of files) rmSync(blobPath(sha256), { force: true });
     return base;
   } finally {

@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openBase } from '../../src/diffusion/base.ts';
+import { importBase } from '../../src/diffusion/base-import.ts';
+import { checkout } from '../hosts/agent-host.ts';
+import {
+  difference,
+  ownHome,
+  tenSteps,
+  textStates,
+  unetOutput,
+  vaeDifference,
+} from './checkpoint-outputs.ts';
+import { checkpointGolden, golden, writeCheckpoint, writeDiffusersVae } from './random-checkpoint.ts';
+
+const home = ownHome();
+const at = (name: string) => join(home, name);
+
+const only = (tensors: Record<string, number[]>, keep: (name: string) => boolean) =>
+  Object.fromEntries(Object.entries(tensors).filter(([name]) => keep(name)));
+
+describe.each(['sd', 'sdxl'] as const)(
+  'a checkpoint of the architecture %s that lacks parts',
+  (architecture) => {
+    const file = checkpointGolden(architecture);
+    const isVae = (name: string) => name.startsWith('first_stage_model.');
+    const isText = (name: string) => /^(cond_stage_model|conditioner)\./.test(name);
+    const pruned = at(`${architecture}-unet.safetensors`);
+    const whole = `${architecture}-whole`;
+    const vae = at(`${architecture}-vae.safetensors`);
+
+    beforeAll(() => {
+      writeCheckpoint(
+        pruned,
+        only(file.tensors, (name) => !isVae(name) && !isText(name)),
+      );
+      writeCheckpoint(at(`${whole}.safetensors`), file.tensors);
+      importBase(at(`${whole}.safetensors`));
+      writeDiffusersVae(vae, architecture);
+    });
+
+    it('says which, and what to add', () => {
+      expect(() => importBase(pruned)).toThrow(
+        expect.objectContaining({ hint: expect.stringContaining('--text-encoders BASE') }),
+      );
+      expect(() => importBase(pruned, undefined, { textEncoders: whole })).toThrow(
+        expect.objectContaining({ hint: expect.stringContaining('--vae FILE') }),
+      );
+    });
+
+    it('takes text encoders of another base and a VAE of another file: all outputs are those of the whole', async () => {
+      const name = `${architecture}-mended`;
+      const base = importBase(pruned, name, { textEncoders: whole, vae });
+      const states = await textStates(base, file);
+      expect(difference(states.hidden, golden(file, 'hidden'))).toBeLessThan(1e-4);
+      expect(difference(await unetOutput(base, file), golden(file, 'output'))).toBeLessThan(1e-4);
+      expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
+      expect(difference(await tenSteps(base, file), golden(file, 'latents'))).toBeLessThan(1e-4);
+      // The encoders' weights lie in the other checkpoint still, which is watched as well.
+      expect(new Set(base.textEncoders.flatMap(({ files }) => files))).toContain(at(`${whole}.safetensors`));
+    });
+
+    it('takes a VAE in the names of single files, with their prefix or without, at half precision', async () => {
+      const tensors = only(file.tensors, isVae);
+      writeCheckpoint(at('prefixed.safetensors'), tensors, 'F16');
+      const base = importBase(pruned, `${architecture}-vae`, {
+        ...{ textEncoders: whole, vae: at('prefixed.safetensors') },
+      });
+      expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
+    });
+  },
+);
+
+describe('parts of others', () => {
+  const sd = checkpointGolden('sd');
+
+  it('replace those that a checkpoint has', async () => {
+    const path = at('own.safetensors');
+    writeCheckpoint(path, sd.tensors);
+    const bare = only(sd.tensors, (name) => name.startsWith('first_stage_model.'));
+    // The same names without prefix get other numbers: another VAE.
+    const vae = Object.fromEntries(
+      Object.entries(bare).map(([name, dims]) => [name.slice('first_stage_model.'.length), dims]),
+    );
+    writeCheckpoint(at('other-vae.safetensors'), vae);
+    const base = importBase(path, 'other-vae', { vae: at('other-vae.safetensors') });
+    expect(await vaeDifference(base, sd)).toBeGreaterThan(0.1);
+    expect(difference(await unetOutput(base, sd), golden(sd, 'output'))).toBeLessThan(1e-4);
+    expect(base.hash).not.toBe(importBase(path, 'own').hash);
+  });
+
+  it('must be of the same architecture, and be what they are taken for', () => {
+    const path = at('own-2.safetensors');
+    writeCheckpoint(path, sd.tensors);
+    expect(() => importBase(path, 'x', { textEncoders: 'pocket-sdxl' })).toThrow('of another architecture');
+    expect(() => importBase(path, 'x', { vae: path.replace('own-2', 'unet-only') })).toThrow('can be read');
+    writeCheckpoint(at('flux-vae.safetensors'), { 'decoder.conv_in.weight': [64, 16, 3, 3] });
+    expect(() => importBase(path, 'x', { vae: at('flux-vae.safetensors') })).toThrow(
+      'latents of 16 channels',
+    );
+    writeCheckpoint(at('lora.safetensors'), { 'lora_unet_mid_block.lora_down.weight': [4, 8] });
+    expect(() => importBase(path, 'x', { vae: at('lora.safetensors') })).toThrow(
+      'holds no VAE: it is an adapter',
+    );
+    expect(() => openBase('x')).toThrow('no base');
+  });
+
+  it('are for checkpoints alone', () => {
+    const exported = join(checkout, 'remote-agent/test/golden/bases/tiny-optimum');
+    expect(() => importBase(exported, 'x', { textEncoders: 'pocket-sdxl' })).toThrow('Only a checkpoint');
+  });
+});
