@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import type { Base } from '../diffusion/base.ts';
 import { checkBase } from '../diffusion/base-check.ts';
-import { importBase } from '../diffusion/base-import.ts';
+import { importBase, type OtherParts } from '../diffusion/base-import.ts';
 import {
   checkHostBase,
   deleteHostBase,
@@ -66,13 +66,27 @@ export interface BaseImportOptions extends OnHost {
   readonly revision?: string;
   /** The place is a folder of the host. */
   readonly there?: boolean;
+  readonly vae?: string;
+  readonly textEncoders?: string;
 }
+
+const otherParts = ({ vae, textEncoders }: BaseImportOptions): OtherParts => ({
+  ...(vae === undefined ? {} : { vae }),
+  ...(textEncoders === undefined ? {} : { textEncoders }),
+});
 
 /** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
 export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
   const source = baseSource(place, options);
+  if (source && (options.vae ?? options.textEncoders) !== undefined)
+    throw new ParaError('base', 'Only a checkpoint that is here, or on the host, can get parts of others', {
+      where: place,
+      hint: 'download the checkpoint, then import it with --vae and --text-encoders',
+    });
   if (options.host !== undefined) return importThere(options.host, place, source, options);
-  const base = source ? await fetchBase(source, options.name) : importBase(place, options.name);
+  const base = source
+    ? await fetchBase(source, options.name)
+    : importBase(place, options.name, otherParts(options));
   say(`${green('imported')} ${base.name}  ${base.directory}`);
 }
 
@@ -147,15 +161,18 @@ async function fetchBase(source: RemoteSource, name: string | undefined): Promis
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** `para base check NAME|PATH`: what every part is, and what does not work; returns the exit code. */
-export async function baseCheckCommand(nameOrPath: string, { host }: OnHost): Promise<number> {
+export async function baseCheckCommand(
+  nameOrPath: string,
+  { host, full = false }: OnHost & { readonly full?: boolean },
+): Promise<number> {
   const report =
     host === undefined
-      ? baseCheck(await checkBase(nameOrPath))
-      : await withHost(host, (session) => checkHostBase(session, nameOrPath));
+      ? baseCheck(await checkBase(nameOrPath, { full }))
+      : await withHost(host, (session) => checkHostBase(session, nameOrPath, full));
   return printCheck(report);
 }
 
-function printCheck({ facts, parts, layers, memory, problems, name, hash }: BaseCheck): number {
+function printCheck({ facts, parts, layers, memory, weights, problems, name, hash }: BaseCheck): number {
   say(bold(`${name}  ${facts?.architecture ?? 'unknown architecture'}  ${hash?.slice(0, 12) ?? ''}`));
   if (facts)
     say(
@@ -184,6 +201,9 @@ function printCheck({ facts, parts, layers, memory, problems, name, hash }: Base
       `\nestimated memory: generation ${bytes(generation)}${trained}; U-Net weights are ${bytes(unetWeights)} of it`,
     );
   }
+  if (weights?.length === 0) say('\nits weights are its own: its hash covers every byte');
+  for (const { file, bytes: size, sha256, autoV1 } of weights ?? [])
+    say(`\n${file}  ${bytes(size)}\n  sha256 ${sha256}\n  AutoV2 ${sha256.slice(0, 10)}  AutoV1 ${autoV1}`);
   for (const { part, what, hint, prevents } of problems)
     say(
       `\n${red('problem')} in ${part}: ${what} (prevents ${prevents})${hint ? `\n  what to do: ${hint}` : ''}`,

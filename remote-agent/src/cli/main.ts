@@ -122,9 +122,11 @@ base
   .description('take a base into your own folder, or to a host')
   .argument(
     '<place>',
-    'a .safetensors checkpoint, folder of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
+    'a .safetensors checkpoint, a folder of diffusers or of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
   )
   .option('--name <name>', "name to give it (default: its file's or folder's)")
+  .option('--vae <file>', 'for a checkpoint: a .safetensors file with the VAE to take instead of its own')
+  .option('--text-encoders <base>', 'for a checkpoint: a base whose text encoders to take instead of its own')
   .option('--endpoint <url>', 'hub to ask (default: $PARA_HUB_ENDPOINT, else huggingface.co)')
   .option('--revision <name>', 'branch, tag or commit on the hub')
   .option('--host <name>', 'take it to this host: a folder from here, or what the host fetches itself')
@@ -134,6 +136,10 @@ base
   .command('check')
   .description('load every part of a base and report')
   .argument('<base>', 'name or path; with --host a name there')
+  .option(
+    '--full',
+    'read every byte of a checkpoint too: was it changed, and which hashes do other tools know it by',
+  )
   .option('--host <name>', 'a base of this host')
   .action(async (name, options) => {
     process.exitCode = await (await import('./base.ts')).baseCheckCommand(name, options);

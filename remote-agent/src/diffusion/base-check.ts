@@ -11,6 +11,7 @@ import { type Base, openBase } from './base.ts';
 import { type MemoryEstimate, unetFacts } from './base-memory.ts';
 import { type BasePart, partSession } from './base-part.ts';
 import { type GraphPort, inputPorts, outputPorts } from './base-ports.ts';
+import { type WeightHashes, weightHashes } from './checkpoint/weight-hashes.ts';
 import { ClipTokenizer } from './tokenizer.ts';
 import { removeSampling } from './vae-graph.ts';
 
@@ -57,6 +58,8 @@ export interface BaseReport {
   readonly parts: readonly PartReport[];
   readonly layers: LayerCount | undefined;
   readonly memory: MemoryEstimate | undefined;
+  /** Hashes of the files elsewhere that hold its weights, where they were asked for. */
+  readonly weights: readonly WeightHashes[] | undefined;
   readonly problems: readonly BaseProblem[];
 }
 
@@ -73,8 +76,12 @@ function namedParts(base: Base): [string, BasePart][] {
 /**
  * Loads every part of a base and reports what was found. Problems are collected, not thrown.
  * @param nameOrPath as for `openBase`
+ * @param full read every byte of weights that lie elsewhere
  */
-export async function checkBase(nameOrPath: string, options: SessionOptions = {}): Promise<BaseReport> {
+export async function checkBase(
+  nameOrPath: string,
+  { full = false, ...options }: SessionOptions & { readonly full?: boolean } = {},
+): Promise<BaseReport> {
   const problems: BaseProblem[] = [];
   const note = (part: string, cause: unknown, prevents: BaseProblem['prevents'] = 'everything') => {
     if (!(cause instanceof ParaError)) throw cause;
@@ -93,7 +100,7 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
     note('folder', cause);
     return {
       ...{ name: nameOrPath, directory: nameOrPath, hash: undefined, base: undefined },
-      ...{ parts: [], layers: undefined, memory: undefined, problems },
+      ...{ parts: [], layers: undefined, memory: undefined, weights: undefined, problems },
     };
   }
   for (const encoder of base.textEncoders)
@@ -102,6 +109,12 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
     } catch (cause) {
       note(encoder.name.replace('text_encoder', 'tokenizer'), cause);
     }
+  let weights: readonly WeightHashes[] | undefined;
+  try {
+    if (full) weights = await weightHashes(base.directory, true);
+  } catch (cause) {
+    note('weights', cause);
+  }
   const parts: PartReport[] = [];
   for (const [name, part] of namedParts(base))
     try {
@@ -128,6 +141,7 @@ export async function checkBase(nameOrPath: string, options: SessionOptions = {}
     parts,
     layers,
     memory,
+    weights,
     problems,
   };
 }

@@ -49,8 +49,8 @@ export function findAmong(bases: readonly BaseInfo[], host: string): FindHostBas
 }
 
 /** @throws ParaError `base`, `host` */
-export const checkHostBase = (session: HostSession, name: string): Promise<BaseCheck> =>
-  callLong(session, 'bases/check', { name });
+export const checkHostBase = (session: HostSession, name: string, full = false): Promise<BaseCheck> =>
+  callLong(session, 'bases/check', { name, ...(full ? { full } : {}) });
 
 /** @returns bytes that the host's disk has again. @throws ParaError `locked`, `base`, `host` */
 export const deleteHostBase = async (session: HostSession, name: string): Promise<number> =>

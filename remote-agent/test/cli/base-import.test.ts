@@ -1,10 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
+import { checkpointGolden, writeCheckpoint } from '../diffusion/random-checkpoint.ts';
 import { checkout, Para } from '../hosts/agent-host.ts';
 import { filesOf, HubServer } from '../hub/server.ts';
 
@@ -31,6 +33,26 @@ it('takes a base of a hub by owner and name, with the token of the environment, 
   }
   expect(readdirSync(join(home, 'bases'))).toEqual(['mine']);
   expect(openBase(join(home, 'bases/mine')).hash).toBe(openBase(optimum).hash);
+});
+
+it('takes a checkpoint with parts of others, and check --full tells by which hashes other tools know it', async () => {
+  const { tensors } = checkpointGolden('sd');
+  const [whole, pruned] = [join(work, 'whole.safetensors'), join(work, 'pruned.safetensors')];
+  writeCheckpoint(whole, tensors);
+  const unet = Object.entries(tensors).filter(([name]) => name.startsWith('model.diffusion_model.'));
+  writeCheckpoint(pruned, Object.fromEntries(unet));
+  await Para.run(home, ['base', 'import', whole]);
+  const parts = ['--vae', whole, '--text-encoders', 'whole'];
+  expect(await Para.run(home, ['base', 'import', pruned, ...parts])).toContain('imported pruned');
+  const said = await Para.run(home, ['base', 'check', 'pruned', '--full']);
+  for (const file of [whole, pruned]) {
+    const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');
+    expect(said).toContain(`sha256 ${sha256}`);
+    expect(said).toContain(`AutoV2 ${sha256.slice(0, 10)}`);
+  }
+  const remote = new Para(home, ['base', 'import', 'owner/name', '--vae', whole]);
+  expect(await remote.done).toBe(1);
+  expect(remote.stderr).toContain('Only a checkpoint');
 });
 
 it('goes through the proxy that the environment names', async () => {

@@ -17,7 +17,7 @@ import {
   templateWeights,
   type WeightPlace,
 } from './template.ts';
-import { openWeightFiles, type WeightFiles, weightFile, weightFilesName } from './weight-files.ts';
+import { openWeightFiles, type WeightFiles, weightFile, writeWeightFiles } from './weight-files.ts';
 
 const encoderParts = { sdxl: ['text_encoder', 'text_encoder_2'], sd: ['text_encoder'] } as const;
 
@@ -60,7 +60,7 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   }
   writeJson(join(folder, 'scheduler', 'scheduler_config.json'), source.scheduler);
   writeJson(join(folder, 'model_index.json'), source.index);
-  writeJson(join(folder, weightFilesName), weights);
+  writeWeightFiles(folder, weights);
 }
 
 function incomplete(path: string, part: PartName, missing: readonly string[], all: boolean): ParaError {

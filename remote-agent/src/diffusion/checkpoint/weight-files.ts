@@ -9,28 +9,34 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { ParaError } from '../../common/errors.ts';
+import { writeFileAtomic } from '../../common/files.ts';
 import { isValid } from '../../protocol/validate.ts';
 
-/** The file of a base that tells which files elsewhere hold its weights. */
+/** The file of a base that tells which files that are not its own hold its weights. */
 export const weightFilesName = 'weights.json';
 
 const WeightFile = Type.Object({
+  /** Absolute, or relative to the base's folder where the file lies in it. */
   path: Type.String(),
   size: Type.Integer(),
   /** When it was last written, in ms since 1970. */
   modified: Type.Number(),
+  /** SHA-256 of the safetensors header, its length included. */
+  header: Type.String(),
   fingerprint: Type.String(),
+  /** SHA-256 of the whole file, once somebody asked for it. */
+  sha256: Type.Optional(Type.String()),
 });
 
-/** A file that holds weights of a base and is not the base's own. */
+/** A file that holds weights of a base as it was when the base was imported. */
 export type WeightFile = Static<typeof WeightFile>;
 
 const WeightFiles = Type.Object({
   files: Type.Array(WeightFile),
-  /** Folder of each part's weights. */
+  /** Folder of each part's weights, named as the files are. */
   parts: Type.Record(Type.String(), Type.String()),
 });
 export type WeightFiles = Static<typeof WeightFiles>;
@@ -42,19 +48,33 @@ const sampleSize = 1 << 16;
  * SHA-256 (hex) over a file's size and blocks spread evenly from its start to its end: tells fine-tunes of one model
  * apart without reading gigabytes.
  */
-export function fingerprint(path: string): string {
+function fingerprint(fd: number): string {
+  const { size } = fstatSync(fd);
+  const hash = createHash('sha256').update(`${size}\n`);
+  const block = Buffer.allocUnsafe(sampleSize);
+  const last = Math.max(0, size - sampleSize);
+  const count = Math.min(samples, Math.ceil(size / sampleSize));
+  for (let i = 0; i < count; i++) {
+    const at = count === 1 ? 0 : Math.floor((i * last) / (count - 1));
+    hash.update(block.subarray(0, readSync(fd, block, 0, sampleSize, at)));
+  }
+  return hash.digest('hex');
+}
+
+/** SHA-256 (hex) of a safetensors file's header; of its first bytes where what stands there is none any more. */
+function headerHash(fd: number): string {
+  const start = Buffer.alloc(8);
+  readSync(fd, start, 0, 8, 0);
+  const length = Math.min(Number(start.readBigUInt64LE()), 100_000_000, fstatSync(fd).size);
+  const text = Buffer.alloc(length);
+  const got = readSync(fd, text, 0, length, 8);
+  return createHash('sha256').update(start).update(text.subarray(0, got)).digest('hex');
+}
+
+function opened<T>(path: string, read: (fd: number) => T): T {
   const fd = openSync(path, 'r');
   try {
-    const { size } = fstatSync(fd);
-    const hash = createHash('sha256').update(`${size}\n`);
-    const block = Buffer.allocUnsafe(sampleSize);
-    const last = Math.max(0, size - sampleSize);
-    const count = Math.min(samples, Math.ceil(size / sampleSize));
-    for (let i = 0; i < count; i++) {
-      const at = count === 1 ? 0 : Math.floor((i * last) / (count - 1));
-      hash.update(block.subarray(0, readSync(fd, block, 0, sampleSize, at)));
-    }
-    return hash.digest('hex');
+    return read(fd);
   } finally {
     closeSync(fd);
   }
@@ -63,15 +83,29 @@ export function fingerprint(path: string): string {
 /** What is remembered of a file of weights. */
 export function weightFile(path: string): WeightFile {
   const { size, mtimeMs } = statSync(path);
-  return { path, size, modified: mtimeMs, fingerprint: fingerprint(path) };
+  return {
+    ...{ path, size, modified: mtimeMs },
+    ...opened(path, (fd) => ({ header: headerHash(fd), fingerprint: fingerprint(fd) })),
+  };
 }
 
 /**
- * Reads which files elsewhere a base needs, and makes sure that they are what they were when it was imported.
- * @returns undefined for a base that holds its weights itself
+ * Reads which files that are not its own a base needs, and makes sure that they are what they were when it was
+ * imported: size and header always, blocks of the file where its time differs.
+ * @returns undefined for a base that holds its weights itself; paths are absolute
  * @throws ParaError `base` for a file that is gone or was changed
  */
 export function openWeightFiles(directory: string): WeightFiles | undefined {
+  const found = readWeightFiles(directory);
+  if (!found) return undefined;
+  const absolute = (path: string) => resolve(directory, path);
+  const files = found.files.map((file) => ({ ...file, path: absolute(file.path) }));
+  for (const file of files) check(file, directory);
+  const parts = Object.entries(found.parts).map(([part, folder]) => [part, absolute(folder)]);
+  return { files, parts: Object.fromEntries(parts) };
+}
+
+function readWeightFiles(directory: string): WeightFiles | undefined {
   const path = join(directory, weightFilesName);
   if (!existsSync(path)) return undefined;
   let value: unknown;
@@ -80,13 +114,22 @@ export function openWeightFiles(directory: string): WeightFiles | undefined {
   } catch {
     // Reported below.
   }
-  if (!isValid(WeightFiles, value))
-    throw new ParaError('base', `The file ${weightFilesName} of the base is damaged`, {
-      where: path,
-      hint: 'delete this base and import the checkpoint again',
-    });
-  for (const file of value.files) check(file, directory);
-  return value;
+  if (isValid(WeightFiles, value)) return value;
+  throw new ParaError('base', `The file ${weightFilesName} of the base is damaged`, {
+    where: path,
+    hint: 'delete this base and import the checkpoint again',
+  });
+}
+
+/** Writes them into a base's folder. @param weights paths in that folder become relative to it */
+export function writeWeightFiles(directory: string, { files, parts }: WeightFiles): void {
+  const inside = (path: string) =>
+    path.startsWith(directory + sep) ? relative(directory, path).replaceAll('\\', '/') : path;
+  const named: WeightFiles = {
+    files: files.map((file) => ({ ...file, path: inside(file.path) })),
+    parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, inside(folder)])),
+  };
+  writeFileAtomic(join(directory, weightFilesName), `${JSON.stringify(named, null, 2)}\n`);
 }
 
 function check(file: WeightFile, directory: string): void {
@@ -100,11 +143,21 @@ function check(file: WeightFile, directory: string): void {
       cause,
     });
   }
-  if (now.size === file.size && now.mtimeMs === file.modified) return;
-  // Copied back or touched is no change.
-  if (now.size === file.size && fingerprint(file.path) === file.fingerprint) return;
-  throw new ParaError('base', 'The checkpoint of this base was changed after it was imported', {
-    where: file.path,
+  const same =
+    now.size === file.size &&
+    opened(
+      file.path,
+      (fd) =>
+        headerHash(fd) === file.header &&
+        // Copied back or touched is no change.
+        (now.mtimeMs === file.modified || fingerprint(fd) === file.fingerprint),
+    );
+  if (!same) throw changed(file.path, directory);
+}
+
+/** What is said of a file whose bytes are others than those that were imported. */
+export const changed = (path: string, directory: string): ParaError =>
+  new ParaError('base', 'The checkpoint of this base was changed after it was imported', {
+    where: path,
     hint: `bring the former file back, or delete the base (${directory}) and import the checkpoint again`,
   });
-}

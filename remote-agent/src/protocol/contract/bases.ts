@@ -70,6 +70,17 @@ export const BaseCheck = Type.Object({
       leanTraining: Type.Optional(Type.Number()),
     }),
   ),
+  weights: Type.Optional(
+    Type.Array(
+      Type.Object({
+        file: Text,
+        bytes: Count,
+        sha256: Sha256,
+        autoV1: Type.String({ pattern: '^[0-9a-f]{8}$', description: "A1111's older hash of a model" }),
+      }),
+      { description: "files that hold the weights and are not the base's own, where `full` asked for them" },
+    ),
+  ),
   problems: Type.Array(Type.Object({ part: Text, what: Text, hint: Type.Optional(Text), prevents: Text })),
 });
 export type BaseCheck = Static<typeof BaseCheck>;
@@ -140,9 +151,10 @@ export const baseRequests = {
     result: Type.Object({ bases: Type.Array(BaseInfo) }),
   },
   'bases/check': {
-    about: 'Loads every part of a base and reports what was found, problems included.',
+    about:
+      'Loads every part of a base and reports what was found, problems included; with `full` every byte of weights outside its folder is read and held against what was read before.',
     repeatable: true,
-    params: Base,
+    params: Type.Object({ name: BaseName, full: Type.Optional(Type.Boolean()) }, closed),
     result: BaseCheck,
   },
   'bases/delete': {

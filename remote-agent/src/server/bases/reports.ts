@@ -13,7 +13,16 @@ export const baseInfos = (): BaseInfo[] =>
   }));
 
 /** A report as it travels: unknown dimensions are null, folders of the host stay there. */
-export function baseCheck({ name, hash, base, parts, layers, memory, problems }: BaseReport): BaseCheck {
+export function baseCheck({
+  name,
+  hash,
+  base,
+  parts,
+  layers,
+  memory,
+  weights,
+  problems,
+}: BaseReport): BaseCheck {
   const ports = (list: BaseReport['parts'][number]['inputs']) =>
     list.map((p) => ({ name: p.name, type: p.type, dims: p.dims.map((d) => d ?? null) }));
   return {
@@ -28,6 +37,7 @@ export function baseCheck({ name, hash, base, parts, layers, memory, problems }:
       ? { layers: { ...layers, presets: { ...layers.presets }, unnamed: [...layers.unnamed] } }
       : {}),
     ...(memory ? { memory } : {}),
+    ...(weights ? { weights: [...weights] } : {}),
     problems: problems.map((problem) => ({ ...problem })),
   };
 }

@@ -30,7 +30,7 @@ async function perform(task: BaseTask, tell: (progress: TaskProgress) => void): 
     case 'hash':
       return openBase(task.name).hash;
     case 'check':
-      return baseCheck(await checkBase(task.name));
+      return baseCheck(await checkBase(task.name, { full: task.full }));
     case 'export':
       return exportHere(task.how);
     case 'import': {

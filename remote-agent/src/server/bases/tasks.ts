@@ -11,7 +11,7 @@ import { BaseName, RequestId } from '../../protocol/names.ts';
 export const BaseTask = Type.Union([
   Type.Object({ task: Type.Literal('list') }),
   Type.Object({ task: Type.Literal('hash'), name: BaseName }),
-  Type.Object({ task: Type.Literal('check'), name: BaseName }),
+  Type.Object({ task: Type.Literal('check'), name: BaseName, full: Type.Boolean() }),
   Type.Object({
     task: Type.Literal('import'),
     id: RequestId,

@@ -9,9 +9,9 @@ export function baseHandlers({ bundle, notify }: ServerContext): HandlersOf<type
   const running = new Map<string, AbortController>();
   return {
     'bases/list': async () => ({ bases: await runTask(bundle, { task: 'list' }) }),
-    'bases/check': ({ name }) => {
+    'bases/check': ({ name, full = false }) => {
       registeredBase(name);
-      return runTask(bundle, { task: 'check', name });
+      return runTask(bundle, { task: 'check', name, full });
     },
     'bases/delete': ({ name }) => ({ freedBytes: deleteBase(name) }),
     'bases/import': async ({ id, name, source }) => {
