@@ -22,4 +22,6 @@ if [ -n "${BASE:-}" ]; then "$python" parity.py "$BASE" --name "$(basename "$BAS
 exports=$(mktemp -d)
 (cd "$here/../.." && npx vite-node remote-agent/test/adapters/write-exports.ts "$exports")
 "$python" verify_exports.py "$exports"
+(cd "$here/../.." && PARA_HOME=$exports/home npx vite-node remote-agent/test/diffusion/write-checkpoint-exports.ts "$exports")
+"$python" checkpoint_adapters.py "$exports"
 rm -rf "$exports"

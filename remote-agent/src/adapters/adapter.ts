@@ -44,7 +44,7 @@ export function encodeAdapter(adapter: Adapter): Uint8Array {
     ...(adapter.info.baseName ? { 'para_studio.base_name': adapter.info.baseName } : {}),
     ...(adapter.info.subject ? { 'para_studio.subject': adapter.info.subject } : {}),
   };
-  return encodeSafetensors(tensors, { ...metadataOf(adapter), ...own });
+  return encodeSafetensors(tensors, { ...metadataOf(adapter, tensors), ...own });
 }
 
 /** Writes our own adapter file in one step. */
@@ -109,8 +109,14 @@ function readScales(text: string | undefined, fail: (what: string) => never): Ma
   return fail('The scales in the metadata are not numbers by layer');
 }
 
-/** Metadata that other tools read (kohya's `ss_` and `sshs_` keys and the model spec), as far as known. */
-export function metadataOf(adapter: Adapter): Record<string, string> {
+/**
+ * Metadata that other tools read (kohya's `ss_` and `sshs_` keys and the model spec), as far as known.
+ * @param tensors those of the file that they are for
+ */
+export function metadataOf(
+  adapter: Adapter,
+  tensors: ReadonlyMap<string, FloatTensor>,
+): Record<string, string> {
   const { info, method } = adapter;
   const ranks = rankSummary(adapter);
   const words = info.triggerWords?.join(', ');
@@ -120,8 +126,14 @@ export function metadataOf(adapter: Adapter): Record<string, string> {
     ss_network_dim: ranks.largest,
     ss_network_alpha: ranks.alpha,
     ss_base_model_version: info.architecture && baseVersions[info.architecture],
-    ss_sd_model_name: info.baseName,
-    ss_sd_model_hash: info.baseHash,
+    // As kohya's trainer writes them, from the file; a base of another kind has a name and a hash of its own alone.
+    ss_sd_model_name: info.origin?.checkpoint.file ?? info.baseName,
+    ss_sd_model_hash: info.origin?.checkpoint.autoV1 ?? info.baseHash,
+    ss_new_sd_model_hash: info.origin?.checkpoint.sha256,
+    ss_vae_name: info.origin?.vae?.file,
+    ss_vae_hash: info.origin?.vae?.autoV1,
+    ss_new_vae_hash: info.origin?.vae?.sha256,
+    'para_studio.base_name': info.origin && info.baseName,
     'para_studio.base_hash': info.baseHash,
     ss_resolution: info.resolution && `(${info.resolution.join(', ')})`,
     ss_unet_lr: info.learningRate,
@@ -129,7 +141,7 @@ export function metadataOf(adapter: Adapter): Record<string, string> {
     ss_steps: info.steps,
     ss_tag_frequency: info.tagFrequency && JSON.stringify(info.tagFrequency),
     ss_training_comment: info.comment,
-    sshs_model_hash: modelHash(adapter),
+    sshs_model_hash: dataHash(tensors),
     'modelspec.sai_model_spec': '1.0.0',
     'modelspec.architecture': info.architecture && `${info.architecture}/${method}`,
     'modelspec.title': info.title,
@@ -156,8 +168,8 @@ function rankSummary(adapter: Adapter): { largest: number; alpha: number | undef
   return { largest, alpha: alphas.size === 1 ? [...alphas][0] : undefined };
 }
 
-/** SHA-256 of the tensor bytes in the order of their names, as kohya's tools compute it over the data part. */
-function modelHash({ tensors }: Adapter): string {
+/** SHA-256 of the tensors as they lie in the file, by which A1111 and model sites know an adapter. */
+function dataHash(tensors: ReadonlyMap<string, FloatTensor>): string {
   const hash = createHash('sha256');
   for (const name of [...tensors.keys()].sort()) {
     const { data } = tensors.get(name)!;

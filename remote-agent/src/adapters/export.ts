@@ -4,6 +4,7 @@ import { ParaError } from '../common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../common/files.ts';
 import { type Adapter, metadataOf, operatorsOf } from './adapter.ts';
 import { asLora, type ReadWeight } from './as-lora.ts';
+import type { BaseOrigin } from './info.ts';
 import { ldmNames, underscored } from './layer-names.ts';
 import type { Addition, FloatTensor, Projection, TargetLayer } from './method.ts';
 import { peftDeftConfig, peftLoraConfig } from './peft-config.ts';
@@ -24,6 +25,8 @@ export interface ExportOptions {
   /** All layers of the base and its weights. */
   readonly layers: readonly TargetLayer[];
   readonly readWeight: ReadWeight;
+  /** The files that the base was imported from, where other tools know them. */
+  readonly origin?: BaseOrigin;
 }
 
 /** Files of an export by name; a single-file layout has the one name `''`. */
@@ -33,7 +36,9 @@ export type ExportedFiles = ReadonlyMap<string, Uint8Array>;
  * Writes an adapter in another tool's layout.
  * @throws ParaError `adapter` when the layout cannot hold the method, with what to do instead
  */
-export function exportAdapter(adapter: Adapter, options: ExportOptions): ExportedFiles {
+export function exportAdapter(made: Adapter, options: ExportOptions): ExportedFiles {
+  const { origin } = options;
+  const adapter = origin ? { ...made, info: { ...made.info, origin } } : made;
   const wanted = options.as === 'lora' ? asLora(adapter, options.layers, options.readWeight) : adapter;
   if (wanted.method === 'para' && options.format === 'peft') return peftDeft(wanted, options.layers);
   if (wanted.method !== 'lora')
@@ -83,7 +88,7 @@ function kohya(adapter: Adapter, { layers, names }: ExportOptions): Uint8Array {
     tensors.set(`${stem}.lora_up.weight`, up);
     tensors.set(`${stem}.alpha`, { dims: [], data: Float32Array.of(scale * rank) });
   }
-  return encodeSafetensors(tensors, metadataOf(adapter));
+  return encodeSafetensors(tensors, metadataOf(adapter, tensors));
 }
 
 /**
@@ -97,7 +102,7 @@ function diffusers(adapter: Adapter): Uint8Array {
     tensors.set(`${stem}.lora_A.weight`, down);
     tensors.set(`${stem}.lora_B.weight`, up);
   }
-  return encodeSafetensors(tensors, { format: 'pt', ...metadataOf(adapter) });
+  return encodeSafetensors(tensors, { format: 'pt', ...metadataOf(adapter, tensors) });
 }
 
 /** A layer's matrices as a file holds them; what they add is `scale * up * down`. */
@@ -180,7 +185,10 @@ function peftFolder(
 ): ExportedFiles {
   return new Map([
     ['adapter_config.json', new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)],
-    ['adapter_model.safetensors', encodeSafetensors(tensors, { format: 'pt', ...metadataOf(adapter) })],
+    [
+      'adapter_model.safetensors',
+      encodeSafetensors(tensors, { format: 'pt', ...metadataOf(adapter, tensors) }),
+    ],
   ]);
 }
 

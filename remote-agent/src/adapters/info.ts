@@ -1,9 +1,27 @@
+/** A model file as the tools around Stable Diffusion name it. */
+export interface HashedFile {
+  /** Its name without folders. */
+  readonly file: string;
+  /** SHA-256 of all of it, in hex. */
+  readonly sha256: string;
+  /** A1111's older hash: eight digits of SHA-256 over 64 KB from 1 MB on. */
+  readonly autoV1: string;
+}
+
+/** The checkpoint in one file, and the VAE that replaces its own, that a base was made of. */
+export interface BaseOrigin {
+  readonly checkpoint: HashedFile;
+  readonly vae?: HashedFile;
+}
+
 /** What an adapter file says about itself besides its tensors; nothing here may come from a clock. */
 export interface AdapterInfo {
   readonly title: string;
   /** Base it was trained on: name and content hash; PaRa is valid on no other. */
   readonly baseName?: string;
   readonly baseHash?: string;
+  /** The files that the base was imported from, where other tools know them. */
+  readonly origin?: BaseOrigin;
   /** Architecture of the base as model specs name it, e.g. `stable-diffusion-xl-v1-base`. */
   readonly architecture?: string;
   readonly predictionType?: string;

@@ -13,6 +13,7 @@ import { inspectAdapter } from '../adapters/inspect.ts';
 import { ParaError } from '../common/errors.ts';
 import { pngText } from '../dataset/png-text.ts';
 import { openBase } from '../diffusion/base.ts';
+import { baseOrigin } from '../diffusion/checkpoint/weight-hashes.ts';
 import { exportOnHost, putAdapter } from '../hosts/remote-adapters.ts';
 import { findAdapter } from './find-adapter.ts';
 import { refuseExisting } from './generate.ts';
@@ -38,7 +39,7 @@ export async function exportCommand(path: string, options: ExportCommandOptions)
   refuseExisting(options.out, false);
   const { method, files } = options.host
     ? await exportThere(options.host, path, { base: options.base, ...how })
-    : exportHere(path, options.base, how);
+    : await exportHere(path, options.base, how);
   writeExport(options.out, files);
   say(`Wrote ${bold(options.out)} for ${options.base}`);
   if (as === 'lora' && method !== 'lora')
@@ -47,17 +48,19 @@ export async function exportCommand(path: string, options: ExportCommandOptions)
 
 type ExportHow = Pick<ExportOptions, 'format' | 'as' | 'names'>;
 
-function exportHere(
+async function exportHere(
   path: string,
   baseName: string,
   how: ExportHow,
-): { method: string; files: ExportedFiles } {
+): Promise<{ method: string; files: ExportedFiles }> {
   const base = openBase(baseName);
   const source = findAdapter(path, process.cwd());
   const weights = baseWeights(base.unet);
   const { adapter } = readAdapter(source, weights.layers);
   checkBase(adapter, base, source);
-  return { method: adapter.method, files: exportAdapter(adapter, { ...how, ...weights }) };
+  const origin = await baseOrigin(base.directory);
+  const options = { ...how, ...weights, ...(origin ? { origin } : {}) };
+  return { method: adapter.method, files: exportAdapter(adapter, options) };
 }
 
 /** @param path an adapter or run of this machine, else the id of a job there */

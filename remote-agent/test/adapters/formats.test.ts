@@ -146,7 +146,17 @@ test('the metadata name what adapter tools look for', () => {
     'modelspec.trigger_phrase': 'zwx backpack',
     'modelspec.thumbnail': expect.stringMatching(/^data:image/),
   });
-  expect(metadata.sshs_model_hash).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('the hash by which other tools know an adapter is that of what lies behind the header of its file', () => {
+  const exported = [...exportedCases()].flatMap(([, files]) => [...files.values()]);
+  const own = (['para', 'uniform', 'lora'] as const).map((kind) => encodeAdapter(sampleAdapter(kind)));
+  for (const bytes of [...exported, ...own]) {
+    if (bytes[8] !== 0x7b) continue; // PEFT's settings
+    const { metadata } = decodeSafetensors(bytes);
+    const header = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+    expect(metadata.sshs_model_hash).toBe(createHash('sha256').update(bytes.subarray(header)).digest('hex'));
+  }
 });
 
 test('an adapter for another base is refused with both names', () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import type { AppliedAdapter } from '../../src/diffusion/adapter-slots.ts';
 import type { Base } from '../../src/diffusion/base.ts';
 import { Denoiser, timeIds } from '../../src/diffusion/denoiser.ts';
 import { Generator } from '../../src/diffusion/generate.ts';
@@ -58,11 +59,15 @@ export async function vaeDifference(base: Base, file: CheckpointGolden): Promise
 }
 
 /** Latents after ten steps from the golden noise. */
-export async function tenSteps(base: Base, file: CheckpointGolden): Promise<Float32Array> {
+export async function tenSteps(
+  base: Base,
+  file: CheckpointGolden,
+  adapters: readonly AppliedAdapter[] = [],
+): Promise<Float32Array> {
   const generator = new Generator(base, threads);
   const [picture] = await generator.generate({
     ...{ prompt: file.prompt, negative: file.negative, seed: 0, steps: 10, guidance: 5 },
-    ...{ scheduler: 'ddim', width: 64, height: 64, startNoise: golden(file, 'start') },
+    ...{ scheduler: 'ddim', width: 64, height: 64, startNoise: golden(file, 'start'), adapters },
   });
   await generator.release();
   return picture!.latents;

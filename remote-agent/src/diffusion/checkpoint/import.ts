@@ -41,7 +41,7 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();
   const pooled = encoders ? pooledWidth(encoders) : projectionWidth(placesOf('text_encoder_2'));
   const time = architecture === 'sdxl' ? timeWidth(placesOf('unet'), pooled) : 0;
-  const weights: WeightFiles = { files: [], parts: {} };
+  const weights: WeightFiles = { files: [], parts: {}, ...source.origin };
   const files = new Set<string>();
   for (const { part, graph, places } of found) {
     for (const { file } of places.values()) files.add(file);

@@ -38,6 +38,9 @@ const WeightFiles = Type.Object({
   files: Type.Array(WeightFile),
   /** Folder of each part's weights, named as the files are. */
   parts: Type.Record(Type.String(), Type.String()),
+  /** The checkpoint in one file that the base was made of, and the VAE that replaces its own. */
+  checkpoint: Type.Optional(Type.String()),
+  vae: Type.Optional(Type.String()),
 });
 export type WeightFiles = Static<typeof WeightFiles>;
 
@@ -101,8 +104,18 @@ export function openWeightFiles(directory: string): WeightFiles | undefined {
   const absolute = (path: string) => resolve(directory, path);
   const files = found.files.map((file) => ({ ...file, path: absolute(file.path) }));
   for (const file of files) check(file, directory);
-  const parts = Object.entries(found.parts).map(([part, folder]) => [part, absolute(folder)]);
-  return { files, parts: Object.fromEntries(parts) };
+  return { ...renamed(found, absolute), files };
+}
+
+/** The same with every path but those of its files changed. */
+function renamed(weights: WeightFiles, change: (path: string) => string): WeightFiles {
+  const { parts, checkpoint, vae } = weights;
+  return {
+    ...weights,
+    parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, change(folder)])),
+    ...(checkpoint === undefined ? {} : { checkpoint: change(checkpoint) }),
+    ...(vae === undefined ? {} : { vae: change(vae) }),
+  };
 }
 
 function readWeightFiles(directory: string): WeightFiles | undefined {
@@ -122,12 +135,12 @@ function readWeightFiles(directory: string): WeightFiles | undefined {
 }
 
 /** Writes them into a base's folder. @param weights paths in that folder become relative to it */
-export function writeWeightFiles(directory: string, { files, parts }: WeightFiles): void {
+export function writeWeightFiles(directory: string, weights: WeightFiles): void {
   const inside = (path: string) =>
     path.startsWith(directory + sep) ? relative(directory, path).replaceAll('\\', '/') : path;
   const named: WeightFiles = {
-    files: files.map((file) => ({ ...file, path: inside(file.path) })),
-    parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, inside(folder)])),
+    ...renamed(weights, inside),
+    files: weights.files.map((file) => ({ ...file, path: inside(file.path) })),
   };
   writeFileAtomic(join(directory, weightFilesName), `${JSON.stringify(named, null, 2)}\n`);
 }

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { BaseOrigin, HashedFile } from '../../adapters/info.ts';
 import { hashFile } from '../../common/hash.ts';
-import { changed, openWeightFiles, type WeightFile, writeWeightFiles } from './weight-files.ts';
+import {
+  changed,
+  openWeightFiles,
+  type WeightFile,
+  type WeightFiles,
+  writeWeightFiles,
+} from './weight-files.ts';
 
 /** Hashes of a file of weights as the tools around Stable Diffusion name models by them. */
-export interface WeightHashes {
-  /** Its name without folders. */
-  readonly file: string;
+export interface WeightHashes extends HashedFile {
   readonly bytes: number;
-  /** SHA-256 of all of it, in hex; its first ten digits are what A1111 and model sites call AutoV2. */
-  readonly sha256: string;
-  /** A1111's older hash (AutoV1): eight digits of SHA-256 over 64 KB from 1 MB on. */
-  readonly autoV1: string;
 }
 
 /**
@@ -23,8 +24,37 @@ export interface WeightHashes {
  */
 export async function weightHashes(directory: string, again = false): Promise<WeightHashes[]> {
   const weights = openWeightFiles(directory);
-  if (!weights) return [];
-  const files: WeightFile[] = [];
+  return weights ? (await hashed(directory, weights, again)).map(hashesOf) : [];
+}
+
+/**
+ * The files that a base was imported from as an exported adapter names them.
+ * @returns undefined for a base that was not a checkpoint in one file, which no other tool knows by a hash
+ * @throws as `weightHashes`
+ */
+export async function baseOrigin(directory: string): Promise<BaseOrigin | undefined> {
+  const weights = openWeightFiles(directory);
+  if (weights?.checkpoint === undefined) return undefined;
+  const files = await hashed(directory, weights, false);
+  const find = (wanted: string | undefined) => {
+    const found = files.find(({ path }) => path === wanted);
+    if (!found) return undefined;
+    const { bytes: _, ...origin } = hashesOf(found);
+    return origin;
+  };
+  const checkpoint = find(weights.checkpoint);
+  const vae = find(weights.vae);
+  return checkpoint && { checkpoint, ...(vae ? { vae } : {}) };
+}
+
+const hashesOf = ({ path, size, sha256 }: Hashed): WeightHashes => ({
+  ...{ file: basename(path), bytes: size, sha256, autoV1: autoV1(path) },
+});
+
+type Hashed = WeightFile & { readonly sha256: string };
+
+async function hashed(directory: string, weights: WeightFiles, again: boolean): Promise<Hashed[]> {
+  const files: Hashed[] = [];
   for (const file of weights.files) {
     const sha256 = again ? await hashFile(file.path) : (file.sha256 ?? (await hashFile(file.path)));
     if (file.sha256 !== undefined && file.sha256 !== sha256) throw changed(file.path, directory);
@@ -36,9 +66,7 @@ export async function weightHashes(directory: string, again = false): Promise<We
     } catch {
       // A folder that cannot be written costs time at the next look, nothing else.
     }
-  return files.map(({ path, size, sha256 }) => ({
-    ...{ file: basename(path), bytes: size, sha256: sha256!, autoV1: autoV1(path) },
-  }));
+  return files;
 }
 
 function autoV1(path: string): string {
