@@ -95,13 +95,13 @@ async function importThere(
   host: string,
   place: string,
   remote: RemoteSource | undefined,
-  { name, there }: BaseImportOptions,
+  { name, there, ...options }: BaseImportOptions,
 ): Promise<void> {
   const source: HostBaseSource =
     remote ??
     (there || (!existsSync(place) && isAbsolute(place))
-      ? { kind: 'path', path: place }
-      : { kind: 'here', path: place });
+      ? { kind: 'path', path: place, ...otherParts(options) }
+      : { kind: 'here', path: place, ...otherParts(options) });
   let bar: Progress | undefined;
   let phase = '';
   const show = (progress: HostImportProgress) => {

@@ -7,6 +7,7 @@ import { modelFiles, placeFile, wantedFiles } from './base-files.ts';
 import { baseFolders, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
 import { writeCheckpointBase } from './checkpoint/import.ts';
 import { diffusersFolder, type Source, singleFile, withVae } from './checkpoint/source.ts';
+import { openWeightFiles, writeWeightFiles } from './checkpoint/weight-files.ts';
 
 /** A base found by name. */
 export interface ListedBase {
@@ -71,7 +72,7 @@ export function importBase(
 ): Base {
   const source = checkpointSource(path, others);
   const base = source ? undefined : openBase(path);
-  const encoders = others.textEncoders === undefined ? undefined : openBase(others.textEncoders);
+  const encoders = encodersOf(others);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
       where: 'name',
@@ -91,6 +92,7 @@ export function importBase(
     if (source) writeCheckpointBase(source, unfinished, encoders);
     else if (base)
       for (const file of wantedFiles(base)) placeFile(file, join(unfinished, relative(base.directory, file)));
+    settleWeights(unfinished);
     openBase(unfinished);
     if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);
     renameSync(unfinished, target);
@@ -100,6 +102,29 @@ export function importBase(
   }
   return openBase(target);
 }
+
+/** Remembers the times of weights that came with a base: a copy has others, which need not be wondered at again. */
+function settleWeights(directory: string): void {
+  const weights = openWeightFiles(directory);
+  if (!weights) return;
+  const files = weights.files.map((file) => ({ ...file, modified: statSync(file.path).mtimeMs }));
+  writeWeightFiles(directory, { ...weights, files });
+}
+
+/**
+ * The base at a path, or what a checkpoint there would become.
+ * @param scratch a folder that is made for a checkpoint's graphs
+ * @throws ParaError as `importBase`
+ */
+export function openOrDescribe(path: string, others: OtherParts, scratch: string): Base {
+  const source = checkpointSource(path, others);
+  if (!source) return openBase(path);
+  writeCheckpointBase(source, scratch, encodersOf(others));
+  return openBase(scratch);
+}
+
+const encodersOf = ({ textEncoders }: OtherParts): Base | undefined =>
+  textEncoders === undefined ? undefined : openBase(textEncoders);
 
 /** Removes what imports and deletions that were killed left in a folder; those of living processes stay. */
 export function removeLeftovers(folder: string): void {

@@ -1,15 +1,16 @@
-import { statSync } from 'node:fs';
-import { basename, relative } from 'node:path';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
-import { openBase } from '../diffusion/base.ts';
-import { wantedFiles } from '../diffusion/base-files.ts';
+import { type OtherParts, openOrDescribe } from '../diffusion/base-import.ts';
+import { type MovedFile, movedFiles } from '../diffusion/base-moving.ts';
 import type { BaseCheck, BaseInfo, BaseProgress, BaseSource } from '../protocol/contract/bases.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';
 
 /** Where the base for a host comes from: a folder here, or what the host fetches itself. */
-export type HostBaseSource = { readonly kind: 'here'; readonly path: string } | BaseSource;
+export type HostBaseSource = ({ readonly kind: 'here'; readonly path: string } & OtherParts) | BaseSource;
 
 /** How far an import is: files are read and sent from here first, then the host works. */
 export interface HostImportProgress {
@@ -67,8 +68,8 @@ export async function importBaseOnHost(
   options: HostImportOptions = {},
 ): Promise<BaseInfo> {
   const { id = requestId(), signal } = options;
-  const name = options.name ?? (source.kind === 'here' ? basename(source.path) : undefined);
-  const there = source.kind === 'here' ? await sendBase(session, source.path, onProgress, signal) : source;
+  const name = options.name ?? (source.kind === 'here' ? basename(source.path, '.safetensors') : undefined);
+  const there = source.kind === 'here' ? await sendHere(session, source, onProgress, signal) : source;
   const tell = ({ id: _, phase, ...progress }: BaseProgress) =>
     onProgress({ phase: phase as HostImportProgress['phase'], ...progress });
   return withProgress(session, 'bases/progress', id, tell, async () => {
@@ -81,25 +82,36 @@ export async function importBaseOnHost(
   });
 }
 
-/** Sends the files of a base, those that the host lacks. */
-async function sendBase(
+/** Sends a base, or what a checkpoint becomes as one. */
+async function sendHere(
   session: HostSession,
-  path: string,
+  { kind: _, path, ...others }: { readonly kind: 'here'; readonly path: string } & OtherParts,
   onProgress: (progress: HostImportProgress) => void,
   signal: AbortSignal | undefined,
 ): Promise<BaseSource> {
-  const base = openBase(path);
-  const files = wantedFiles(base).map((file) => ({
-    file,
-    path: relative(base.directory, file).replaceAll('\\', '/'),
-    size: statSync(file).size,
-  }));
+  const scratch = mkdtempSync(join(tmpdir(), 'para-send-'));
+  try {
+    const base = openOrDescribe(path, others, join(scratch, 'base'));
+    return await sendFiles(session, movedFiles(base, scratch), onProgress, signal);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Sends the files of a base, those that the host lacks. */
+async function sendFiles(
+  session: HostSession,
+  moved: readonly MovedFile[],
+  onProgress: (progress: HostImportProgress) => void,
+  signal: AbortSignal | undefined,
+): Promise<BaseSource> {
+  const files = moved.map((entry) => ({ ...entry, size: statSync(entry.file).size }));
   const totalBytes = files.reduce((sum, { size }) => sum + size, 0);
   let doneBytes = 0;
   const hashed: ((typeof files)[number] & { sha256: string })[] = [];
   for (const entry of files) {
     if (signal?.aborted) throw givenUp();
-    hashed.push({ ...entry, sha256: await hashFile(entry.file) });
+    hashed.push({ ...entry, sha256: entry.sha256 ?? (await hashFile(entry.file)) });
     doneBytes += entry.size;
     onProgress({ phase: 'reading', file: entry.path, doneBytes, totalBytes });
   }

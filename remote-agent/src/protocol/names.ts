@@ -22,7 +22,7 @@ export const JobFile = Type.String({
 
 /** A file of a base, relative to its folder: at most one folder deep. */
 export const BaseFile = Type.String({
-  pattern: '^([A-Za-z0-9_][A-Za-z0-9._-]{0,99}/)?[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}$',
+  pattern: '^([A-Za-z0-9_][A-Za-z0-9._-]{0,99}/)?[A-Za-z0-9_][A-Za-z0-9._+ ()[\\]-]{0,199}$',
   description: 'a file of a base, relative to its folder',
 });
 

@@ -102,8 +102,16 @@ export const BaseSource = Type.Union([
       path: Type.String({
         minLength: 1,
         maxLength: 4096,
-        description: 'folder of a base on the host, absolute; read only',
+        description: 'folder of a base, or checkpoint, on the host, absolute; read only',
       }),
+      vae: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 4096,
+          description: "for a checkpoint: file of the host with the VAE to take instead of the checkpoint's",
+        }),
+      ),
+      textEncoders: Type.Optional(BaseName),
     },
     closed,
   ),
@@ -166,7 +174,7 @@ export const baseRequests = {
   },
   'bases/import': {
     about:
-      'Registers a base under a name: from a folder on the host, from blobs sent before, from an archive at an address, or from a hub of models. Answers when it is there; either all of it is, or nothing. Downloads go on where they were cut off when the request is repeated, and are held to their hashes where those are known. The same id again does no more than once.',
+      'Registers a base under a name: from a folder or checkpoint on the host, from blobs sent before, from an archive at an address, or from a hub of models. Answers when it is there; either all of it is, or nothing. Downloads go on where they were cut off when the request is repeated, and are held to their hashes where those are known. The same id again does no more than once.',
     repeatable: true,
     params: Type.Object({ id: RequestId, name: Type.Optional(BaseName), source: BaseSource }, closed),
     result: BaseInfo,

@@ -23,7 +23,7 @@ export async function importFrom(
     });
   // Sent twice, since the answer to the first was lost: done already.
   if (importedBy(wanted) === id) return openBase(join(paraHome(), 'bases', wanted));
-  if (source.kind === 'path') return fromPath(source.path, wanted, id, tell);
+  if (source.kind === 'path') return fromPath(source, wanted, id, tell);
   if (source.kind === 'upload') return fromBlobs(source.files, wanted, id, tell);
   return importRemote(source, { name: wanted, request: id, onProgress: tell });
 }
@@ -34,14 +34,19 @@ function nameFor(source: BaseSource): string {
   throw new ParaError('base', 'An upload needs a name', { hint: 'give one with --name' });
 }
 
-function fromPath(path: string, name: string, id: string, tell: (progress: TaskProgress) => void): Base {
+function fromPath(
+  { kind: _, path, ...others }: BaseSource & { kind: 'path' },
+  name: string,
+  id: string,
+  tell: (progress: TaskProgress) => void,
+): Base {
   if (!isAbsolute(path) || !(looksLikeBase(path) || isCheckpoint(path)))
     throw new ParaError('base', 'There is no base at this place on the host', {
       where: path,
       hint: 'give the whole path of a .safetensors file, or of a folder that holds unet, text_encoder and so on',
     });
   tell({ phase: 'placing', doneBytes: 0 });
-  return importBase(path, name, { request: id });
+  return importBase(path, name, { request: id, ...others });
 }
 
 /** Assembles a base of blobs, which then live on as its files. */
