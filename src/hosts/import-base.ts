@@ -45,33 +45,41 @@ export async function importBase(hosts: Hosts, host: string): Promise<void> {
 async function chooseSource(host: string): Promise<Chosen | undefined> {
   const isHere = host === thisMachine;
   const kinds = [
-    { label: l10n.t('A folder on this machine'), way: 'here' as const },
-    ...(isHere ? [] : [{ label: l10n.t('A folder on {0}', host), way: 'path' as const }]),
+    { label: l10n.t('A checkpoint on this machine (.safetensors)'), way: 'file' as const },
+    { label: l10n.t('A folder on this machine'), way: 'folder' as const },
+    ...(isHere ? [] : [{ label: l10n.t('A checkpoint or folder on {0}', host), way: 'path' as const }]),
     { label: l10n.t('A hub of models: owner/name'), way: 'hub' as const },
     { label: l10n.t('An archive at an address'), way: 'url' as const },
   ];
   const chosen = await window.showQuickPick(kinds, { title: l10n.t('Import Base Model: from where?') });
   switch (chosen?.way) {
-    case 'here': {
-      const [folder] =
+    case 'file':
+    case 'folder': {
+      const isFolder = chosen.way === 'folder';
+      const [found] =
         (await window.showOpenDialog({
-          title: l10n.t('Folder of a base in ONNX layout'),
-          canSelectFolders: true,
-          canSelectFiles: false,
+          title: isFolder ? l10n.t('Folder of a base: ONNX or diffusers') : l10n.t('Checkpoint in one file'),
+          canSelectFolders: isFolder,
+          canSelectFiles: !isFolder,
+          ...(isFolder ? {} : { filters: { safetensors: ['safetensors'] } }),
         })) ?? [];
-      if (!folder) return undefined;
-      if (folder.scheme !== 'file')
-        throw new ParaError('base', 'This folder is not on the machine that the extension runs on', {
-          where: folder.path,
-          hint: 'choose one of its folders; a folder of a host is imported by its path there',
+      if (!found) return undefined;
+      if (found.scheme !== 'file')
+        throw new ParaError('base', 'This is not on the machine that the extension runs on', {
+          where: found.path,
+          hint: 'choose one of its files or folders; what lies on a host is imported by its path there',
         });
-      // The agent of this machine reads the folder itself.
-      const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: folder.fsPath };
-      return { source, name: basename(folder.fsPath) };
+      // The agent of this machine reads it itself.
+      const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: found.fsPath };
+      return { source, name: nameFrom(found.fsPath) };
     }
     case 'path': {
-      const path = await ask(l10n.t('Folder on {0}', host), '/data/models/my-sdxl', /^\//);
-      return path === undefined ? undefined : { source: { kind: 'path', path }, name: basename(path) };
+      const path = await ask(
+        l10n.t('Checkpoint or folder on {0}', host),
+        '/data/models/my-sdxl.safetensors',
+        /^\//,
+      );
+      return path === undefined ? undefined : { source: { kind: 'path', path }, name: nameFrom(path) };
     }
     case 'hub': {
       const repository = await ask(l10n.t('Model of the hub'), 'owner/name', /^[\w.-]+\/[\w.-]+$/);
@@ -107,6 +115,8 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
       return undefined;
   }
 }
+
+const nameFrom = (path: string): string => basename(path, '.safetensors');
 
 function ask(title: string, placeHolder: string, pattern: RegExp): Thenable<string | undefined> {
   return window.showInputBox({

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { writeFileAtomic } from '../common/files.ts';
 import { paraHome } from './base-places.ts';
 
@@ -10,23 +10,32 @@ interface Known {
   sha256: string;
 }
 
+/** What of `WeightFiles` a hash is made of. */
+interface Elsewhere {
+  readonly files: readonly { readonly path: string; readonly fingerprint: string }[];
+  readonly graphs: Readonly<Record<string, string>>;
+}
+
 /**
  * Content hash of a base: SHA-256 over the lines `path<TAB>sha256<LF>` of its files, paths relative to `directory`
  * with forward slashes, sorted. Digests of large files are remembered by size and modification time.
- * @param elsewhere files outside `directory`, for which their fingerprint stands, under their name alone
+ * @param elsewhere files that are not the base's own, for which their fingerprints stand, whatever their names; and
+ *   graphs that point into them, by their digest: the digest that stands for them
  */
 export function hashFiles(
   directory: string,
   files: readonly string[],
-  elsewhere: readonly { readonly path: string; readonly fingerprint: string }[] = [],
+  elsewhere: Elsewhere = { files: [], graphs: {} },
 ): string {
   const cache = new HashCache();
-  const fingerprints = new Map(elsewhere.map(({ path, fingerprint }) => [path, fingerprint]));
+  const fingerprints = new Map(elsewhere.files.map(({ path, fingerprint }) => [path, fingerprint]));
   const lines = files
     .map((file) => {
       const known = fingerprints.get(file);
-      if (known !== undefined) return [basename(file), known] as const;
-      return [relative(directory, file).replaceAll('\\', '/'), cache.digest(file)] as const;
+      if (known !== undefined) return [known, known] as const;
+      const digest = cache.digest(file);
+      const path = relative(directory, file).replaceAll('\\', '/');
+      return [path, elsewhere.graphs[digest] ?? digest] as const;
     })
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   cache.save();

@@ -38,8 +38,9 @@ export function movedFiles(base: Base, scratch: string): MovedFile[] {
     const own = new Set(files.map(({ file }) => file));
     for (const { path, sha256 } of weights.files)
       if (!own.has(path)) files.push({ file: path, path: placed(path), ...(sha256 ? { sha256 } : {}) });
-    const { parts, checkpoint, vae } = weights;
+    const { parts, graphs, checkpoint, vae } = weights;
     writeWeightFiles(scratch, {
+      graphs,
       files: weights.files.map((file) => ({ ...file, path: placed(file.path) })),
       parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, folderOf(folder)])),
       ...(checkpoint === undefined ? {} : { checkpoint: placed(checkpoint) }),

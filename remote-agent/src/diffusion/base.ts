@@ -208,7 +208,7 @@ export function openBase(nameOrPath: string): Base {
   let hash: string | undefined;
   return Object.defineProperty(base, 'hash', {
     enumerable: true,
-    get: () => (hash ??= hashFiles(directory, hashedFiles(base), place.elsewhere?.files)),
+    get: () => (hash ??= hashFiles(directory, hashedFiles(base), place.elsewhere)),
   }) as unknown as Base;
 }
 

@@ -95,6 +95,18 @@ describe('the file of an imported checkpoint', () => {
     expect(listBases().find(({ name }) => name === 'watched')?.problem).toMatch('not where it was');
   });
 
+  it('may be called otherwise and lie elsewhere: it makes the same base, for which the same adapters are', () => {
+    const [one, other] = [join(home, 'one', 'a.safetensors'), join(home, 'other', 'b.safetensors')];
+    writeCheckpoint(one, tensors);
+    writeCheckpoint(other, tensors);
+    const { hash } = importBase(one, 'called-a');
+    expect(importBase(other, 'called-b').hash).toBe(hash);
+    const changed = openSync(other, 'r+');
+    writeSync(changed, Buffer.from([1, 2, 3, 4]), 0, 4, statSync(other).size - 4);
+    closeSync(changed);
+    expect(importBase(other, 'changed-b').hash).not.toBe(hash);
+  });
+
   it('may be reached by a link, as download caches hold it', async () => {
     writeCheckpoint(join(home, 'blob'), tensors);
     symlinkSync(join(home, 'blob'), join(home, 'link.safetensors'));

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../../common/files.ts';
-import { saveGraph } from '../../onnx/io.ts';
+import type { Graph } from '../../onnx/graph.ts';
+import { encodeGraph, saveGraph } from '../../onnx/io.ts';
 import type { Base } from '../base.ts';
 import { Config } from '../base-config.ts';
 import { describing, placeFile } from '../base-files.ts';
@@ -17,7 +19,13 @@ import {
   templateWeights,
   type WeightPlace,
 } from './template.ts';
-import { openWeightFiles, type WeightFiles, weightFile, writeWeightFiles } from './weight-files.ts';
+import {
+  openWeightFiles,
+  type WeightFile,
+  type WeightFiles,
+  weightFile,
+  writeWeightFiles,
+} from './weight-files.ts';
 
 const encoderParts = { sdxl: ['text_encoder', 'text_encoder_2'], sd: ['text_encoder'] } as const;
 
@@ -41,18 +49,19 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();
   const pooled = encoders ? pooledWidth(encoders) : projectionWidth(placesOf('text_encoder_2'));
   const time = architecture === 'sdxl' ? timeWidth(placesOf('unet'), pooled) : 0;
-  const weights: WeightFiles = { files: [], parts: {}, ...source.origin };
-  const files = new Set<string>();
+  const files = new Map<string, WeightFile>();
+  for (const { places } of found)
+    for (const { file } of places.values()) if (!files.has(file)) files.set(file, weightFile(file));
+  const weights: WeightFiles = { files: [...files.values()], parts: {}, graphs: {}, ...source.origin };
   for (const { part, graph, places } of found) {
-    for (const { file } of places.values()) files.add(file);
     weights.parts[part] = pointWeights(graph, places, portSizes(part, places, pooled), time);
     saveGraph(graph, join(folder, part, 'model.onnx'));
+    weights.graphs[graphHash(graph)] = graphHash(withoutNames(graph, places, files));
     const config = partConfig(architecture, part, places, time);
     const said = source.config(part);
     if (said) checkConfig(said, config, join(source.path, part));
     writeJson(join(folder, part, 'config.json'), { ...config, ...said });
   }
-  weights.files.push(...[...files].sort().map(weightFile));
   if (encoders) takeEncoders(encoders, architecture, folder, weights);
   else {
     writeTokenizer(source, 'tokenizer', folder);
@@ -61,6 +70,19 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   writeJson(join(folder, 'scheduler', 'scheduler_config.json'), source.scheduler);
   writeJson(join(folder, 'model_index.json'), source.index);
   writeWeightFiles(folder, weights);
+}
+
+const graphHash = (graph: Graph): string => createHash('sha256').update(encodeGraph(graph)).digest('hex');
+
+/** Puts fingerprints in place of the names of files, in a graph that is not needed any more. */
+function withoutNames(graph: Graph, places: Places, files: ReadonlyMap<string, WeightFile>): Graph {
+  const fingerprints = new Map(
+    [...places.values()].map(({ file }) => [basename(file), files.get(file)!.fingerprint]),
+  );
+  for (const tensor of graph.initializers.values())
+    for (const entry of tensor.externalData)
+      if (entry.key === 'location') entry.value = fingerprints.get(entry.value) ?? entry.value;
+  return graph;
 }
 
 function incomplete(path: string, part: PartName, missing: readonly string[], all: boolean): ParaError {
@@ -112,6 +134,7 @@ function takeEncoders(base: Base, architecture: string, folder: string, weights:
     for (const beside of [encoder.directory, encoder.tokenizer])
       for (const file of describing(beside)) placeFile(file, join(folder, relative(base.directory, file)));
   }
+  Object.assign(weights.graphs, elsewhere?.graphs);
   const known = new Set(weights.files.map(({ path }) => path));
   weights.files.push(...(elsewhere?.files ?? []).filter(({ path }) => files.has(path) && !known.has(path)));
 }

@@ -38,6 +38,11 @@ const WeightFiles = Type.Object({
   files: Type.Array(WeightFile),
   /** Folder of each part's weights, named as the files are. */
   parts: Type.Record(Type.String(), Type.String()),
+  /**
+   * By the SHA-256 of a graph file: that of the same graph with fingerprints in place of the names of its files. The
+   * base's hash is made of these, so that a checkpoint under another name is the same base.
+   */
+  graphs: Type.Record(Type.String(), Type.String()),
   /** The checkpoint in one file that the base was made of, and the VAE that replaces its own. */
   checkpoint: Type.Optional(Type.String()),
   vae: Type.Optional(Type.String()),
