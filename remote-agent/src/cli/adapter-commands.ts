@@ -18,7 +18,7 @@ import { exportOnHost, putAdapter } from '../hosts/remote-adapters.ts';
 import { findAdapter } from './find-adapter.ts';
 import { refuseExisting } from './generate.ts';
 import { withHost } from './host-run.ts';
-import { bold, bytes, dim, say } from './output.ts';
+import { bold, bytes, dim, say, tellReading } from './output.ts';
 
 export interface ExportCommandOptions {
   readonly base: string;
@@ -58,7 +58,7 @@ async function exportHere(
   const weights = baseWeights(base.unet);
   const { adapter } = readAdapter(source, weights.layers);
   checkBase(adapter, base, source);
-  const origin = await baseOrigin(base.directory);
+  const origin = await baseOrigin(base.directory, tellReading);
   const options = { ...how, ...weights, ...(origin ? { origin } : {}) };
   return { method: adapter.method, files: exportAdapter(adapter, options) };
 }

@@ -19,7 +19,7 @@ import { deleteBase } from '../server/bases/places.ts';
 import { baseCheck, baseInfos } from '../server/bases/reports.ts';
 import { withHost } from './host-run.ts';
 import { interruptible } from './interrupt.ts';
-import { bold, bytes, green, Progress, red, say } from './output.ts';
+import { bold, bytes, green, Progress, red, say, tellReading } from './output.ts';
 
 /** `para base list`: the bases here, or those of a host. */
 export async function baseListCommand({ host }: OnHost): Promise<void> {
@@ -167,7 +167,7 @@ export async function baseCheckCommand(
 ): Promise<number> {
   const report =
     host === undefined
-      ? baseCheck(await checkBase(nameOrPath, { full }))
+      ? baseCheck(await checkBase(nameOrPath, { full, onRead: tellReading }))
       : await withHost(host, (session) => checkHostBase(session, nameOrPath, full));
   return printCheck(report);
 }

@@ -27,6 +27,11 @@ export function bytes(n: number): string {
 }
 
 /** Progress of one phase: a bar on a terminal, a line now and then elsewhere. */
+/** Says that a large file is read in full, which takes its time. */
+export function tellReading(file: string, size: number): void {
+  if (size > 1e9) say(dim(`reading ${file} (${bytes(size)}) for its hashes`));
+}
+
 export class Progress {
   readonly #label: string;
   readonly #total: number;

@@ -11,7 +11,7 @@ import { type Base, openBase } from './base.ts';
 import { type MemoryEstimate, unetFacts } from './base-memory.ts';
 import { type BasePart, partSession } from './base-part.ts';
 import { type GraphPort, inputPorts, outputPorts } from './base-ports.ts';
-import { type WeightHashes, weightHashes } from './checkpoint/weight-hashes.ts';
+import { type OnRead, type WeightHashes, weightHashes } from './checkpoint/weight-hashes.ts';
 import { ClipTokenizer } from './tokenizer.ts';
 import { removeSampling } from './vae-graph.ts';
 
@@ -63,6 +63,12 @@ export interface BaseReport {
   readonly problems: readonly BaseProblem[];
 }
 
+export interface BaseCheckOptions {
+  /** Read every byte of weights that lie elsewhere. */
+  readonly full?: boolean;
+  readonly onRead?: OnRead;
+}
+
 /** The parts of a base with their names. */
 function namedParts(base: Base): [string, BasePart][] {
   return [
@@ -76,11 +82,10 @@ function namedParts(base: Base): [string, BasePart][] {
 /**
  * Loads every part of a base and reports what was found. Problems are collected, not thrown.
  * @param nameOrPath as for `openBase`
- * @param full read every byte of weights that lie elsewhere
  */
 export async function checkBase(
   nameOrPath: string,
-  { full = false, ...options }: SessionOptions & { readonly full?: boolean } = {},
+  { full = false, onRead, ...options }: SessionOptions & BaseCheckOptions = {},
 ): Promise<BaseReport> {
   const problems: BaseProblem[] = [];
   const note = (part: string, cause: unknown, prevents: BaseProblem['prevents'] = 'everything') => {
@@ -111,7 +116,7 @@ export async function checkBase(
     }
   let weights: readonly WeightHashes[] | undefined;
   try {
-    if (full) weights = await weightHashes(base.directory, true);
+    if (full) weights = await weightHashes(base.directory, true, onRead);
   } catch (cause) {
     note('weights', cause);
   }

@@ -16,15 +16,22 @@ export interface WeightHashes extends HashedFile {
   readonly bytes: number;
 }
 
+/** Called before a file is read in full, which takes about four seconds a GB. */
+export type OnRead = (file: string, bytes: number) => void;
+
 /**
  * Hashes of the files that hold a base's weights where they are not its own. What was read once is remembered in the
  * base, for as long as the files stay what they were.
  * @param again read every byte even so, and hold the file against what is remembered
  * @throws ParaError `base` for a file that is gone or was changed
  */
-export async function weightHashes(directory: string, again = false): Promise<WeightHashes[]> {
+export async function weightHashes(
+  directory: string,
+  again = false,
+  onRead: OnRead = () => {},
+): Promise<WeightHashes[]> {
   const weights = openWeightFiles(directory);
-  return weights ? (await hashed(directory, weights, again)).map(hashesOf) : [];
+  return weights ? (await hashed(directory, weights, again, onRead)).map(hashesOf) : [];
 }
 
 /**
@@ -32,10 +39,13 @@ export async function weightHashes(directory: string, again = false): Promise<We
  * @returns undefined for a base that was not a checkpoint in one file, which no other tool knows by a hash
  * @throws as `weightHashes`
  */
-export async function baseOrigin(directory: string): Promise<BaseOrigin | undefined> {
+export async function baseOrigin(
+  directory: string,
+  onRead: OnRead = () => {},
+): Promise<BaseOrigin | undefined> {
   const weights = openWeightFiles(directory);
   if (weights?.checkpoint === undefined) return undefined;
-  const files = await hashed(directory, weights, false);
+  const files = await hashed(directory, weights, false, onRead);
   const find = (wanted: string | undefined) => {
     const found = files.find(({ path }) => path === wanted);
     if (!found) return undefined;
@@ -53,9 +63,15 @@ const hashesOf = ({ path, size, sha256 }: Hashed): WeightHashes => ({
 
 type Hashed = WeightFile & { readonly sha256: string };
 
-async function hashed(directory: string, weights: WeightFiles, again: boolean): Promise<Hashed[]> {
+async function hashed(
+  directory: string,
+  weights: WeightFiles,
+  again: boolean,
+  onRead: OnRead,
+): Promise<Hashed[]> {
   const files: Hashed[] = [];
   for (const file of weights.files) {
+    if (again || file.sha256 === undefined) onRead(file.path, file.size);
     const sha256 = again ? await hashFile(file.path) : (file.sha256 ?? (await hashFile(file.path)));
     if (file.sha256 !== undefined && file.sha256 !== sha256) throw changed(file.path, directory);
     files.push({ ...file, sha256 });
