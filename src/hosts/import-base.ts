@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { baseNameOf } from '../../remote-agent/src/diffusion/base-places.ts';
 import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
 import { isBaseName } from '../../remote-agent/src/protocol/names.ts';
 import { bytes } from '../platform/format.ts';
@@ -71,7 +72,7 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
         });
       // The agent of this machine reads it itself.
       const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: found.fsPath };
-      return { source, name: nameFrom(found.fsPath) };
+      return { source, name: baseNameOf(found.fsPath) };
     }
     case 'path': {
       const path = await ask(
@@ -79,7 +80,7 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
         '/data/models/my-sdxl.safetensors',
         /^\//,
       );
-      return path === undefined ? undefined : { source: { kind: 'path', path }, name: nameFrom(path) };
+      return path === undefined ? undefined : { source: { kind: 'path', path }, name: baseNameOf(path) };
     }
     case 'hub': {
       const repository = await ask(l10n.t('Model of the hub'), 'owner/name', /^[\w.-]+\/[\w.-]+$/);
@@ -115,8 +116,6 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
       return undefined;
   }
 }
-
-const nameFrom = (path: string): string => basename(path, '.safetensors');
 
 function ask(title: string, placeHolder: string, pattern: RegExp): Thenable<string | undefined> {
   return window.showInputBox({

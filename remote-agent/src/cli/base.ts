@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import type { Base } from '../diffusion/base.ts';
 import { checkBase } from '../diffusion/base-check.ts';
-import { importBase, type OtherParts } from '../diffusion/base-import.ts';
+import { type CheckpointChoices, importBase } from '../diffusion/base-import.ts';
 import {
   checkHostBase,
   deleteHostBase,
@@ -68,25 +68,32 @@ export interface BaseImportOptions extends OnHost {
   readonly there?: boolean;
   readonly vae?: string;
   readonly textEncoders?: string;
+  readonly prediction?: 'epsilon' | 'v';
+  readonly zeroTerminalSnr?: boolean;
 }
 
-const otherParts = ({ vae, textEncoders }: BaseImportOptions): OtherParts => ({
-  ...(vae === undefined ? {} : { vae }),
-  ...(textEncoders === undefined ? {} : { textEncoders }),
-});
+function checkpointChoices(options: BaseImportOptions): CheckpointChoices {
+  const { vae, textEncoders, prediction, zeroTerminalSnr } = options;
+  return {
+    ...(vae === undefined ? {} : { vae }),
+    ...(textEncoders === undefined ? {} : { textEncoders }),
+    ...(prediction === undefined ? {} : { prediction }),
+    ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}),
+  };
+}
 
 /** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
 export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
   const source = baseSource(place, options);
-  if (source && (options.vae ?? options.textEncoders) !== undefined)
+  if (source && Object.keys(checkpointChoices(options)).length > 0)
     throw new ParaError('base', 'Only a checkpoint that is here, or on the host, can get parts of others', {
       where: place,
-      hint: 'download the checkpoint, then import it with --vae and --text-encoders',
+      hint: 'download the checkpoint, then import it with these options',
     });
   if (options.host !== undefined) return importThere(options.host, place, source, options);
   const base = source
     ? await fetchBase(source, options.name)
-    : importBase(place, options.name, otherParts(options));
+    : importBase(place, options.name, checkpointChoices(options));
   say(`${green('imported')} ${base.name}  ${base.directory}`);
 }
 
@@ -100,8 +107,8 @@ async function importThere(
   const source: HostBaseSource =
     remote ??
     (there || (!existsSync(place) && isAbsolute(place))
-      ? { kind: 'path', path: place, ...otherParts(options) }
-      : { kind: 'here', path: place, ...otherParts(options) });
+      ? { kind: 'path', path: place, ...checkpointChoices(options) }
+      : { kind: 'here', path: place, ...checkpointChoices(options) });
   let bar: Progress | undefined;
   let phase = '';
   const show = (progress: HostImportProgress) => {

@@ -127,9 +127,22 @@ base
   .option('--name <name>', "name to give it (default: its file's or folder's)")
   .option('--vae <file>', 'for a checkpoint: a .safetensors file with the VAE to take instead of its own')
   .option('--text-encoders <base>', 'for a checkpoint: a base whose text encoders to take instead of its own')
+  .addOption(
+    new Option('--prediction <kind>', 'for a checkpoint that does not tell what it predicts').choices([
+      'epsilon',
+      'v',
+    ]),
+  )
+  .option(
+    '--zero-terminal-snr',
+    'for a checkpoint that does not tell that its last timestep is without signal',
+  )
   .option('--endpoint <url>', 'hub to ask (default: $PARA_HUB_ENDPOINT, else huggingface.co)')
   .option('--revision <name>', 'branch, tag or commit on the hub')
-  .option('--host <name>', 'take it to this host: a folder from here, or what the host fetches itself')
+  .option(
+    '--host <name>',
+    'take it to this host: a checkpoint or folder from here, or what the host fetches itself',
+  )
   .option('--there', 'with --host: the file or folder lies on the host')
   .action(async (place, options) => (await import('./base.ts')).baseImportCommand(place, options));
 base

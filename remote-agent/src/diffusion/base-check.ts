@@ -4,7 +4,8 @@ import { obstacleError } from '../autodiff/path.ts';
 import { ParaError } from '../common/errors.ts';
 import { loadGraph } from '../onnx/io.ts';
 import { findLayers } from '../onnx/modules.ts';
-import { countOf, dimsOf } from '../onnx/tensor-data.ts';
+import { TensorProto_DataLocation } from '../onnx/proto/onnx_pb.ts';
+import { countOf, dimsOf, externalLocation } from '../onnx/tensor-data.ts';
 import { DataType } from '../onnx/types.ts';
 import type { SessionOptions } from '../runtime/session.ts';
 import { type Base, openBase } from './base.ts';
@@ -19,7 +20,7 @@ import { removeSampling } from './vae-graph.ts';
 export interface PartReport {
   readonly name: string;
   readonly path: string;
-  /** Bytes on disk, external data included. */
+  /** Bytes of the graph and its weights, wherever they lie. */
   readonly bytes: number;
   readonly parameters: number;
   /** Element types in which the weights are stored, the most common first, e.g. `float16`. */
@@ -155,9 +156,13 @@ function describePart(name: string, part: BasePart): PartReport {
   const graph = loadGraph(part);
   const perType = new Map<string, number>();
   let parameters = 0;
+  // Of a file that holds other parts too, only what is this one's counts.
+  let external = 0;
   for (const tensor of graph.initializers.values()) {
     const count = countOf(dimsOf(tensor));
     const type = typeNames[tensor.dataType as DataType] ?? `type ${tensor.dataType}`;
+    if (tensor.dataLocation === TensorProto_DataLocation.EXTERNAL)
+      external += externalLocation(tensor, graph.directory).length;
     if (/float/.test(type)) {
       parameters += count;
       perType.set(type, (perType.get(type) ?? 0) + count);
@@ -171,7 +176,7 @@ function describePart(name: string, part: BasePart): PartReport {
   return {
     name,
     path: part.path,
-    bytes: part.files.reduce((sum, file) => sum + statSync(file).size, 0),
+    bytes: statSync(part.path).size + external,
     parameters,
     precision: [...perType].sort((a, b) => b[1] - a[1]).map(([type]) => type),
     opset,

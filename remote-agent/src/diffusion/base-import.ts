@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { type Base, openBase } from './base.ts';
 import { modelFiles, placeFile, wantedFiles } from './base-files.ts';
-import { baseFolders, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
+import { baseFolders, baseNameOf, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
 import { writeCheckpointBase } from './checkpoint/import.ts';
-import { diffusersFolder, type Source, singleFile, withVae } from './checkpoint/source.ts';
+import { diffusersFolder, type Source, singleFile, withNoise, withVae } from './checkpoint/source.ts';
 import { openWeightFiles, writeWeightFiles } from './checkpoint/weight-files.ts';
 
 /** A base found by name. */
@@ -34,27 +34,37 @@ export function listBases(): ListedBase[] {
   });
 }
 
-/** Parts that a checkpoint lacks, or that are to be others than its own. */
-export interface OtherParts {
+/** What is to be otherwise than a checkpoint has or says it. */
+export interface CheckpointChoices {
   /** A safetensors file with another VAE. */
   readonly vae?: string;
   /** Name or path of a base whose text encoders and tokenizers are taken. */
   readonly textEncoders?: string;
+  /** What the U-Net predicts, where the checkpoint does not tell. */
+  readonly prediction?: 'epsilon' | 'v';
+  /** The last timestep is without signal, where the checkpoint does not tell. */
+  readonly zeroTerminalSnr?: boolean;
 }
 
-export interface BaseImport extends OtherParts {
+export interface BaseImport extends CheckpointChoices {
   /** Names what this is done for: the same again finds the base there and is no error. */
   readonly request?: string;
 }
 
 /** What is at a path, where it is a checkpoint in one file or a folder of diffusers. */
-function checkpointSource(path: string, { vae, textEncoders }: OtherParts): Source | undefined {
+function checkpointSource(
+  path: string,
+  { vae, textEncoders, ...noise }: CheckpointChoices,
+): Source | undefined {
   const read = isCheckpoint(path) ? singleFile : isDiffusersFolder(path) ? diffusersFolder : undefined;
-  if (read) return vae === undefined ? read(path) : withVae(read(path), vae);
-  if (vae === undefined && textEncoders === undefined) return undefined;
+  if (read) {
+    const source = withNoise(read(path), noise);
+    return vae === undefined ? source : withVae(source, vae);
+  }
+  if ([vae, textEncoders, ...Object.values(noise)].every((choice) => choice === undefined)) return undefined;
   throw new ParaError('base', 'Only a checkpoint can get parts of others', {
     where: path,
-    hint: 'leave out --vae and --text-encoders for a folder exported for ONNX; its parts can be exchanged as folders',
+    hint: 'leave out --vae, --text-encoders and --prediction for a folder exported for ONNX: its files say all that',
   });
 }
 
@@ -67,12 +77,12 @@ function checkpointSource(path: string, { vae, textEncoders }: OtherParts): Sour
  */
 export function importBase(
   path: string,
-  name = basename(path, '.safetensors'),
-  { request, ...others }: BaseImport = {},
+  name = baseNameOf(path),
+  { request, ...choices }: BaseImport = {},
 ): Base {
-  const source = checkpointSource(path, others);
+  const source = checkpointSource(path, choices);
   const base = source ? undefined : openBase(path);
-  const encoders = encodersOf(others);
+  const encoders = encodersOf(choices);
   if (!/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u.test(name))
     throw new ParaError('base', `"${name}" is no possible name for a base`, {
       where: 'name',
@@ -116,14 +126,14 @@ function settleWeights(directory: string): void {
  * @param scratch a folder that is made for a checkpoint's graphs
  * @throws ParaError as `importBase`
  */
-export function openOrDescribe(path: string, others: OtherParts, scratch: string): Base {
-  const source = checkpointSource(path, others);
+export function openOrDescribe(path: string, choices: CheckpointChoices, scratch: string): Base {
+  const source = checkpointSource(path, choices);
   if (!source) return openBase(path);
-  writeCheckpointBase(source, scratch, encodersOf(others));
+  writeCheckpointBase(source, scratch, encodersOf(choices));
   return openBase(scratch);
 }
 
-const encodersOf = ({ textEncoders }: OtherParts): Base | undefined =>
+const encodersOf = ({ textEncoders }: CheckpointChoices): Base | undefined =>
   textEncoders === undefined ? undefined : openBase(textEncoders);
 
 /** Removes what imports and deletions that were killed left in a folder; those of living processes stay. */

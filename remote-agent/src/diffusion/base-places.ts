@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
 
@@ -44,6 +44,13 @@ export function packageFolder(): string | undefined {
 export function looksLikeBase(directory: string): boolean {
   return existsSync(join(directory, 'unet')) || existsSync(join(directory, 'model_index.json'));
 }
+
+/** The name of a base that is made of what is at a path: that of its file or folder, without what no name may have. */
+export const baseNameOf = (path: string): string =>
+  basename(path, '.safetensors')
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+|-+$/g, '')
+    .slice(0, 100);
 
 /** Whether a folder holds a model as diffusers saves it (and no ONNX graphs). */
 export const isDiffusersFolder = (path: string): boolean =>

@@ -1,16 +1,19 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
-import { type OtherParts, openOrDescribe } from '../diffusion/base-import.ts';
+import { type CheckpointChoices, openOrDescribe } from '../diffusion/base-import.ts';
 import { type MovedFile, movedFiles } from '../diffusion/base-moving.ts';
+import { baseNameOf } from '../diffusion/base-places.ts';
 import type { BaseCheck, BaseInfo, BaseProgress, BaseSource } from '../protocol/contract/bases.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';
 
 /** Where the base for a host comes from: a folder here, or what the host fetches itself. */
-export type HostBaseSource = ({ readonly kind: 'here'; readonly path: string } & OtherParts) | BaseSource;
+export type HostBaseSource =
+  | ({ readonly kind: 'here'; readonly path: string } & CheckpointChoices)
+  | BaseSource;
 
 /** How far an import is: files are read and sent from here first, then the host works. */
 export interface HostImportProgress {
@@ -68,7 +71,7 @@ export async function importBaseOnHost(
   options: HostImportOptions = {},
 ): Promise<BaseInfo> {
   const { id = requestId(), signal } = options;
-  const name = options.name ?? (source.kind === 'here' ? basename(source.path, '.safetensors') : undefined);
+  const name = options.name ?? (source.kind === 'here' ? baseNameOf(source.path) : undefined);
   const there = source.kind === 'here' ? await sendHere(session, source, onProgress, signal) : source;
   const tell = ({ id: _, phase, ...progress }: BaseProgress) =>
     onProgress({ phase: phase as HostImportProgress['phase'], ...progress });
@@ -85,13 +88,13 @@ export async function importBaseOnHost(
 /** Sends a base, or what a checkpoint becomes as one. */
 async function sendHere(
   session: HostSession,
-  { kind: _, path, ...others }: { readonly kind: 'here'; readonly path: string } & OtherParts,
+  { kind: _, path, ...choices }: { readonly kind: 'here'; readonly path: string } & CheckpointChoices,
   onProgress: (progress: HostImportProgress) => void,
   signal: AbortSignal | undefined,
 ): Promise<BaseSource> {
   const scratch = mkdtempSync(join(tmpdir(), 'para-send-'));
   try {
-    const base = openOrDescribe(path, others, join(scratch, 'base'));
+    const base = openOrDescribe(path, choices, join(scratch, 'base'));
     return await sendFiles(session, movedFiles(base, scratch), onProgress, signal);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

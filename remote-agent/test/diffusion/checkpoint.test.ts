@@ -74,6 +74,14 @@ describe('a single-file checkpoint that is marked as one that predicts v, withou
     expect(base.predictionType).toBe('v_prediction');
     expect(difference(await tenSteps(base, file), golden(file, 'vLatents'))).toBeLessThan(1e-4);
   });
+
+  it('does the same where its marks are lost and the import is told', async () => {
+    const file = checkpointGolden('sd');
+    const path = join(home, 'untold.safetensors');
+    writeCheckpoint(path, file.tensors);
+    const base = importBase(path, 'told', { prediction: 'v', zeroTerminalSnr: true });
+    expect(difference(await tenSteps(base, file), golden(file, 'vLatents'))).toBeLessThan(1e-4);
+  });
 });
 
 describe('the file of an imported checkpoint', () => {
@@ -96,10 +104,14 @@ describe('the file of an imported checkpoint', () => {
   });
 
   it('may be called otherwise and lie elsewhere: it makes the same base, for which the same adapters are', () => {
-    const [one, other] = [join(home, 'one', 'a.safetensors'), join(home, 'other', 'b.safetensors')];
+    const [one, other] = [
+      join(home, 'one', 'My Model (v1).safetensors'),
+      join(home, 'other', 'b.safetensors'),
+    ];
     writeCheckpoint(one, tensors);
     writeCheckpoint(other, tensors);
-    const { hash } = importBase(one, 'called-a');
+    const { hash, name } = importBase(one);
+    expect(name).toBe('My-Model-v1');
     expect(importBase(other, 'called-b').hash).toBe(hash);
     const changed = openSync(other, 'r+');
     writeSync(changed, Buffer.from([1, 2, 3, 4]), 0, 4, statSync(other).size - 4);

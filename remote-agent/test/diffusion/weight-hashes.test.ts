@@ -39,7 +39,7 @@ describe('of a checkpoint that stays where it is', () => {
 
   it('every byte is read on demand, and hashed as A1111 and model sites do', async () => {
     const bytes = readFileSync(path);
-    const { weights, problems } = await checkBase(name, { full: true });
+    const { weights, problems, parts } = await checkBase(name, { full: true });
     expect(problems).toEqual([]);
     expect(weights).toEqual([
       {
@@ -47,6 +47,10 @@ describe('of a checkpoint that stays where it is', () => {
         autoV1: sha256(bytes.subarray(0x100000, 0x110000)).slice(0, 8),
       },
     ]);
+    // The parts share the file: each counts what is its own.
+    const own = parts.reduce((sum, part) => sum + 2 * part.parameters, 0);
+    const graphs = parts.reduce((sum, part) => sum + statSync(part.path).size, 0);
+    expect(parts.reduce((sum, part) => sum + part.bytes, 0)).toBeCloseTo(own + graphs, -4);
     // Between the blocks that a fingerprint reads.
     tamper(8_000_000, Buffer.from([bytes[8_000_000]! ^ 1]));
     expect(openBase(name).name).toBe(name);

@@ -148,15 +148,17 @@ function textConfig(part: 'text_encoder' | 'text_encoder_2', places: Places): Js
   };
 }
 
+/** Without signal at the last timestep, sampling must begin there. */
+export const zeroSnrScheduler = { timestep_spacing: 'trailing', rescale_betas_zero_snr: true } as const;
+
 /** `scheduler_config.json`: the noise that all models of these architectures were trained with. */
 export function schedulerConfig(architecture: KnownArchitecture, prediction: Prediction): Json {
   return {
     _class_name: architecture === 'sdxl' ? 'EulerDiscreteScheduler' : 'PNDMScheduler',
     ...{ num_train_timesteps: 1000, beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' },
     ...{ clip_sample: false, set_alpha_to_one: false, steps_offset: 1 },
-    // Without signal at the last timestep, sampling must begin there.
-    timestep_spacing: prediction.zeroTerminalSnr ? 'trailing' : 'leading',
-    rescale_betas_zero_snr: prediction.zeroTerminalSnr,
+    ...{ timestep_spacing: 'leading', rescale_betas_zero_snr: false },
+    ...(prediction.zeroTerminalSnr ? zeroSnrScheduler : {}),
     prediction_type: prediction.type,
   };
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { readConfig } from '../base-config.ts';
-import { modelIndex, schedulerConfig } from './configs.ts';
+import { modelIndex, schedulerConfig, zeroSnrScheduler } from './configs.ts';
 import { ldmVaeName } from './ldm-names.ts';
 import { diffusersNaming, findPlaces, ldmNaming, type Naming, type PartPlaces } from './places.ts';
 import { type KnownArchitecture, otherKind, predictionOf, recognise } from './recognise.ts';
@@ -150,6 +150,23 @@ export function withVae(source: Source, file: string): Source {
     config: (part) => (isVae(part) ? undefined : source.config(part)),
     ...(source.origin ? { origin: { ...source.origin, vae: realpathSync(file) } } : {}),
   };
+}
+
+/** The same model with what its files do not tell of the noise that it was trained with. */
+export function withNoise(
+  source: Source,
+  {
+    prediction,
+    zeroTerminalSnr,
+  }: { readonly prediction?: 'epsilon' | 'v'; readonly zeroTerminalSnr?: boolean },
+): Source {
+  const type = prediction === 'v' ? 'v_prediction' : prediction;
+  const scheduler = {
+    ...source.scheduler,
+    ...(type === undefined ? {} : { prediction_type: type }),
+    ...(zeroTerminalSnr ? zeroSnrScheduler : {}),
+  };
+  return { ...source, scheduler };
 }
 
 const isVae = (part: PartName): boolean => part.startsWith('vae_');

@@ -112,6 +112,8 @@ export const BaseSource = Type.Union([
         }),
       ),
       textEncoders: Type.Optional(BaseName),
+      prediction: Type.Optional(Type.Union([Type.Literal('epsilon'), Type.Literal('v')])),
+      zeroTerminalSnr: Type.Optional(Type.Boolean()),
     },
     closed,
   ),

@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Base, openBase } from '../../diffusion/base.ts';
 import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-import.ts';
-import { isCheckpoint, looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
+import { baseNameOf, isCheckpoint, looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
 import { nameOf } from '../../hub/source.ts';
 import { blobPath, missingBlobs } from '../../jobs/blob-store.ts';
@@ -29,13 +29,13 @@ export async function importFrom(
 }
 
 function nameFor(source: BaseSource): string {
-  if (source.kind === 'path') return basename(source.path, '.safetensors');
+  if (source.kind === 'path') return baseNameOf(source.path);
   if (source.kind !== 'upload') return nameOf(source);
   throw new ParaError('base', 'An upload needs a name', { hint: 'give one with --name' });
 }
 
 function fromPath(
-  { kind: _, path, ...others }: BaseSource & { kind: 'path' },
+  { kind: _, path, ...choices }: BaseSource & { kind: 'path' },
   name: string,
   id: string,
   tell: (progress: TaskProgress) => void,
@@ -46,7 +46,7 @@ function fromPath(
       hint: 'give the whole path of a .safetensors file, or of a folder that holds unet, text_encoder and so on',
     });
   tell({ phase: 'placing', doneBytes: 0 });
-  return importBase(path, name, { request: id, ...others });
+  return importBase(path, name, { request: id, ...choices });
 }
 
 /** Assembles a base of blobs, which then live on as its files. */
