@@ -11,6 +11,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ParaError } from '../../src/common/errors.ts';
+import { Random } from '../../src/common/random.ts';
 import { type Base, openBase } from '../../src/diffusion/base.ts';
 import { importBase, listBases } from '../../src/diffusion/base-import.ts';
 import {
@@ -21,7 +23,7 @@ import {
   unetOutput,
   vaeDifference,
 } from './checkpoint-outputs.ts';
-import { checkpointGolden, golden, writeCheckpoint } from './random-checkpoint.ts';
+import { checkpointGolden, golden, writeCheckpoint, writeHeader } from './random-checkpoint.ts';
 
 const home = ownHome();
 
@@ -149,6 +151,35 @@ describe('the file of an imported checkpoint', () => {
     writeCheckpoint(join(home, 'holed.safetensors'), holed);
     expect(() => importBase(join(home, 'holed.safetensors'))).toThrow('lacks 1 weights of its vae decoder');
     expect(() => openBase('holed')).toThrow('no base');
+    // As models have whose guidance was distilled into them: the graph would leave it out.
+    const guided = join(home, 'guided.safetensors');
+    writeCheckpoint(guided, { ...tensors, 'model.diffusion_model.time_embed.cond_proj.weight': [32, 256] });
+    expect(() => importBase(guided)).toThrow('weights that no known model has');
+  });
+
+  it('is refused with a typed error, or imported, whatever its header says', () => {
+    const path = join(home, 'odd.safetensors');
+    const { tensors: xl } = checkpointGolden('sdxl');
+    const names = Object.keys(xl);
+    const random = new Random(1, 'headers');
+    let refused = 0;
+    for (let i = 0; i < 40; i++) {
+      const odd: Record<string, readonly number[]> = { ...xl };
+      for (let change = 0; change < 20; change++) {
+        const name = names[random.integer(names.length)]!;
+        const dims = odd[name] ?? [];
+        const other = dims.map((size) => (random.integer(2) === 0 ? size : random.integer(40)));
+        odd[name] = [other, [...other, 1], other.slice(1), []][random.integer(4)]!;
+      }
+      writeHeader(path, odd);
+      try {
+        importBase(path, `odd-${i}`);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ParaError);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(20);
   });
 
   it('is refused where it is cut off or of another format', () => {

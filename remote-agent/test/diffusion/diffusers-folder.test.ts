@@ -79,6 +79,7 @@ describe('what a folder of diffusers says', () => {
   it('is held against the graph: what it would compute otherwise is refused', () => {
     for (const [file, to] of [
       ['unet/config.json', { attention_head_dim: 4 }],
+      ['unet/config.json', { freq_shift: 1 }],
       ['text_encoder/config.json', { hidden_act: 'gelu' }],
       ['vae/config.json', { norm_num_groups: 16 }],
     ] as const)

@@ -1,4 +1,12 @@
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
@@ -72,12 +80,12 @@ interface Content {
   readonly values: () => Float32Array;
 }
 
-function writeTensors(
+function openWithHeader(
   path: string,
-  tensors: Readonly<Record<string, Content>>,
+  tensors: Readonly<Record<string, { readonly dims: readonly number[] }>>,
   dtype: Dtype,
   metadata?: Readonly<Record<string, string>>,
-): void {
+): { fd: number; bytes: number } {
   const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let at = 0;
   for (const [name, { dims }] of Object.entries(tensors)) {
@@ -92,6 +100,24 @@ function writeTensors(
   const fd = openSync(path, 'w');
   writeSync(fd, length);
   writeSync(fd, json);
+  return { fd, bytes: 8 + json.length + at };
+}
+
+/** Writes a file whose numbers are all zero and take no room. @param tensors shapes by name */
+export function writeHeader(path: string, tensors: Readonly<Record<string, readonly number[]>>): void {
+  const shapes = Object.entries(tensors).map(([name, dims]) => [name, { dims }]);
+  const { fd, bytes } = openWithHeader(path, Object.fromEntries(shapes), 'F32');
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+}
+
+function writeTensors(
+  path: string,
+  tensors: Readonly<Record<string, Content>>,
+  dtype: Dtype,
+  metadata?: Readonly<Record<string, string>>,
+): void {
+  const { fd } = openWithHeader(path, tensors, dtype, metadata);
   for (const { values } of Object.values(tensors)) writeSync(fd, bytesOf(values(), dtype));
   closeSync(fd);
 }

@@ -67,7 +67,8 @@ export function partConfig(
 const decisive = [
   ...['attention_head_dim', 'layers_per_block', 'norm_num_groups', 'act_fn', 'in_channels', 'out_channels'],
   ...['down_block_types', 'up_block_types', 'use_linear_projection', 'addition_time_embed_dim'],
-  ...['num_attention_heads', 'hidden_act', 'num_hidden_layers', 'latent_channels'],
+  ...['num_attention_heads', 'hidden_act', 'num_hidden_layers', 'latent_channels', 'layer_norm_eps'],
+  ...['flip_sin_to_cos', 'freq_shift', 'norm_eps', 'resnet_time_scale_shift', 'center_input_sample'],
 ];
 
 /**
@@ -107,6 +108,8 @@ function unetConfig(architecture: KnownArchitecture, places: Places, time: numbe
   const common = {
     _class_name: 'UNet2DConditionModel',
     ...{ in_channels: 4, out_channels: 4, layers_per_block: 2, norm_num_groups: 32, act_fn: 'silu' },
+    ...{ flip_sin_to_cos: true, freq_shift: 0, norm_eps: 1e-5, center_input_sample: false },
+    resnet_time_scale_shift: 'default',
     block_out_channels: channels,
     cross_attention_dim: contextWidth(places),
   };

@@ -42,8 +42,13 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   const own = encoders ? [] : encoderParts[architecture];
   const found = [...own, 'unet' as const, 'vae_encoder' as const, 'vae_decoder' as const].map((part) => {
     const graph = openTemplate(architecture, part);
-    const { places, missing } = source.places(part, templateWeights(graph));
+    const { places, missing, unknown } = source.places(part, templateWeights(graph));
     if (missing.length > 0) throw incomplete(source.path, part, missing, places.size === 0);
+    if (unknown.length > 0)
+      throw new ParaError('base', `The ${part} has weights that no known model has, such as ${unknown[0]}`, {
+        where: source.path,
+        hint: 'it computes otherwise than SDXL base and Stable Diffusion 1.x; export it for ONNX and import that folder',
+      });
     return { part, graph, places };
   });
   const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();

@@ -1,3 +1,4 @@
+import { ParaError } from '../../common/errors.ts';
 import {
   clipPrefix,
   ldmUnetNames,
@@ -16,21 +17,39 @@ import type { PlacedTensor, Tensors } from './tensors.ts';
 export interface PartPlaces {
   readonly places: Map<string, WeightPlace>;
   readonly missing: readonly string[];
+  /** Tensors of the part, by their names in the file, that are no weight of it. */
+  readonly unknown: readonly string[];
 }
 
 /** Names under which a weight may lie in a file, the usual one first. */
 export type Naming = (weight: string) => readonly WeightName[];
 
-/** Finds the weights of a part. @param wanted their names in diffusers */
-export function findPlaces(tensors: Tensors, naming: Naming, wanted: readonly string[]): PartPlaces {
+/**
+ * Finds the weights of a part.
+ * @param wanted their names in diffusers
+ * @param prefix begins the names of all that is the part's, where what is more than its weights matters
+ * @throws ParaError `base` for a matrix that cannot be what its name says
+ */
+export function findPlaces(
+  tensors: Tensors,
+  naming: Naming,
+  wanted: readonly string[],
+  prefix?: string,
+): PartPlaces {
+  const used = new Set<string>();
   const places = new Map<string, WeightPlace>();
   const missing: string[] = [];
   for (const weight of wanted) {
     const name = naming(weight).find((candidate) => tensors.has(candidate.name));
-    if (name) places.set(weight, placeOf(tensors.get(name.name)!, name));
-    else missing.push(weight);
+    if (!name) {
+      missing.push(weight);
+      continue;
+    }
+    used.add(name.name);
+    places.set(weight, placeOf(tensors.get(name.name)!, name));
   }
-  return { places, missing };
+  const isUnknown = (name: string) => prefix !== undefined && name.startsWith(prefix) && !used.has(name);
+  return { places, missing, unknown: [...tensors.keys()].filter(isUnknown) };
 }
 
 /** Names in a single-file checkpoint. @param wanted all weights of the part */
@@ -85,6 +104,11 @@ function placeOf(tensor: PlacedTensor, { third, transposed }: WeightName): Weigh
   if (third === undefined)
     return { file, dtype, dims, offset, length, ...(transposed ? { transposed } : {}) };
   const [rows = 0, ...rest] = dims;
+  if (rows === 0 || rows % 3 !== 0)
+    throw new ParaError('base', `The weight ${tensor.name} has the shape [${dims.join(', ')}]`, {
+      where: file,
+      hint: 'it should have three equal parts: the checkpoint is damaged, or of another architecture than it seems',
+    });
   const size = length / 3;
   return { file, dtype, dims: [rows / 3, ...rest], offset: offset + third * size, length: size };
 }

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { readConfig } from '../base-config.ts';
 import { modelIndex, schedulerConfig, zeroSnrScheduler } from './configs.ts';
-import { ldmVaeName } from './ldm-names.ts';
+import { ldmVaeName, unetPrefix } from './ldm-names.ts';
 import { diffusersNaming, findPlaces, ldmNaming, type Naming, type PartPlaces } from './places.ts';
 import { type KnownArchitecture, otherKind, predictionOf, recognise } from './recognise.ts';
 import type { PartName } from './template.ts';
@@ -37,7 +37,13 @@ export function singleFile(path: string): Source {
   const architecture = recognise(header.tensors, path, 'ldm');
   return {
     ...{ path, architecture },
-    places: (part, wanted) => findPlaces(header.tensors, ldmNaming(architecture, part, wanted), wanted),
+    places: (part, wanted) =>
+      findPlaces(
+        header.tensors,
+        ldmNaming(architecture, part, wanted),
+        wanted,
+        part === 'unet' ? unetPrefix : undefined,
+      ),
     scheduler: schedulerConfig(architecture, predictionOf(header)),
     index: modelIndex(architecture),
     config: () => undefined,
@@ -62,7 +68,8 @@ export function diffusersFolder(path: string): Source {
     existsSync(join(path, folder, file)) ? readConfig(join(path, folder), file) : undefined;
   return {
     ...{ path, architecture },
-    places: (part, wanted) => findPlaces(tensorsOf(folderOf(part)), diffusersNaming(part), wanted),
+    places: (part, wanted) =>
+      findPlaces(tensorsOf(folderOf(part)), diffusersNaming(part), wanted, part === 'unet' ? '' : undefined),
     scheduler:
       optional('scheduler', 'scheduler_config.json') ??
       schedulerConfig(architecture, { type: 'epsilon', zeroTerminalSnr: false }),
