@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decodeAdapter } from '../../src/adapters/adapter.ts';
@@ -122,6 +122,17 @@ describe.each(['sd', 'sdxl'] as const)(
     });
   },
 );
+
+it('a checkpoint that was given by a link, as download caches hold it, goes by the name of the link', async () => {
+  const [blob, link] = [join(home, '0123456789abcdef'), join(home, 'my-model.safetensors')];
+  writeCheckpoint(blob, checkpointGolden('sd').tensors);
+  symlinkSync(blob, link);
+  const base = importBase(link);
+  expect(base.name).toBe('my-model');
+  expect((await baseOrigin(base.directory))!.checkpoint).toMatchObject({
+    ...{ file: 'my-model.safetensors', sha256: sha256(readFileSync(blob)) },
+  });
+});
 
 it('an adapter for a folder of diffusers names no file, which other tools know by no hash', async () => {
   writeDiffusersFolder(join(home, 'folder'), 'sd');

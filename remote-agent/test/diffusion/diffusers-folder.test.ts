@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
@@ -60,6 +60,24 @@ describe('what a folder of diffusers says', () => {
     expect(base.predictionType).toBe('v_prediction');
     const file = checkpointGolden('sd');
     expect(difference(await tenSteps(base, file), golden(file, 'vLatents'))).toBeLessThan(1e-4);
+  });
+
+  it('may be links into a folder of blobs, as the cache of a hub is', async () => {
+    const cache = join(home, 'cache');
+    cpSync(path, cache, { recursive: true });
+    mkdirSync(join(home, 'blobs'));
+    for (const part of [
+      'unet/diffusion_pytorch_model',
+      'vae/diffusion_pytorch_model',
+      'text_encoder/model',
+    ]) {
+      const link = join(cache, `${part}.safetensors`);
+      const blob = join(home, 'blobs', part.replaceAll('/', '-'));
+      renameSync(link, blob);
+      symlinkSync(blob, link);
+    }
+    const file = checkpointGolden('sd');
+    expect(difference(await tenSteps(importBase(cache), file), golden(file, 'latents'))).toBeLessThan(1e-4);
   });
 
   it('of its tokenizer is kept', () => {

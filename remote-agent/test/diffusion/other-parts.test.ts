@@ -71,6 +71,34 @@ describe.each(['sd', 'sdxl'] as const)(
   },
 );
 
+describe('names of older versions of the libraries', () => {
+  const file = checkpointGolden('sd');
+
+  it("are known: a text encoder's without its model's name", async () => {
+    const path = at('old-text.safetensors');
+    writeCheckpoint(path, file.tensors, 'F32', undefined, (name) =>
+      name.replace('cond_stage_model.transformer.text_model.', 'cond_stage_model.transformer.'),
+    );
+    const states = await textStates(importBase(path), file);
+    expect(difference(states.hidden, golden(file, 'hidden'))).toBeLessThan(1e-4);
+  });
+
+  it("are known: those of a VAE's attention", async () => {
+    const former: Record<string, string> = {
+      to_q: 'query',
+      to_k: 'key',
+      to_v: 'value',
+      'to_out.0': 'proj_attn',
+    };
+    writeDiffusersVae(at('old-vae.safetensors'), 'sd', 'F32', (name) =>
+      name.replace(/\.(to_q|to_k|to_v|to_out\.0)\./, (_, part) => `.${former[part]}.`),
+    );
+    writeCheckpoint(at('new.safetensors'), file.tensors);
+    const base = importBase(at('new.safetensors'), 'old-vae', { vae: at('old-vae.safetensors') });
+    expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
+  });
+});
+
 describe('parts of others', () => {
   const sd = checkpointGolden('sd');
 

@@ -122,15 +122,18 @@ function writeTensors(
   closeSync(fd);
 }
 
-/** Writes a safetensors file of random weights. @param tensors shapes by name */
+const asItIs = (name: string) => name;
+
+/** Writes a safetensors file of random weights. @param tensors shapes by name @param called their names in the file */
 export function writeCheckpoint(
   path: string,
   tensors: Readonly<Record<string, readonly number[]>>,
   dtype: Dtype = 'F32',
   metadata?: Readonly<Record<string, string>>,
+  called: (name: string) => string = asItIs,
 ): void {
   const contents = Object.entries(tensors).map(([name, dims]): [string, Content] => [
-    name,
+    called(name),
     { dims, values: () => randomWeights(name, dims) },
   ]);
   writeTensors(path, Object.fromEntries(contents), dtype, metadata);
@@ -207,7 +210,13 @@ export function writeDiffusersFolder(
 }
 
 /** Writes the VAE of the golden checkpoint alone, in the names of diffusers. */
-export function writeDiffusersVae(path: string, architecture: 'sd' | 'sdxl', dtype: Dtype = 'F32'): void {
+export function writeDiffusersVae(
+  path: string,
+  architecture: 'sd' | 'sdxl',
+  dtype: Dtype = 'F32',
+  called: (name: string) => string = asItIs,
+): void {
   const contents = contentsOf(checkpointGolden(architecture), diffusersGolden(architecture).tensors.vae!);
-  writeTensors(path, Object.fromEntries(contents), dtype);
+  const named = contents.map(([name, content]) => [called(name), content]);
+  writeTensors(path, Object.fromEntries(named), dtype);
 }

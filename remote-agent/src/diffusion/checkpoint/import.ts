@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync } from 'node:fs';
+import { copyFileSync, existsSync, realpathSync } from 'node:fs';
 import { basename, join, relative, sep } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../../common/files.ts';
@@ -54,10 +54,16 @@ export function writeCheckpointBase(source: Source, folder: string, encoders?: B
   const placesOf = (part: PartName): Places => found.find((p) => p.part === part)?.places ?? new Map();
   const pooled = encoders ? pooledWidth(encoders) : projectionWidth(placesOf('text_encoder_2'));
   const time = architecture === 'sdxl' ? timeWidth(placesOf('unet'), pooled) : 0;
+  const given = Object.entries(source.origin ?? {}).map(
+    ([role, path]) => [role, realpathSync(path), path] as const,
+  );
+  const origin = Object.fromEntries(given.map(([role, path]) => [role, path]));
+  const names = new Map(given.map(([, path, link]) => [path, basename(link)]));
   const files = new Map<string, WeightFile>();
   for (const { places } of found)
-    for (const { file } of places.values()) if (!files.has(file)) files.set(file, weightFile(file));
-  const weights: WeightFiles = { files: [...files.values()], parts: {}, graphs: {}, ...source.origin };
+    for (const { file } of places.values())
+      if (!files.has(file)) files.set(file, weightFile(file, names.get(file)));
+  const weights: WeightFiles = { files: [...files.values()], parts: {}, graphs: {}, ...origin };
   for (const { part, graph, places } of found) {
     weights.parts[part] = pointWeights(graph, places, portSizes(part, places, pooled), time);
     saveGraph(graph, join(folder, part, 'model.onnx'));

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { readConfig } from '../base-config.ts';
@@ -22,7 +22,7 @@ export interface Source {
   readonly index: Json;
   /** What the source itself says of a part. */
   config(part: PartName): Json | undefined;
-  /** The checkpoint in one file, and the VAE that replaces its own: absolute paths of files that are no links. */
+  /** The checkpoint in one file, and the VAE that replaces its own, by the paths that they were given by. */
   readonly origin?: { readonly checkpoint: string; readonly vae?: string };
   /** Folder of a tokenizer that the source has. */
   tokenizer(name: TokenizerName): string | undefined;
@@ -48,7 +48,7 @@ export function singleFile(path: string): Source {
     index: modelIndex(architecture),
     config: () => undefined,
     tokenizer: () => undefined,
-    origin: { checkpoint: realpathSync(path) },
+    origin: { checkpoint: path },
   };
 }
 
@@ -155,7 +155,7 @@ export function withVae(source: Source, file: string): Source {
       return findPlaces(tensors, naming, wanted);
     },
     config: (part) => (isVae(part) ? undefined : source.config(part)),
-    ...(source.origin ? { origin: { ...source.origin, vae: realpathSync(file) } } : {}),
+    ...(source.origin ? { origin: { ...source.origin, vae: file } } : {}),
   };
 }
 

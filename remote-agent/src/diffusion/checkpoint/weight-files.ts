@@ -9,7 +9,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { ParaError } from '../../common/errors.ts';
 import { writeFileAtomic } from '../../common/files.ts';
@@ -22,6 +22,8 @@ const WeightFile = Type.Object({
   /** Absolute, or relative to the base's folder where the file lies in it. */
   path: Type.String(),
   size: Type.Integer(),
+  /** What it was called where that was a link, as download caches make them. */
+  name: Type.Optional(Type.String()),
   /** When it was last written, in ms since 1970. */
   modified: Type.Number(),
   /** SHA-256 of the safetensors header, its length included. */
@@ -88,11 +90,12 @@ function opened<T>(path: string, read: (fd: number) => T): T {
   }
 }
 
-/** What is remembered of a file of weights. */
-export function weightFile(path: string): WeightFile {
+/** What is remembered of a file of weights. @param name what it was called by whoever gave it */
+export function weightFile(path: string, name = basename(path)): WeightFile {
   const { size, mtimeMs } = statSync(path);
   return {
     ...{ path, size, modified: mtimeMs },
+    ...(name === basename(path) ? {} : { name }),
     ...opened(path, (fd) => ({ header: headerHash(fd), fingerprint: fingerprint(fd) })),
   };
 }

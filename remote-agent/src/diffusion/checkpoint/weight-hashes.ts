@@ -57,8 +57,8 @@ export async function baseOrigin(
   return checkpoint && { checkpoint, ...(vae ? { vae } : {}) };
 }
 
-const hashesOf = ({ path, size, sha256 }: Hashed): WeightHashes => ({
-  ...{ file: basename(path), bytes: size, sha256, autoV1: autoV1(path) },
+const hashesOf = ({ path, name = basename(path), size, sha256 }: Hashed): WeightHashes => ({
+  ...{ file: name, bytes: size, sha256, autoV1: autoV1(path) },
 });
 
 type Hashed = WeightFile & { readonly sha256: string };
