@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
 import { type CheckpointChoices, openOrDescribe } from '../diffusion/base-import.ts';
 import { type MovedFile, movedFiles } from '../diffusion/base-moving.ts';
-import { baseNameOf } from '../diffusion/base-places.ts';
+import { baseNameOf, paraHome } from '../diffusion/base-places.ts';
 import type { BaseCheck, BaseInfo, BaseProgress, BaseSource } from '../protocol/contract/bases.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';
@@ -92,10 +91,13 @@ async function sendHere(
   onProgress: (progress: HostImportProgress) => void,
   signal: AbortSignal | undefined,
 ): Promise<BaseSource> {
-  const scratch = mkdtempSync(join(tmpdir(), 'para-send-'));
+  // Beside the bases, since only what lies there may point out of its folder; what is left is cleared away there.
+  const bases = join(paraHome(), 'bases');
+  mkdirSync(bases, { recursive: true });
+  const scratch = join(bases, `.send-${requestId()}.${process.pid}.part`);
   try {
-    const base = openOrDescribe(path, choices, join(scratch, 'base'));
-    return await sendFiles(session, movedFiles(base, scratch), onProgress, signal);
+    const base = openOrDescribe(path, choices, scratch);
+    return await sendFiles(session, movedFiles(base, join(scratch, 'moved')), onProgress, signal);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, statSync, utimesSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  cpSync,
+  openSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
 import { checkBase } from '../../src/diffusion/base-check.ts';
@@ -56,6 +65,20 @@ describe('of a checkpoint that stays where it is', () => {
     expect(openBase(name).name).toBe(name);
     const after = await checkBase(name, { full: true });
     expect(after.problems).toMatchObject([{ part: 'weights', what: expect.stringContaining('was changed') }]);
+  });
+
+  it('it is taken by bases alone that were imported here, not by one that came from elsewhere', () => {
+    const foreign = join(home, 'downloaded');
+    cpSync(openBase(name).directory, foreign, { recursive: true });
+    expect(() => openBase(foreign)).toThrow('from outside its folder');
+    expect(() => importBase(foreign, 'foreign')).toThrow('from outside its folder');
+    const file = join(foreign, 'weights.json');
+    const said = JSON.parse(readFileSync(file, 'utf8')) as { files: { path: string }[] };
+    const above = said.files.map((one) => ({ ...one, path: `../${basename(path)}` }));
+    for (const files of [above, []]) {
+      writeFileSync(file, JSON.stringify({ ...said, files }));
+      expect(() => openBase(foreign)).toThrow('from outside its folder');
+    }
   });
 
   it('nothing is read in full where nobody asks', async () => {

@@ -6,14 +6,16 @@ import {
   openSync,
   readFileSync,
   readSync,
+  realpathSync,
   type Stats,
   statSync,
 } from 'node:fs';
-import { basename, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { ParaError } from '../../common/errors.ts';
 import { writeFileAtomic } from '../../common/files.ts';
 import { isValid } from '../../protocol/validate.ts';
+import { paraHome } from '../base-places.ts';
 
 /** The file of a base that tells which files that are not its own hold its weights. */
 export const weightFilesName = 'weights.json';
@@ -104,15 +106,34 @@ export function weightFile(path: string, name = basename(path)): WeightFile {
  * Reads which files that are not its own a base needs, and makes sure that they are what they were when it was
  * imported: size and header always, blocks of the file where its time differs.
  * @returns undefined for a base that holds its weights itself; paths are absolute
- * @throws ParaError `base` for a file that is gone or was changed
+ * @throws ParaError `base` for a file that is gone or was changed, or lies where a base may not take it from
  */
 export function openWeightFiles(directory: string): WeightFiles | undefined {
   const found = readWeightFiles(directory);
   if (!found) return undefined;
   const absolute = (path: string) => resolve(directory, path);
   const files = found.files.map((file) => ({ ...file, path: absolute(file.path) }));
+  const absolutes = { ...renamed(found, absolute), files };
+  checkInside(directory, absolutes);
   for (const file of files) check(file, directory);
-  return { ...renamed(found, absolute), files };
+  return absolutes;
+}
+
+/**
+ * Only what an import wrote here may point out of its folder: a base that came from elsewhere could make any file of
+ * this machine its weights.
+ */
+function checkInside(directory: string, { files, parts }: WeightFiles): void {
+  const outside = [...files.map(({ path }) => path), ...Object.values(parts)].find(
+    (path) => !path.startsWith(directory + sep),
+  );
+  if (outside === undefined) return;
+  const own = join(paraHome(), 'bases');
+  if (existsSync(own) && realpathSync(dirname(directory)) === realpathSync(own)) return;
+  throw new ParaError('base', 'The base takes its weights from outside its folder', {
+    where: outside,
+    hint: 'import the checkpoint itself: para base import FILE.safetensors',
+  });
 }
 
 /** The same with every path but those of its files changed. */
