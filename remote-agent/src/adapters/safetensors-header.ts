@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ParaError } from '../common/errors.ts';
+import { readingFile } from '../common/files.ts';
 import { repeatedKey } from './json-keys.ts';
 
 /** Where a tensor of a safetensors file lies. */
@@ -27,7 +28,7 @@ export interface SafetensorsHeader {
 export type Fail = (what: string, hint?: string) => never;
 
 /** Largest header that the format allows, in bytes. */
-const headerLimit = 100_000_000;
+export const headerLimit = 100_000_000;
 
 /** Bytes per element. */
 const sizes: Readonly<Record<string, number>> = {
@@ -54,21 +55,18 @@ export async function readHeader(path: string): Promise<SafetensorsHeader> {
 }
 
 /** The same for those who cannot wait. @throws as `readHeader` */
-export function readHeaderSync(path: string): SafetensorsHeader {
-  const fd = openSync(path, 'r');
-  try {
+export const readHeaderSync = (path: string): SafetensorsHeader =>
+  readingFile(path, (fd) => {
     const { size } = fstatSync(fd);
     const start = Buffer.alloc(8);
     readSync(fd, start, 0, 8, 0);
     const text = Buffer.alloc(headerLength(start, size, failAt(path)));
     readSync(fd, text, 0, text.length, 8);
     return headerOf(path, size, text);
-  } finally {
-    closeSync(fd);
-  }
-}
+  });
 
-const failAt =
+/** Ends with what is wrong with the file of this name. */
+export const failAt =
   (where: string): Fail =>
   (what, hint = 'the file is damaged or cut off; copy or download it again') => {
     throw new ParaError('safetensors', what, { where, hint });

@@ -1,7 +1,6 @@
-import { ParaError } from '../common/errors.ts';
 import { halfToNumber } from '../onnx/tensor-data.ts';
 import type { FloatTensor } from './method.ts';
-import { type Fail, headerLength, parseHeader, type StoredTensor } from './safetensors-header.ts';
+import { type Fail, failAt, headerLength, parseHeader, type StoredTensor } from './safetensors-header.ts';
 
 /** Contents of a safetensors file, all numbers as f32. */
 export interface SafetensorsFile {
@@ -39,9 +38,7 @@ function wideBfloat(bits: number): number {
  * @throws ParaError `safetensors` for anything else, and for values that are not numbers
  */
 export function decodeSafetensors(bytes: Uint8Array, where = 'safetensors'): SafetensorsFile {
-  const fail = (what: string, hint = 'the file is damaged or cut off; copy or download it again'): never => {
-    throw new ParaError('safetensors', what, { where, hint });
-  };
+  const fail: Fail = failAt(where);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = 8 + headerLength(bytes, bytes.length, fail);
   const { entries, metadata } = parseHeader(bytes.subarray(8, start), fail);

@@ -41,6 +41,16 @@ export function writeFileAtomic(path: string, data: Uint8Array | string): void {
   }
 }
 
+/** Reads of a file in places, and closes it whatever comes. @throws what the file system throws */
+export function readingFile<T>(path: string, read: (fd: number) => T): T {
+  const fd = openSync(path, 'r');
+  try {
+    return read(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Makes a folder and those above it where they are missing. @throws ParaError `disk` */
 export function makeFolder(path: string): void {
   try {

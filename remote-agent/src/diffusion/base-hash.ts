@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { readFileSync, readSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { writeFileAtomic } from '../common/files.ts';
+import { readingFile, writeFileAtomic } from '../common/files.ts';
 import { paraHome } from './base-places.ts';
 
 interface Known {
@@ -48,16 +48,13 @@ export function hashFiles(
 export function fileDigest(path: string): string {
   const hash = createHash('sha256');
   const block = Buffer.allocUnsafe(1 << 22);
-  const fd = openSync(path, 'r');
-  try {
+  return readingFile(path, (fd) => {
     for (;;) {
       const got = readSync(fd, block, 0, block.length, null);
       if (got === 0) return hash.digest('hex');
       hash.update(block.subarray(0, got));
     }
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 /** Below this size reading the file again is quicker than keeping its digest. */

@@ -1,19 +1,10 @@
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import { existsSync, fstatSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
+import { headerLimit } from '../../adapters/safetensors-header.ts';
 import { ParaError } from '../../common/errors.ts';
-import { writeFileAtomic } from '../../common/files.ts';
+import { readingFile, writeFileAtomic } from '../../common/files.ts';
 import { isValid } from '../../protocol/validate.ts';
 import { paraHome } from '../base-places.ts';
 
@@ -77,19 +68,10 @@ function fingerprint(fd: number): string {
 function headerHash(fd: number): string {
   const start = Buffer.alloc(8);
   readSync(fd, start, 0, 8, 0);
-  const length = Math.min(Number(start.readBigUInt64LE()), 100_000_000, fstatSync(fd).size);
+  const length = Math.min(Number(start.readBigUInt64LE()), headerLimit, fstatSync(fd).size);
   const text = Buffer.alloc(length);
   const got = readSync(fd, text, 0, length, 8);
   return createHash('sha256').update(start).update(text.subarray(0, got)).digest('hex');
-}
-
-function opened<T>(path: string, read: (fd: number) => T): T {
-  const fd = openSync(path, 'r');
-  try {
-    return read(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** What is remembered of a file of weights. @param name what it was called by whoever gave it */
@@ -98,7 +80,7 @@ export function weightFile(path: string, name = basename(path)): WeightFile {
   return {
     ...{ path, size, modified: mtimeMs },
     ...(name === basename(path) ? {} : { name }),
-    ...opened(path, (fd) => ({ header: headerHash(fd), fingerprint: fingerprint(fd) })),
+    ...readingFile(path, (fd) => ({ header: headerHash(fd), fingerprint: fingerprint(fd) })),
   };
 }
 
@@ -111,12 +93,10 @@ export function weightFile(path: string, name = basename(path)): WeightFile {
 export function openWeightFiles(directory: string): WeightFiles | undefined {
   const found = readWeightFiles(directory);
   if (!found) return undefined;
-  const absolute = (path: string) => resolve(directory, path);
-  const files = found.files.map((file) => ({ ...file, path: absolute(file.path) }));
-  const absolutes = { ...renamed(found, absolute), files };
-  checkInside(directory, absolutes);
-  for (const file of files) check(file, directory);
-  return absolutes;
+  const weights = renamed(found, (path) => resolve(directory, path));
+  checkInside(directory, weights);
+  for (const file of weights.files) check(file, directory);
+  return weights;
 }
 
 /**
@@ -136,14 +116,19 @@ function checkInside(directory: string, { files, parts }: WeightFiles): void {
   });
 }
 
-/** The same with every path but those of its files changed. */
-function renamed(weights: WeightFiles, change: (path: string) => string): WeightFiles {
-  const { parts, checkpoint, vae } = weights;
+/** The same with other paths. @param file the new path of a file @param folder that of a folder */
+export function renamed(
+  weights: WeightFiles,
+  file: (path: string) => string,
+  folder: (path: string) => string = file,
+): WeightFiles {
+  const { files, parts, checkpoint, vae } = weights;
   return {
     ...weights,
-    parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, change(folder)])),
-    ...(checkpoint === undefined ? {} : { checkpoint: change(checkpoint) }),
-    ...(vae === undefined ? {} : { vae: change(vae) }),
+    files: files.map((entry) => ({ ...entry, path: file(entry.path) })),
+    parts: Object.fromEntries(Object.entries(parts).map(([part, path]) => [part, folder(path)])),
+    ...(checkpoint === undefined ? {} : { checkpoint: file(checkpoint) }),
+    ...(vae === undefined ? {} : { vae: file(vae) }),
   };
 }
 
@@ -167,11 +152,7 @@ function readWeightFiles(directory: string): WeightFiles | undefined {
 export function writeWeightFiles(directory: string, weights: WeightFiles): void {
   const inside = (path: string) =>
     path.startsWith(directory + sep) ? relative(directory, path).replaceAll('\\', '/') : path;
-  const named: WeightFiles = {
-    ...renamed(weights, inside),
-    files: weights.files.map((file) => ({ ...file, path: inside(file.path) })),
-  };
-  writeFileAtomic(join(directory, weightFilesName), `${JSON.stringify(named, null, 2)}\n`);
+  writeFileAtomic(join(directory, weightFilesName), `${JSON.stringify(renamed(weights, inside), null, 2)}\n`);
 }
 
 function check(file: WeightFile, directory: string): void {
@@ -187,7 +168,7 @@ function check(file: WeightFile, directory: string): void {
   }
   const same =
     now.size === file.size &&
-    opened(
+    readingFile(
       file.path,
       (fd) =>
         headerHash(fd) === file.header &&

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { BaseOrigin, HashedFile } from '../../adapters/info.ts';
+import { readingFile } from '../../common/files.ts';
 import { hashFile } from '../../common/hash.ts';
 import {
   changed,
@@ -86,12 +87,7 @@ async function hashed(
 }
 
 function autoV1(path: string): string {
-  const fd = openSync(path, 'r');
-  try {
-    const block = Buffer.alloc(0x10000);
-    const got = readSync(fd, block, 0, block.length, 0x100000);
-    return createHash('sha256').update(block.subarray(0, got)).digest('hex').slice(0, 8);
-  } finally {
-    closeSync(fd);
-  }
+  const block = Buffer.alloc(0x10000);
+  const got = readingFile(path, (fd) => readSync(fd, block, 0, block.length, 0x100000));
+  return createHash('sha256').update(block.subarray(0, got)).digest('hex').slice(0, 8);
 }
