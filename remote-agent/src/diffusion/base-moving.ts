@@ -3,7 +3,7 @@ import { ParaError } from '../common/errors.ts';
 import { isBaseFile } from '../protocol/names.ts';
 import type { Base } from './base.ts';
 import { wantedFiles } from './base-files.ts';
-import { openWeightFiles, weightFilesName, writeWeightFiles } from './checkpoint/weight-files.ts';
+import { openWeightFiles, renamed, weightFilesName, writeWeightFiles } from './checkpoint/weight-files.ts';
 
 /** A file of a base, and its place in the folder of the base elsewhere. */
 export interface MovedFile {
@@ -38,14 +38,7 @@ export function movedFiles(base: Base, scratch: string): MovedFile[] {
     const own = new Set(files.map(({ file }) => file));
     for (const { path, sha256 } of weights.files)
       if (!own.has(path)) files.push({ file: path, path: placed(path), ...(sha256 ? { sha256 } : {}) });
-    const { parts, graphs, checkpoint, vae } = weights;
-    writeWeightFiles(scratch, {
-      graphs,
-      files: weights.files.map((file) => ({ ...file, path: placed(file.path) })),
-      parts: Object.fromEntries(Object.entries(parts).map(([part, folder]) => [part, folderOf(folder)])),
-      ...(checkpoint === undefined ? {} : { checkpoint: placed(checkpoint) }),
-      ...(vae === undefined ? {} : { vae: placed(vae) }),
-    });
+    writeWeightFiles(scratch, renamed(weights, placed, folderOf));
     files.push({ file: join(scratch, weightFilesName), path: weightFilesName });
   }
   const odd = files.find(({ path }) => !isBaseFile(path));

@@ -1,27 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { ParaError } from '../../common/errors.ts';
-import { packageFolder } from '../base-places.ts';
+import { readPacked } from './packed.ts';
 
 /**
  * The files of CLIP's tokenizer, by name: checkpoints in one file do not hold them, and all of these architectures
  * use the same. Its merges are OpenAI CLIP's (MIT licence); the vocabulary follows from them.
  * @param padding token that fills short texts up
+ * @throws ParaError `base` where the installation lacks them
  */
 export function clipTokenizerFiles(padding: string): Record<string, string> {
-  const path = join(packageFolder() ?? '', 'templates', 'clip-merges.txt.gz');
-  let packed: Uint8Array;
-  try {
-    packed = readFileSync(path);
-  } catch (cause) {
-    throw new ParaError('base', "CLIP's vocabulary is missing from this installation", {
-      where: path,
-      hint: 'install the agent again',
-      cause,
-    });
-  }
-  const merges = gunzipSync(packed).toString('utf8');
+  const merges = readPacked('clip-merges.txt').toString('utf8');
   const pairs = merges.trimEnd().split('\n').slice(1);
   const signs = byteSigns();
   const tokens = [

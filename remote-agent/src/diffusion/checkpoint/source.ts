@@ -132,16 +132,14 @@ export function withVae(source: Source, file: string): Source {
     .concat(ldmNaming(source.architecture, 'vae_decoder', [])('decoder.conv_in.weight'))
     .map(({ name }) => tensors.get(name)?.dims)
     .find((dims) => dims !== undefined);
-  if (!input)
-    throw new ParaError('base', `This file holds no VAE: it is ${otherKind(tensors)}`, {
-      where: file,
-      hint: 'give the .safetensors file of a VAE for SDXL or Stable Diffusion 1.x',
-    });
-  if (input[1] !== 4)
-    throw new ParaError('base', `This VAE has latents of ${input[1]} channels, the U-Net takes 4`, {
-      where: file,
-      hint: 'give the .safetensors file of a VAE for SDXL or Stable Diffusion 1.x',
-    });
+  if (input?.[1] !== 4)
+    throw new ParaError(
+      'base',
+      input
+        ? `This VAE has latents of ${input[1]} channels, the U-Net takes 4`
+        : `This file holds no VAE: it is ${otherKind(tensors)}`,
+      { where: file, hint: 'give the .safetensors file of a VAE for SDXL or Stable Diffusion 1.x' },
+    );
   return {
     ...source,
     places(part, wanted) {

@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { basename, dirname } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { tensorAttribute } from '../../onnx/attributes.ts';
 import type { Graph } from '../../onnx/graph.ts';
 import { decodeGraph } from '../../onnx/io.ts';
 import { type NodeProto, type TensorProto, TensorProto_DataLocation } from '../../onnx/proto/onnx_pb.ts';
 import { DataType, externalTensor, floatTensor, int64Tensor, valueInfo } from '../../onnx/types.ts';
-import { packageFolder } from '../base-places.ts';
+import { readPacked } from './packed.ts';
 import type { KnownArchitecture } from './recognise.ts';
 
 export type PartName = 'unet' | 'text_encoder' | 'text_encoder_2' | 'vae_encoder' | 'vae_decoder';
@@ -43,18 +41,8 @@ const types: Readonly<Record<string, DataType>> = {
 
 /** The graph of a part without its weights: every weight is an initializer of its own, under diffusers' name. */
 export function openTemplate(architecture: KnownArchitecture, part: PartName): Graph {
-  const path = join(packageFolder() ?? '', 'templates', `${architecture}.${part}.onnx.gz`);
-  let packed: Uint8Array;
-  try {
-    packed = readFileSync(path);
-  } catch (cause) {
-    throw new ParaError('base', 'A graph template is missing from this installation', {
-      where: path,
-      hint: 'install the agent again',
-      cause,
-    });
-  }
-  return decodeGraph(gunzipSync(packed), undefined, path);
+  const name = `${architecture}.${part}.onnx`;
+  return decodeGraph(readPacked(name), undefined, name);
 }
 
 /** Names of the weights that a template asks for. */
