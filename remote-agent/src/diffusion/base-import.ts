@@ -70,9 +70,9 @@ function checkpointSource(
 
 /**
  * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
- * checkpoint (in one file, or a folder of diffusers) stay where they are, see `writeCheckpointBase`. Model files are linked where the
- * file system allows it, else copied, and links (as download caches hold them) are followed, because the runtime
- * refuses them. Either all of it is there afterwards, or nothing.
+ * checkpoint (in one file, or a folder of diffusers) stay where they are, see `writeCheckpointBase`; other model files
+ * are placed by `placeFile`, because the runtime refuses links (as download caches hold them). Either all of it is there
+ * afterwards, or nothing.
  * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
 export function importBase(

@@ -1,11 +1,12 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Adapter, decodeAdapter, isOwnFile } from '../adapters/adapter.ts';
 import { decodeSafetensors } from '../adapters/safetensors.ts';
 import { ParaError } from '../common/errors.ts';
 import { diskError, writeFileAtomic } from '../common/files.ts';
 import { readAdapterFor } from '../diffusion/applied.ts';
 import { openBase } from '../diffusion/base.ts';
+import { placeFile } from '../diffusion/base-files.ts';
 import { baseFolders, paraHome } from '../diffusion/base-places.ts';
 import { blobPath, missingBlobs } from '../jobs/blob-store.ts';
 import { jobFiles, listRuns } from '../jobs/job.ts';
@@ -65,15 +66,10 @@ function readSomehow(file: string): Adapter {
 }
 
 function place(from: string, target: string): void {
-  mkdirSync(dirname(target), { recursive: true });
   try {
-    linkSync(from, target);
-  } catch {
-    try {
-      copyFileSync(from, target);
-    } catch (cause) {
-      throw diskError(cause, target);
-    }
+    placeFile(from, target);
+  } catch (cause) {
+    throw diskError(cause, target);
   }
 }
 

@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { type Base, openBase } from '../../diffusion/base.ts';
+import { placeFile } from '../../diffusion/base-files.ts';
 import { importBase, importedBy, removeLeftovers } from '../../diffusion/base-import.ts';
 import { baseNameOf, isCheckpoint, looksLikeBase, paraHome } from '../../diffusion/base-places.ts';
 import { importRemote } from '../../hub/import.ts';
@@ -69,8 +70,7 @@ function fromBlobs(
     let doneBytes = 0;
     for (const { path, sha256 } of files) {
       const target = join(folder, path);
-      mkdirSync(dirname(target), { recursive: true });
-      linkOrCopy(blobPath(sha256), target);
+      placeFile(blobPath(sha256), target);
       doneBytes += statSync(target).size;
       tell({ phase: 'placing', file: path, doneBytes });
     }
@@ -79,14 +79,5 @@ function fromBlobs(
     return base;
   } finally {
     if (existsSync(folder)) rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    // A file system without links.
-    copyFileSync(from, to);
   }
 }
