@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { defined } from '../common/defined.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Base } from '../diffusion/base.ts';
 import { checkBase } from '../diffusion/base-check.ts';
@@ -72,15 +73,13 @@ export interface BaseImportOptions extends OnHost {
   readonly zeroTerminalSnr?: boolean;
 }
 
-function checkpointChoices(options: BaseImportOptions): CheckpointChoices {
-  const { vae, textEncoders, prediction, zeroTerminalSnr } = options;
-  return {
-    ...(vae === undefined ? {} : { vae }),
-    ...(textEncoders === undefined ? {} : { textEncoders }),
-    ...(prediction === undefined ? {} : { prediction }),
-    ...(zeroTerminalSnr ? { zeroTerminalSnr } : {}),
-  };
-}
+const checkpointChoices = ({
+  vae,
+  textEncoders,
+  prediction,
+  zeroTerminalSnr,
+}: BaseImportOptions): CheckpointChoices =>
+  defined<CheckpointChoices>({ vae, textEncoders, prediction, zeroTerminalSnr });
 
 /** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
 export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
@@ -104,11 +103,12 @@ async function importThere(
   remote: RemoteSource | undefined,
   { name, there, ...options }: BaseImportOptions,
 ): Promise<void> {
-  const source: HostBaseSource =
-    remote ??
-    (there || (!existsSync(place) && isAbsolute(place))
-      ? { kind: 'path', path: place, ...checkpointChoices(options) }
-      : { kind: 'here', path: place, ...checkpointChoices(options) });
+  const isThere = there || (!existsSync(place) && isAbsolute(place));
+  const source: HostBaseSource = remote ?? {
+    kind: isThere ? 'path' : 'here',
+    path: place,
+    ...checkpointChoices(options),
+  };
   let bar: Progress | undefined;
   let phase = '';
   const show = (progress: HostImportProgress) => {

@@ -26,12 +26,12 @@ export function bytes(n: number): string {
   return n < 1e6 ? `${Math.round(n / 1000)} KB` : `${(n / 1e6).toFixed(1)} MB`;
 }
 
-/** Progress of one phase: a bar on a terminal, a line now and then elsewhere. */
 /** Says that a large file is read in full, which takes its time. */
 export function tellReading(file: string, size: number): void {
   if (size > 1e9) say(dim(`reading ${file} (${bytes(size)}) for its hashes`));
 }
 
+/** Progress of one phase: a bar on a terminal, a line now and then elsewhere. */
 export class Progress {
   readonly #label: string;
   readonly #total: number;

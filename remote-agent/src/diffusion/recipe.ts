@@ -1,3 +1,4 @@
+import { defined } from '../common/defined.ts';
 import { ParaError } from '../common/errors.ts';
 import { adapterTag } from './prompt.ts';
 import { schedulerByLabel, schedulerLabel } from './schedulers/index.ts';
@@ -121,12 +122,6 @@ export function parseParameters(text: string): Parameters {
       base: fields.get('Model'),
     }),
     fields,
-  };
-}
-
-function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }
 

@@ -17,7 +17,8 @@ export interface Kick extends QueueState {
 
 /**
  * Starts supervisors where jobs wait or lost theirs, and one with nothing to do where an idle command is set and nobody
- * waits to run it (nothing was trained since, the machine started anew, or whoever waited was killed); each is a session of its own and outlives its starter.
+ * waits to run it (nothing was trained since, the machine started anew, or whoever waited was killed). Each is a session
+ * of its own and outlives its starter.
  * @param agent bundle they are started from
  */
 export async function kick(agent: string): Promise<Kick> {
@@ -27,7 +28,7 @@ export async function kick(agent: string): Promise<Kick> {
     for (const slot of await slotsFor(device)) slots.add(slot);
   const started = [...slots].filter((slot) => !lockHolder(slotLock(slot)));
   for (const slot of started) await startSupervisor(slot, agent);
-  if (readQueue().length === 0 && readIdleCommand() && !lockHolder(idleLock()))
+  if (readIdleCommand() && readQueue().length === 0 && !lockHolder(idleLock()))
     await startSupervisor('cpu', agent);
   return { ...state, started };
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commands, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
+import { defined } from '../../../remote-agent/src/common/defined.ts';
 import { redact } from '../../../remote-agent/src/common/redact.ts';
 import { jobFiles, readStatus } from '../../../remote-agent/src/jobs/job.ts';
 import type { RequestHandlers } from '../../../webview/contract/kernel.ts';
@@ -318,6 +319,3 @@ const linkText = (at: 'waiting' | 'stopped', subject: string, problem: unknown) 
   ]
     .join(' ')
     .trim();
-
-const defined = <T extends object>(values: { [K in keyof T]: T[K] | undefined }): T =>
-  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
