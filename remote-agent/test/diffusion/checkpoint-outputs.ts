@@ -73,6 +73,16 @@ export async function tenSteps(
   return picture!.latents;
 }
 
+/** Everything that the base computes is what diffusers computed, within 1e-4. */
+export async function expectLikeDiffusers(base: Base, file: CheckpointGolden): Promise<void> {
+  const states = await textStates(base, file);
+  expect(difference(states.hidden, golden(file, 'hidden'))).toBeLessThan(1e-4);
+  if ('pooled' in file) expect(difference(states.pooled, golden(file, 'pooled'))).toBeLessThan(1e-4);
+  expect(difference(await unetOutput(base, file), golden(file, 'output'))).toBeLessThan(1e-4);
+  expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
+  expect(difference(await tenSteps(base, file), golden(file, 'latents'))).toBeLessThan(1e-4);
+}
+
 /** Gives a test file a home of its own; returns the folder. */
 export function ownHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'para-checkpoint-'));

@@ -5,9 +5,9 @@ import { openBase } from '../../src/diffusion/base.ts';
 import { importBase } from '../../src/diffusion/base-import.ts';
 import {
   difference,
+  expectLikeDiffusers,
   ownHome,
   tenSteps,
-  textStates,
   unetOutput,
   vaeDifference,
 } from './checkpoint-outputs.ts';
@@ -20,13 +20,7 @@ describe.each(['sd', 'sdxl'] as const)('a folder of diffusers of the architectur
 
   it('gives text states, U-Net outputs, latents and pictures of diffusers within 1e-4', async () => {
     writeDiffusersFolder(join(home, architecture), architecture);
-    const base = importBase(join(home, architecture));
-    const states = await textStates(base, file);
-    expect(difference(states.hidden, golden(file, 'hidden'))).toBeLessThan(1e-4);
-    if (architecture === 'sdxl') expect(difference(states.pooled, golden(file, 'pooled'))).toBeLessThan(1e-4);
-    expect(difference(await unetOutput(base, file), golden(file, 'output'))).toBeLessThan(1e-4);
-    expect(await vaeDifference(base, file)).toBeLessThan(1e-4);
-    expect(difference(await tenSteps(base, file), golden(file, 'latents'))).toBeLessThan(1e-4);
+    await expectLikeDiffusers(importBase(join(home, architecture)), file);
   });
 
   it('may be spread over files and hold half precision', async () => {

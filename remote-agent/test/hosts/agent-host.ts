@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addHost, type HostProfile } from '../../src/hosts/profiles.ts';
+import { HostSession } from '../../src/hosts/session.ts';
 import { makeKey, type Sshd } from './sshd.ts';
 
 /** The project's folder, from here or from a bundle that this became a part of. */
@@ -55,6 +56,21 @@ export function sshHost(
 export function localHost(name: string, root: string, home: string): HostProfile {
   placeAgent(root);
   return save(home, { name, transport: 'local', root });
+}
+
+/** Opens sessions to a host; `close` ends all of them. */
+export function sessionsTo(host: HostProfile): { open: () => Promise<HostSession>; close: () => void } {
+  const sessions: HostSession[] = [];
+  return {
+    open: async () => {
+      const session = await HostSession.open(host);
+      sessions.push(session);
+      return session;
+    },
+    close: () => {
+      for (const session of sessions) session.close();
+    },
+  };
 }
 
 function save(home: string, profile: HostProfile): HostProfile {

@@ -22,10 +22,9 @@ import {
   importBaseOnHost,
   listHostBases,
 } from '../../src/hosts/remote-bases.ts';
-import { HostSession } from '../../src/hosts/session.ts';
 import { createJob } from '../../src/jobs/job.ts';
 import { enqueue } from '../../src/jobs/queue.ts';
-import { checkout, localHost } from './agent-host.ts';
+import { checkout, localHost, sessionsTo } from './agent-host.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-bases-'));
 const root = join(work, 'host');
@@ -33,14 +32,9 @@ const host = localHost('there', root, join(work, 'here'));
 const golden = join(checkout, 'remote-agent/test/golden/bases');
 const optimum = join(golden, 'tiny-optimum');
 
-const sessions: HostSession[] = [];
-const open = async () => {
-  const session = await HostSession.open(host);
-  sessions.push(session);
-  return session;
-};
+const { open, close } = sessionsTo(host);
 afterAll(() => {
-  for (const session of sessions) session.close();
+  close();
   rmSync(work, { recursive: true, force: true });
 });
 

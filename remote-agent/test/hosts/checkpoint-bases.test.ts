@@ -10,24 +10,18 @@ import {
   type HostImportProgress,
   importBaseOnHost,
 } from '../../src/hosts/remote-bases.ts';
-import { HostSession } from '../../src/hosts/session.ts';
 import { ownHome } from '../diffusion/checkpoint-outputs.ts';
 import { checkpointGolden, writeCheckpoint, writeDiffusersFolder } from '../diffusion/random-checkpoint.ts';
-import { localHost } from './agent-host.ts';
+import { localHost, sessionsTo } from './agent-host.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-host-checkpoints-'));
 const root = join(work, 'host');
 const host = localHost('there', root, join(work, 'here'));
 ownHome();
 
-const sessions: HostSession[] = [];
-const open = async () => {
-  const session = await HostSession.open(host);
-  sessions.push(session);
-  return session;
-};
+const { open, close } = sessionsTo(host);
 afterAll(() => {
-  for (const session of sessions) session.close();
+  close();
   rmSync(work, { recursive: true, force: true });
 });
 

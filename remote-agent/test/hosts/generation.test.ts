@@ -12,12 +12,11 @@ import { openBase } from '../../src/diffusion/base.ts';
 import { parseRecipe } from '../../src/diffusion/recipe.ts';
 import { putAdapter } from '../../src/hosts/remote-adapters.ts';
 import { generateOnHost, type HostDrawing, type HostPreview } from '../../src/hosts/remote-generation.ts';
-import { HostSession } from '../../src/hosts/session.ts';
 import { takeLock } from '../../src/jobs/lock.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
 import { findLayers } from '../../src/onnx/modules.ts';
 import type { GenerationProgress } from '../../src/protocol/contract/generation.ts';
-import { localHost, Para } from './agent-host.ts';
+import { localHost, Para, sessionsTo } from './agent-host.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-gen-'));
 const home = join(work, 'here');
@@ -48,14 +47,9 @@ beforeAll(() => {
     saveAdapter(adapters[name], adapterFrom(plan, values, { title: name, baseHash: base.hash }));
   }
 });
-const sessions: HostSession[] = [];
-const open = async () => {
-  const session = await HostSession.open(host);
-  sessions.push(session);
-  return session;
-};
+const { open, close } = sessionsTo(host);
 afterAll(async () => {
-  for (const session of sessions) session.close();
+  close();
   for (const pid of generators()) process.kill(pid);
   rmSync(work, { recursive: true, force: true });
 });
