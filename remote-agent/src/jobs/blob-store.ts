@@ -1,23 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  utimesSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ParaError } from '../common/errors.ts';
-import { diskError, writeAll } from '../common/files.ts';
-import { hashFile } from '../common/hash.ts';
 import { runsFolder } from './job.ts';
-import { lockHolder, takeLock, underLock } from './lock.ts';
+import { lockHolder, underLock } from './lock.ts';
 
 /** Folder of all blobs, each under its SHA-256. */
 function blobsFolder(): string {
@@ -39,7 +23,8 @@ const underBlobLock = <T>(work: () => T): T =>
 export const missingBlobs = (hashes: readonly string[]): string[] =>
   underBlobLock(() => hashes.filter((hash) => !renew(blobPath(hash))));
 
-function renew(path: string): boolean {
+/** Keeps a blob, or the part of one, as if it had just come. @returns whether it is there */
+export function renew(path: string): boolean {
   if (!existsSync(path)) return false;
   const now = new Date();
   utimesSync(path, now, now);
@@ -73,49 +58,8 @@ export function freeBlobs(
   });
 }
 
-/**
- * Takes a blob that arrives in parts. What came before a cut stays and is gone on from; nothing is seen under its
- * hash before it is whole and right.
- * @param parts gives the bytes from an offset on
- * @throws ParaError `blob` when the bytes are not those of the hash, `disk`
- */
-export async function receiveBlob(
-  sha256: string,
-  size: number,
-  parts: (offset: number) => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>,
-): Promise<void> {
-  const target = blobPath(sha256);
-  const partial = `${target}.part`;
-  if (missingBlobs([sha256]).length === 0) {
-    await parts(size);
-    return;
-  }
-  const unlock = takeLock(`${partial}.lock`);
-  try {
-    let offset = existsSync(partial) ? statSync(partial).size : 0;
-    if (offset > size) {
-      truncateSync(partial, 0);
-      offset = 0;
-    }
-    const fd = openSync(partial, 'a', 0o600);
-    try {
-      for await (const part of await parts(offset)) writeAll(fd, part);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    if ((await hashFile(partial)) !== sha256) {
-      rmSync(partial, { force: true });
-      throw new ParaError('blob', 'The bytes that arrived are not those that were announced', {
-        where: sha256,
-        hint: 'send them again; was the file changed while it was sent?',
-      });
-    }
-    renew(partial);
-    renameSync(partial, target);
-  } catch (cause) {
-    throw diskError(cause, target);
-  } finally {
-    unlock();
-  }
-}
+/** Whether bytes of a blob are just arriving. */
+export const isReceiving = (): boolean =>
+  readdirSync(blobsFolder()).some(
+    (name) => name.endsWith('.part.lock') && lockHolder(join(blobsFolder(), name)) !== undefined,
+  );

@@ -62,20 +62,23 @@ function create(path: string, content: string): boolean {
   }
 }
 
+/** Says of a living holder that it has lost its right to what is locked. */
+type IsOver = (holder: Holder) => boolean;
+
 /**
  * Tries for a lock once. A dead holder's file is replaced by whoever holds the lock named after that file's token:
  * tokens never come again, so the right to replace one file is given to one process at a time, and while it is held
  * the file does not change. Reading it once more under that right tells whether somebody came before.
  * @returns whether the lock is held now; or the living holder
  */
-function attempt(path: string, mine: Holder): Holder | boolean {
+function attempt(path: string, mine: Holder, isOver: IsOver): Holder | boolean {
   const content = JSON.stringify(mine);
   if (create(path, content)) return true;
   const holder = readHolder(path);
   if (!holder) return false;
-  if (isAlive(holder)) return holder;
+  if (isAlive(holder) && !isOver(holder)) return holder;
   const right = `${path}.${holder.token}`;
-  const got = attempt(right, mine);
+  const got = attempt(right, mine, () => false);
   if (got !== true) return got;
   if (readHolder(path)?.token !== holder.token) {
     rmSync(right, { force: true });
@@ -94,22 +97,32 @@ function sweep(path: string): void {
       rmSync(join(dirname(path), name), { force: true });
 }
 
+/** Gives a lock back. */
+export interface Unlock {
+  (): void;
+  /** Whether the lock is still this one's: another may have taken it from one who was silent. */
+  readonly isHeld: () => boolean;
+}
+
 /**
  * Takes the lock file at `path` for this process; a lock of a dead process is replaced. Works by the creation and
  * renaming of files alone, which network file systems carry out in one step as well; among several machines it does
  * not lock, since no machine knows the processes of another.
  * @param what names what is locked, for the message
- * @returns a function that gives it back
+ * @param isOver tells of a living holder whose lock may be taken all the same; it asks `isHeld` before it goes on
  * @throws ParaError `locked` naming the process that holds it
  */
-export function takeLock(path: string, what = 'this run'): () => void {
+export function takeLock(path: string, what = 'this run', isOver: IsOver = () => false): Unlock {
   for (let tries = 0; tries < 20; tries++) {
     const mine: Holder = { ...thisProcess(), token: randomBytes(8).toString('hex') };
-    const got = attempt(path, mine);
-    if (got === true)
-      return () => {
-        if (readHolder(path)?.token === mine.token) rmSync(path, { force: true });
+    const got = attempt(path, mine, isOver);
+    if (got === true) {
+      const isHeld = () => readHolder(path)?.token === mine.token;
+      const unlock = () => {
+        if (isHeld()) rmSync(path, { force: true });
       };
+      return Object.assign(unlock, { isHeld });
+    }
     if (got)
       throw new ParaError('locked', `Another process (${got.pid}) is working on ${what}`, {
         where: path,

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
-import { blobPath, receiveBlob } from '../jobs/blob-store.ts';
+import { receiveBlob } from '../jobs/blob-arrival.ts';
+import { blobPath } from '../jobs/blob-store.ts';
 import { BlobRequest, type GetOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
 import { problemOf } from '../protocol/validate.ts';
@@ -13,8 +14,11 @@ import { toFailure } from './failure.ts';
 import { findJob } from './find-job.ts';
 import { outboxPath } from './outbox.ts';
 
-/** Serves the blob channel until its input ends. A failure in the middle of bytes ends it: the client opens another. */
-export async function serveBlobs(input: Readable, output: Writable): Promise<void> {
+/**
+ * Serves the blob channel until its input ends. A failure in the middle of bytes ends it: the client opens another.
+ * @param silence in the middle of bytes after which the client is taken for gone, in ms
+ */
+export async function serveBlobs(input: Readable, output: Writable, silence: number): Promise<void> {
   const channel = new ByteChannel(input, output);
   await channel.write(`\n${sentinel}\n`);
   for (let line = await channel.readLine(); line !== undefined; line = await channel.readLine()) {
@@ -23,7 +27,7 @@ export async function serveBlobs(input: Readable, output: Writable): Promise<voi
       if (request.op === 'put') {
         await receiveBlob(request.sha256, request.size, async (offset) => {
           await channel.writeJson({ offset });
-          return channel.readBytes(request.size - offset);
+          return inTime(channel.readBytes(request.size - offset), silence);
         });
         await channel.writeJson({ done: true });
       } else if (request.op === 'get') await sendFile(channel, request);
@@ -31,6 +35,26 @@ export async function serveBlobs(input: Readable, output: Writable): Promise<voi
     } catch (cause) {
       await channel.writeJson({ error: toFailure(cause) });
       return;
+    }
+  }
+}
+
+/** Ends where nothing comes for too long: a dead link may never say so. @throws ParaError `host` */
+async function* inTime(parts: AsyncGenerator<Uint8Array>, silence: number): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new ParaError('host', 'The bytes of a file stopped coming', { hint: 'send it again' })),
+        silence,
+      );
+    });
+    try {
+      const { value, done } = await Promise.race([parts.next(), late]);
+      if (done) return;
+      yield value;
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { ByteChannel } from '../../src/protocol/byte-channel.ts';
 import { sentinel } from '../../src/protocol/version.ts';
 import { useHome } from '../jobs/host.ts';
@@ -15,8 +15,10 @@ afterEach(() => {
 });
 
 /** A real blob channel, past its sentinel. */
-async function open(): Promise<{ channel: ByteChannel; exit: Promise<number | null>; kill: () => void }> {
-  const child = spawn(process.execPath, [agentBundle, 'blobs'], {
+async function open(
+  ...words: string[]
+): Promise<{ channel: ByteChannel; exit: Promise<number | null>; kill: () => void }> {
+  const child = spawn(process.execPath, [agentBundle, 'blobs', ...words], {
     env: { ...process.env, PARA_HOME: home.path },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -112,4 +114,50 @@ it('takes no bytes under the hash of others, and begins anew then', async () => 
     expect((await answerOf(channel)).error?.code).toBe('blob');
   }
   expect(stored()).toEqual([]);
+});
+
+/** Begins to send a blob, and waits until so much of it has arrived. */
+async function begin(channel: ByteChannel, bytes: Buffer, from: number, to: number): Promise<void> {
+  await channel.write(`{"op":"put","sha256":"${sha(bytes)}","size":${bytes.length}}\n`);
+  expect((await answerOf(channel)).offset).toBe(from);
+  await channel.write(bytes.subarray(from, to));
+  const part = join(home.path, 'blobs', `${sha(bytes)}.part`);
+  while (!existsSync(part) || statSync(part).size < to) await new Promise((resume) => setTimeout(resume, 5));
+}
+
+describe('a blob that two connections send', () => {
+  it('is gone on with by the second where the first is silent, as dead links are that nobody has told of', async () => {
+    const bytes = randomBytes(2 << 20);
+    const [dead, living] = [await open(), await open()];
+    await begin(dead.channel, bytes, 0, 1 << 20);
+    await begin(living.channel, bytes, 1 << 20, 2 << 20);
+    expect(await answerOf(living.channel)).toEqual({ done: true });
+    // It was alive after all: its bytes go nowhere.
+    await dead.channel.write(bytes.subarray(1 << 20, (1 << 20) + 100));
+    expect(await answerOf(dead.channel)).toMatchObject({ error: { code: 'blob' } });
+    expect(stored()).toEqual([sha(bytes)]);
+    expect(sha(readFileSync(join(home.path, 'blobs', sha(bytes))))).toBe(sha(bytes));
+  });
+
+  it('is waited for by the second while the first sends, and need not be sent again', async () => {
+    const bytes = randomBytes(1 << 20);
+    const [first, second] = [await open(), await open()];
+    await begin(first.channel, bytes, 0, 1000);
+    await second.channel.write(`{"op":"put","sha256":"${sha(bytes)}","size":${bytes.length}}\n`);
+    const offer = answerOf(second.channel);
+    await first.channel.write(bytes.subarray(1000));
+    expect(await answerOf(first.channel)).toEqual({ done: true });
+    expect(await offer).toEqual({ offset: bytes.length });
+    expect(await answerOf(second.channel)).toEqual({ done: true });
+    expect(stored()).toEqual([sha(bytes)]);
+  });
+});
+
+it('gives up where the bytes of a blob stop coming, keeps what came, and ends', async () => {
+  const bytes = randomBytes(1000);
+  const { channel, exit } = await open('0.3');
+  await begin(channel, bytes, 0, 500);
+  expect(await answerOf(channel)).toMatchObject({ error: { code: 'host' } });
+  expect(await exit).toBe(0);
+  expect(stored()).toEqual([`${sha(bytes)}.part`]);
 });
