@@ -12,13 +12,14 @@ import {
 import { dirname, join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
+import { isReceiving } from './blob-store.ts';
 import { runsFolder } from './job.ts';
 import { lockHolder, takeLock } from './lock.ts';
 import { changeQueue, readQueue } from './queue-file.ts';
 
 /** What a rented machine is to do when nothing is left to do. */
 export interface IdleCommand {
-  /** For how long no job has waited or run, and nothing was drawn. */
+  /** For how long no job has waited or run, nothing was drawn, and no base or other file came. */
   readonly minutes: number;
   /** An argument vector; no shell reads it. */
   readonly command: readonly string[];
@@ -59,6 +60,12 @@ export function setIdleCommand(wanted: IdleCommand | undefined): void {
   writeFileAtomic(file(), `${JSON.stringify(wanted)}\n`);
 }
 
+/** Begins the names of tasks. */
+const task = 'task-';
+
+/** Says that this process works at something that is begun and done once, as `beginWork` does. */
+export const beginTask = (): (() => void) => beginWork(`${task}${process.pid}`);
+
 /** Holds a lock for each process that works here without a job. */
 const working = () => join(home(), 'working');
 
@@ -69,15 +76,22 @@ const working = () => join(home(), 'working');
  */
 export function beginWork(name: string): () => void {
   mkdirSync(working(), { recursive: true });
-  return takeLock(join(working(), `${name}.lock`), 'drawing');
+  return takeLock(join(working(), `${name}.lock`), `work named ${name}`);
 }
 
-const isWorking = (): boolean =>
-  existsSync(working()) && readdirSync(working()).some((name) => lockHolder(join(working(), name)));
+function isWorking(): boolean {
+  if (!existsSync(working())) return isReceiving();
+  let found = isReceiving();
+  for (const name of readdirSync(working()))
+    if (lockHolder(join(working(), name))) found = true;
+    // Left by a process that was killed; its name, unlike a generator's, never comes again.
+    else if (name.startsWith(task)) rmSync(join(working(), name), { force: true });
+  return found;
+}
 
-/** Changes whenever the queue does, and whenever other work begins or ends. */
+/** Changes whenever the queue does, and whenever other work begins or ends, or a file has come. */
 const workStamp = (): string =>
-  [join(home(), 'queue.json'), working()]
+  [join(home(), 'queue.json'), working(), join(home(), 'blobs')]
     .map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
     .join(' ');
 

@@ -76,7 +76,7 @@ async function idleCommand(words: readonly string[]): Promise<void> {
   if (set) await kick(bundle);
   console.log(
     set
-      ? `When nothing was trained or drawn for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
+      ? `When nothing was trained, drawn, sent or imported for ${set.minutes} minutes: ${JSON.stringify(set.command)}`
       : 'No idle command is set',
   );
 }
@@ -89,8 +89,11 @@ const bundle = fileURLToPath(import.meta.url);
 try {
   protectHome();
   if (command === 'serve' && silence > 0) await serve(silence);
-  else if (command === 'blobs') await serveBlobs(process.stdin, process.stdout);
-  else if (command === 'supervise' && words[0] && isSlot(words[0])) {
+  else if (command === 'blobs' && silence > 0) {
+    await serveBlobs(process.stdin, process.stdout, silence * 1000);
+    // Its input may be a dead link that never ends.
+    process.exit(0);
+  } else if (command === 'supervise' && words[0] && isSlot(words[0])) {
     await superviseSlot(words[0]);
     await waitForIdle();
   } else if (command === 'generate') await generate(words);
@@ -98,7 +101,7 @@ try {
   else if (command === 'idle-command') await idleCommand(words);
   else {
     console.error(
-      'usage: agent.js serve [SILENCE_IN_SECONDS] | blobs | supervise SLOT | generate SLOT DEVICE BASE HASH | task | idle-command [off | MINUTES -- COMMAND [ARGUMENT...]]',
+      'usage: agent.js serve [SILENCE_IN_SECONDS] | blobs [SILENCE_IN_SECONDS] | supervise SLOT | generate SLOT DEVICE BASE HASH | task | idle-command [off | MINUTES -- COMMAND [ARGUMENT...]]',
     );
     process.exitCode = 2;
   }

@@ -1,5 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -96,5 +100,34 @@ describe('the idle command', () => {
     );
     await waiting;
     await waitFor(marker());
+  });
+
+  it('waits while a file is sent to the machine, and while a base is imported there', async () => {
+    setIdleCommand({ minutes: 0.005, command: touch() });
+    const blobs = spawn(process.execPath, [agent, 'blobs'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const sha256 = createHash('sha256').update('half').digest('hex');
+    blobs.stdin.write(`{"op":"put","sha256":"${sha256}","size":4}\nha`);
+    await waitFor(join(home.path, 'blobs', `${sha256}.part.lock`));
+    const waiting = waitForIdle(5);
+    await pause(1000);
+    expect(existsSync(marker())).toBe(false);
+    // A server that never answers.
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const source = { kind: 'url', url: `http://127.0.0.1:${port}/base.zip` };
+    const task = spawn(process.execPath, [agent, 'task'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    task.stdin.write(`${JSON.stringify({ task: 'import', id: 'a', name: 'x', source })}\n`);
+    const lock = join(home.path, 'working', `task-${task.pid}.lock`);
+    await waitFor(lock);
+    blobs.kill('SIGKILL');
+    await pause(1000);
+    expect(existsSync(marker())).toBe(false);
+    task.kill('SIGKILL');
+    server.closeAllConnections();
+    server.close();
+    await waiting;
+    await waitFor(marker());
+    expect(existsSync(lock)).toBe(false);
   });
 });

@@ -1,5 +1,6 @@
 import { openBase } from '../../diffusion/base.ts';
 import { checkBase } from '../../diffusion/base-check.ts';
+import { beginTask } from '../../jobs/idle-command.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
 import { isValid } from '../../protocol/validate.ts';
 import { toFailure } from '../failure.ts';
@@ -15,9 +16,14 @@ export async function taskMain(): Promise<void> {
   if (!isValid(BaseTask, task)) throw new Error('no task');
   void channel.readLine().then(() => process.exit(1));
   const control = (progress: TaskProgress) => void channel.writeJson({ progress }).catch(() => {});
+  // A machine that does this is not idle. Lists are asked for by whoever looks, now and then.
+  const done = task.task === 'list' ? () => {} : beginTask();
   try {
-    await channel.writeJson({ result: await perform(task, control) });
+    const result = await perform(task, control);
+    done();
+    await channel.writeJson({ result });
   } catch (cause) {
+    done();
     await channel.writeJson({ failure: toFailure(cause) });
   }
   process.exit(0);
