@@ -132,7 +132,8 @@ function send(
   return submitSpec(session, spec, services.runs.folder, setting('bring'), (sent, total) => {
     // Before the job is made nothing is begun: what was sent already is of no harm.
     signal.throwIfAborted();
-    report(`${cost}; ${l10n.t('sending pictures: {0} of {1}', sent, total)}`, sent / Math.max(1, total));
+    const sending = l10n.t('sending pictures: {0} of {1}', bytes(sent), bytes(total));
+    report(total > 0 ? `${cost}; ${sending}` : cost, sent / Math.max(1, total));
   });
 }
 

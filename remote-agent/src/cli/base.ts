@@ -114,10 +114,10 @@ async function importThere(
   const show = (progress: HostImportProgress) => {
     if (progress.phase !== phase) {
       bar?.stop();
-      bar = new Progress(progress.phase, megabytes(progress.totalBytes ?? 0), 0, 'MB');
+      bar = new Progress(progress.phase, progress.totalBytes ?? 0, 0, 'bytes');
       phase = progress.phase;
     }
-    bar?.update(megabytes(progress.doneBytes), progress.file);
+    bar?.update(progress.doneBytes, progress.file);
   };
   try {
     const base = await interruptible(
@@ -155,8 +155,8 @@ async function fetchBase(source: RemoteSource, name: string | undefined): Promis
   let bar: Progress | undefined;
   const onProgress = ({ phase, file, doneBytes, totalBytes }: ImportProgress) => {
     if (phase !== 'downloading') return;
-    bar ??= new Progress('download', megabytes(totalBytes ?? 0), 0, 'MB');
-    bar.update(megabytes(doneBytes), file);
+    bar ??= new Progress('download', totalBytes ?? 0, 0, 'bytes');
+    bar.update(doneBytes, file);
   };
   try {
     return await interruptible((signal) => importRemote(source, { name, signal, onProgress }), ['SIGINT']);
@@ -164,8 +164,6 @@ async function fetchBase(source: RemoteSource, name: string | undefined): Promis
     bar?.stop();
   }
 }
-
-const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 /** `para base check NAME|PATH`: what every part is, and what does not work; returns the exit code. */
 export async function baseCheckCommand(

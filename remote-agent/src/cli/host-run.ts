@@ -7,7 +7,7 @@ import { readRemote, writeRemote } from '../hosts/remote-ref.ts';
 import { HostSession } from '../hosts/session.ts';
 import type { SendProgress } from '../hosts/submit.ts';
 import { readEvents } from '../jobs/event-log.ts';
-import { createJob, jobFiles, listRuns, readSpec, runsFolder } from '../jobs/job.ts';
+import { createJob, isOver, type JobState, jobFiles, listRuns, readSpec, runsFolder } from '../jobs/job.ts';
 import { fromWireSpec } from '../jobs/wire.ts';
 import type { JobInfo } from '../protocol/contract.ts';
 import { interruptible } from './interrupt.ts';
@@ -53,7 +53,7 @@ export async function withSendBar<T>(
   try {
     return await work((sent, total) => {
       if (json || total === 0) return;
-      bar ??= new Progress(`send to ${session.profile.name}`, total, sent, 'files');
+      bar ??= new Progress(`send to ${session.profile.name}`, total, sent, 'bytes');
       bar.update(sent);
     });
   } finally {
@@ -105,13 +105,19 @@ export async function watchRun(
 function linkWords(profile: HostProfile, display: RunDisplay) {
   let lost = false;
   let place = 0;
+  let over = false;
   return {
     prompter: terminalPrompter,
     onEvents: (events: readonly Parameters<RunDisplay['show']>[0][]) => {
       for (const event of events) display.show(event);
     },
     onRestart: () => display.say('The host lost the end of its log; all events are told again'),
+    onFile: (file: string, bytes: number, size: number) => {
+      if (over) display.fetching(file, bytes, size);
+    },
+    wantsNow: enterPressed,
     onJob: ({ state, queuePlace = 0 }: JobInfo) => {
+      over = isOver(state as JobState);
       if (state === 'queued' && queuePlace !== place && queuePlace > 0)
         display.say(`waiting on ${profile.name}: place ${queuePlace} in the queue`);
       if (state === 'interrupted')
@@ -124,12 +130,30 @@ function linkWords(profile: HostProfile, display: RunDisplay) {
         lost = false;
       } else if (!lost) {
         lost = true;
-        display.say(`the connection to ${profile.name} was lost; the run goes on there. Trying again ...`);
+        const how = process.stdin.isTTY ? 'again (Enter: at once)' : 'again';
+        display.say(`the connection to ${profile.name} was lost; the run goes on there. Trying ${how} ...`);
         if (problem instanceof ParaError && problem.where) display.say(dim(problem.where));
       }
     },
   };
 }
+
+/** Resolves when the person presses Enter on this terminal; never where there is none. */
+const enterPressed = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const { stdin } = process;
+    if (!stdin.isTTY || signal.aborted) return;
+    const stop = () => {
+      stdin.off('data', take);
+      stdin.pause();
+    };
+    const take = () => {
+      stop();
+      resolve();
+    };
+    stdin.on('data', take);
+    signal.addEventListener('abort', stop, { once: true });
+  });
 
 function outcome(job: JobInfo, directory: string, { error }: RunDisplay, { json }: WatchOptions): number {
   if (job.state === 'failed')

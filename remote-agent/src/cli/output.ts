@@ -20,10 +20,11 @@ export function duration(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
-/** Bytes as `312 KB` or `1.2 MB`. */
+/** Bytes as `312 KB`, `1.2 MB` or `6.9 GB`. */
 export function bytes(n: number): string {
   if (n < 1000) return `${n} B`;
-  return n < 1e6 ? `${Math.round(n / 1000)} KB` : `${(n / 1e6).toFixed(1)} MB`;
+  if (n < 1e6) return `${Math.round(n / 1000)} KB`;
+  return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`;
 }
 
 /** Says that a large file is read in full, which takes its time. */
@@ -54,14 +55,14 @@ export class Progress {
     this.#value = from;
     if (!interactive()) return;
     this.#bar = new SingleBar({
-      format: `${label} {bar} {value}/{total} {note}`,
+      format: `${label} {bar} {count} {note}`,
       barCompleteChar: '█',
       barIncompleteChar: '░',
       barsize: 24,
       hideCursor: true,
       stopOnComplete: false,
     });
-    this.#bar.start(total, from, { note: '' });
+    this.#bar.start(total, from, { note: '', count: this.#count() });
   }
 
   update(value: number, note = ''): void {
@@ -71,21 +72,26 @@ export class Progress {
     // The first moments tell nothing of the rate.
     const speed =
       seconds > 0.3 && rate > 0
-        ? `${rate.toFixed(1)} ${this.unit}/s  ${duration((this.#total - value) / rate)} left`
+        ? `${this.unit === 'bytes' ? bytes(Math.round(rate)) : `${rate.toFixed(1)} ${this.unit}`}/s  ${duration((this.#total - value) / rate)} left`
         : '';
     this.#note = [note, speed].filter(Boolean).join('  ');
-    if (this.#bar) this.#bar.update(value, { note: this.#note });
+    if (this.#bar) this.#bar.update(value, { note: this.#note, count: this.#count() });
     else if (Date.now() - this.#lastLine > 5000 || value === this.#total) {
       this.#lastLine = Date.now();
-      say(`${this.#label} ${value}/${this.#total}  ${this.#note}`);
+      say(`${this.#label} ${this.#count()}  ${this.#note}`);
     }
+  }
+
+  #count(): string {
+    if (this.unit !== 'bytes') return `${this.#value}/${this.#total}`;
+    return `${bytes(this.#value)}${this.#total > 0 ? ` of ${bytes(this.#total)}` : ''}`;
   }
 
   /** A line of its own; the bar goes on below it. */
   say(line: string): void {
     this.#bar?.stop();
     say(line);
-    this.#bar?.start(this.#total, this.#value, { note: this.#note });
+    this.#bar?.start(this.#total, this.#value, { note: this.#note, count: this.#count() });
   }
 
   stop(): void {

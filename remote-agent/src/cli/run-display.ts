@@ -8,6 +8,8 @@ export class RunDisplay {
   readonly #steps: number;
   readonly #json: boolean;
   #bar: Progress | undefined;
+  /** That the bar is for, where it is not for steps. */
+  #file: string | undefined;
   /** The last error it told. */
   error: (LoggedEvent & { type: 'error' }) | undefined;
 
@@ -27,6 +29,17 @@ export class RunDisplay {
     } else if (event.type === 'note') this.say(event.message);
   };
 
+  /** Files that are long on their way when the run is over; a bar for each of more than a moment. */
+  fetching(file: string, done: number, size: number): void {
+    if (this.#json || size < 4e6) return;
+    if (this.#file !== file) {
+      this.stop();
+      this.#bar = new Progress(`fetch ${file}`, size, done, 'bytes');
+      this.#file = file;
+    }
+    this.#bar?.update(done);
+  }
+
   /** A line between the bar's redrawings. */
   say(line: string): void {
     if (this.#json) return;
@@ -38,5 +51,6 @@ export class RunDisplay {
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;
+    this.#file = undefined;
   }
 }

@@ -11,6 +11,9 @@ import { isValid } from '../protocol/validate.ts';
 import { maxBanner, sentinel } from '../protocol/version.ts';
 import type { Channel } from './transports/transport.ts';
 
+/** Told how much of a file is here, and its size. */
+export type OnBytes = (bytes: number, size: number) => void;
+
 /** The client's end of the blob channel: one transfer at a time, in the order they were asked for. */
 export class BlobClient {
   readonly #channel: Channel;
@@ -89,14 +92,17 @@ export class BlobClient {
     return this.#bytes.writeJson(request);
   }
 
-  /** Fetches a result file of a job to `path`; a part that is there from before is gone on from. */
-  get(job: string, file: string, path: string): Promise<void> {
+  /**
+   * Fetches a result file of a job to `path`; a part that is there from before is gone on from.
+   * @param onBytes called with how much of it is here, and its size
+   */
+  get(job: string, file: string, path: string, onBytes: OnBytes = () => {}): Promise<void> {
     return this.#inTurn(async () => {
       const has = partOf(path);
       const have = { size: has, sha256: has > 0 ? await hashFile(`${path}.part`) : '0'.repeat(64) };
       await this.#ask({ op: 'get', job, file, have });
       const offer = await this.#offer(has);
-      await this.#receive(offer, path, file);
+      await this.#receive(offer, path, file, onBytes);
     });
   }
 
@@ -135,17 +141,27 @@ export class BlobClient {
     return offer;
   }
 
-  async #receive(offer: GetOffer, path: string, what: string): Promise<void> {
+  async #receive(
+    { size, offset, sha256 }: GetOffer,
+    path: string,
+    what: string,
+    onBytes: OnBytes = () => {},
+  ): Promise<void> {
     mkdirSync(dirname(path), { recursive: true });
     const partial = `${path}.part`;
-    const out = await open(partial, offer.offset === 0 ? 'w' : 'a', 0o600);
+    const out = await open(partial, offset === 0 ? 'w' : 'a', 0o600);
+    let here = offset;
     try {
-      for await (const part of this.#bytes.readBytes(offer.size - offer.offset)) await out.write(part);
+      for await (const part of this.#bytes.readBytes(size - offset)) {
+        await out.write(part);
+        here += part.length;
+        onBytes(here, size);
+      }
       await out.sync();
     } finally {
       await out.close();
     }
-    if ((await hashFile(partial)) !== offer.sha256) {
+    if ((await hashFile(partial)) !== sha256) {
       rmSync(partial, { force: true });
       throw this.#wrong(what);
     }

@@ -19,10 +19,17 @@ export interface FollowHooks {
   onJob?(job: JobInfo): void;
   /** The link was lost or is back; with the reason where it was lost. */
   onLink?(state: LinkState, problem?: unknown): void;
+  /** How much of a file has come home, of what size. */
+  onFile?(file: string, bytes: number, size: number): void;
   /** Bring home what there is up to now, and end. */
   readonly once?: boolean;
   /** Ends the following; the job goes on. */
   readonly signal?: AbortSignal;
+  /**
+   * Asked while a lost link waits for its next try: resolves when the person wants it now, and stops asking when the
+   * signal is given.
+   */
+  wantsNow?(signal: AbortSignal): Promise<void>;
 }
 
 /** Failures that another try cannot mend. */
@@ -62,13 +69,27 @@ export async function followJob(
         session?.close();
         session = undefined;
       }
-      await sleep(state.delayMs, undefined, hooks.signal ? { signal: hooks.signal } : {}).catch(() => {});
-      state = nextLink(state, { type: 'waited' });
+      state = nextLink(state, { type: await waitedFor(state.delayMs, hooks) });
     }
     return undefined;
   } finally {
     session?.close();
     mirror.close();
+  }
+}
+
+/** Waits for the next try of a lost link. @returns what ended the waiting */
+async function waitedFor(ms: number, { signal, wantsNow }: FollowHooks): Promise<'waited' | 'now' | 'stop'> {
+  const over = new AbortController();
+  const stop = () => over.abort();
+  signal?.addEventListener('abort', stop);
+  try {
+    const waited = sleep(ms, 'waited' as const, { signal: over.signal }).catch(() => 'stop' as const);
+    const now = wantsNow?.(over.signal).then(() => 'now' as const);
+    return await Promise.race(now ? [waited, now] : [waited]);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    over.abort();
   }
 }
 
@@ -79,12 +100,13 @@ async function watch(
   hooks: FollowHooks,
 ): Promise<JobInfo | undefined> {
   const { id } = mirror.remote;
-  const files = new FileFetcher(session, mirror);
+  const files = new FileFetcher(session, mirror, hooks);
   let stop: () => void = () => {};
   try {
     return await new Promise<JobInfo | undefined>((resolve, reject) => {
       stop = () => resolve(undefined);
       hooks.signal?.addEventListener('abort', stop);
+      if (hooks.signal?.aborted) stop();
       session.closed.then(() => reject(session.lost()));
       /** The job at its end, once it is told: files may still be on their way then. */
       let end: JobInfo | undefined;
@@ -128,6 +150,7 @@ class FileFetcher {
   constructor(
     readonly session: HostSession,
     readonly mirror: RunMirror,
+    readonly hooks: FollowHooks,
   ) {}
 
   /** Resolves when nothing is wanted any more. */
@@ -146,7 +169,9 @@ class FileFetcher {
     for (let attempt = 1; ; attempt++) {
       try {
         const blobs = await this.session.blobs();
-        await blobs.get(this.mirror.remote.id, wanted.file, this.mirror.pathOf(wanted));
+        await blobs.get(this.mirror.remote.id, wanted.file, this.mirror.pathOf(wanted), (bytes, size) =>
+          this.hooks.onFile?.(wanted.file, bytes, size),
+        );
         return this.mirror.fetched(wanted);
       } catch (cause) {
         if (!(cause instanceof ParaError)) throw cause;

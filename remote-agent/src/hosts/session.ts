@@ -180,9 +180,10 @@ export function asParaError(cause: unknown, profile: HostProfile): unknown {
   const how = cause.mayHaveHappened
     ? 'the request may have been carried out; sending it again does no harm'
     : undefined;
+  const advice = [hint, how].filter((text) => text !== undefined).join('; ');
   return new ParaError(code as ErrorCode, printable(what), {
     where: `${profile.name}${where ? `: ${printable(where)}` : ''}`,
-    ...((hint ?? how) ? { hint: printable(hint ?? how!) } : {}),
+    ...(advice ? { hint: printable(advice) } : {}),
     cause,
   });
 }

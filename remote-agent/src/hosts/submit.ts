@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
@@ -21,8 +21,8 @@ export const remoteId = (stem: string): string => `${stem.slice(0, 90)}-${random
 export const deviceOf = ({ gpus }: Pick<HostFacts, 'gpus'>): 'cuda' | 'cpu' =>
   gpus.length > 0 ? 'cuda' : 'cpu';
 
-/** Told after each file that was sent or was there already. */
-export type SendProgress = (sent: number, total: number) => void;
+/** Told how many bytes have been sent, of those that its host lacks of a run's files. */
+export type SendProgress = (bytes: number, total: number) => void;
 
 /** A file to be on the host under its hash. */
 interface Sending {
@@ -34,22 +34,25 @@ interface Sending {
 async function send(session: HostSession, files: readonly Sending[], progress: SendProgress): Promise<void> {
   const byHash = new Map(files.map((file) => [file.sha256, file]));
   const { missing } = await session.call('blobs/missing', { hashes: [...byHash.keys()] });
-  let sent = byHash.size - missing.length;
-  progress(sent, byHash.size);
-  const blobs = await session.blobs();
   for (const hash of missing) {
-    const { path, sha256 } = byHash.get(hash)!;
+    const { path } = byHash.get(hash)!;
     if (!existsSync(path))
       throw new ParaError(
         'picture',
         'A file of this run is not here any more, and the host does not have it',
-        {
-          where: path,
-          hint: 'put it back where it was',
-        },
+        { where: path, hint: 'put it back where it was' },
       );
-    await blobs.put(path, sha256);
-    progress(++sent, byHash.size);
+  }
+  // Files that are there need not be here any more: what they would add is not known.
+  const sizes = new Map(missing.map((hash) => [hash, statSync(byHash.get(hash)!.path).size]));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  let sent = 0;
+  progress(sent, total);
+  for (const [hash, size] of sizes) {
+    const { path, sha256 } = byHash.get(hash)!;
+    const blobs = await session.blobs();
+    await blobs.put(path, sha256, (bytes) => progress(sent + bytes, total));
+    sent += size;
   }
 }
 
