@@ -8,7 +8,7 @@ import { root } from './install.mjs';
 const out = join(root, '.cache/contract.mjs');
 await build({
   stdin: {
-    contents: `export * from './contract.ts'; export { WireSpec } from './spec.ts';`,
+    contents: `export * from './contract.ts'; export { WireSpec } from './spec.ts'; export * from './blobs.ts';`,
     resolveDir: join(root, 'remote-agent/src/protocol'),
     loader: 'ts',
   },
@@ -18,7 +18,19 @@ await build({
   platform: 'node',
   packages: 'external',
 });
-const { requests, notifications, JobInfo, HostFacts, WireSpec } = await import(out);
+const {
+  requests,
+  notifications,
+  JobInfo,
+  HostFacts,
+  WireSpec,
+  BlobRequest,
+  PutOffer,
+  PutDone,
+  GetOffer,
+  Ack,
+  BlobFailure,
+} = await import(out);
 
 /** Shapes that come more than once: described once. */
 const shapes = new Map([
@@ -95,6 +107,22 @@ Result${section(result, 'nothing')}
 const noticePages = Object.entries(notifications).map(
   ([name, { about, params }]) => `### ${code(name)}\n${about}\n\n${table(params)}\n`,
 );
+/** What is said on the blob channel, line by line. */
+const blobPages = BlobRequest.anyOf.map(
+  (schema) => `### ${code(schema.properties.op.const)}\n${schema.description}\n\n${table(schema)}\n`,
+);
+const blobAnswers = [
+  ['the agent, before it takes the bytes of a `put`', PutOffer],
+  ['the agent, when it has them', PutDone],
+  ['the agent, before the bytes of a `get` or `fetch`', GetOffer],
+  ['the client, while it receives them, where it asked with `acks`', Ack],
+  ['the agent instead of any of these; it ends the channel then', BlobFailure],
+].map(
+  ([who, schema]) =>
+    `| ${who} | ${Object.entries(schema.properties)
+      .map(([name, member]) => `${code(name)}: ${typeOf(member)}`)
+      .join('; ')} |`,
+);
 const eventTypes = notifications.events.params.properties.events.items.anyOf;
 const eventRows = eventTypes.map((schema) => {
   const { seq, time, type, ...own } = schema.properties;
@@ -113,6 +141,15 @@ The rest of this page is made from the contract by \`npm run protocol\`.
 ${requestPages.join('\n')}
 ## Notifications
 ${noticePages.join('\n')}
+## The blob channel
+Begins after the sentinel line too. One JSON line a request, one after the other; bytes follow lines as they are.
+
+${blobPages.join('\n')}
+### Answers
+| who says it | members |
+|---|---|
+${blobAnswers.join('\n')}
+
 ## Shapes
 ${[...shapes].map(([schema, [name, about]]) => `### ${name}\n${about}\n\n${table(schema)}\n`).join('\n')}
 ## Events

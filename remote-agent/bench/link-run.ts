@@ -49,7 +49,7 @@ export async function eventTimes(
   { profile, work }: LinkedHost,
   root: string,
   steps: number,
-  during: () => void = () => {},
+  during: (session: HostSession) => void = () => {},
 ): Promise<number[]> {
   const subject = join(work, 'subject.para.json');
   writeFileSync(
@@ -60,7 +60,7 @@ export async function eventTimes(
       training: { steps },
       samples: { every: 0 },
       validation: { every: 0 },
-      // Files share the link: events behind one wait for it.
+      // Files are under way when the measurement says so.
       checkpoints: { every: 10_000 },
     }),
   );
@@ -82,7 +82,7 @@ export async function eventTimes(
           if (event.type === 'step' && event.step > 20) times.push(now - Date.parse(event.time));
         if (times.length > 20 && !begun.done) {
           begun.done = true;
-          during();
+          during(session);
         }
       },
     },
@@ -106,24 +106,47 @@ function cpuSeconds(pids: readonly number[]): number {
   return ticks / 100;
 }
 
-/** Processor seconds that sending so many files of a size costs the host: the agent and its SSH server. */
-export async function sendingCost(
-  { profile, sshd, work }: LinkedHost,
-  count: number,
+/** Makes a job on the host with so many samples of a size. */
+function fillJob({ sshd }: LinkedHost, count: number, bytes: number): void {
+  const job = join(sshd.home, '.para-studio/runs/filled');
+  mkdirSync(join(job, 'samples'), { recursive: true });
+  writeFileSync(join(job, 'spec.json'), '{}');
+  for (let i = 0; i < count; i++) writeFileSync(join(job, `samples/step-${i}.png`), randomBytes(bytes));
+}
+
+async function fetchSamples({ work }: LinkedHost, session: HostSession, count: number): Promise<void> {
+  const blobs = await session.blobs();
+  for (let i = 0; i < count; i++)
+    await blobs.get('filled', `samples/step-${i}.png`, join(work, `step-${i}.png`));
+}
+
+/** As `eventTimes`, while samples of a size come home over the same connection, one after the other. */
+export async function eventTimesBesideSamples(
+  host: LinkedHost,
+  root: string,
+  steps: number,
   bytes: number,
-): Promise<number> {
-  const session = await HostSession.open(profile);
+): Promise<{ readonly times: number[]; readonly bytesPerSecond: number }> {
+  fillJob(host, 3, bytes);
+  let fetching: Promise<number> | undefined;
+  const times = await eventTimes(host, root, steps, (session) => {
+    const begun = performance.now();
+    fetching = fetchSamples(host, session, 3).then(() => (3 * bytes) / (performance.now() - begun));
+    fetching.catch(() => {});
+  });
+  return { times, bytesPerSecond: 1000 * (await fetching!) };
+}
+
+/** Processor seconds that sending so many files of a size costs the host: the agent and its SSH server. */
+export async function sendingCost(host: LinkedHost, count: number, bytes: number): Promise<number> {
+  const session = await HostSession.open(host.profile);
   try {
-    const blobs = await session.blobs();
-    const job = join(sshd.home, '.para-studio/runs/filled');
-    mkdirSync(join(job, 'samples'), { recursive: true });
-    writeFileSync(join(job, 'spec.json'), '{}');
-    for (let i = 0; i < count; i++) writeFileSync(join(job, `samples/step-${i}.png`), randomBytes(bytes));
+    fillJob(host, count, bytes);
+    await session.blobs();
     await sleep(500);
-    const before = cpuSeconds(descendantsOf(sshd.pid));
-    for (let i = 0; i < count; i++)
-      await blobs.get('filled', `samples/step-${i}.png`, join(work, `step-${i}.png`));
-    return cpuSeconds(descendantsOf(sshd.pid)) - before;
+    const before = cpuSeconds(descendantsOf(host.sshd.pid));
+    await fetchSamples(host, session, count);
+    return cpuSeconds(descendantsOf(host.sshd.pid)) - before;
   } finally {
     session.close();
   }

@@ -1,4 +1,5 @@
-import { eventTimes, linkedHost, sendingCost } from '../link-run.ts';
+import type { LinkSettings } from '../../test/hosts/slow-link.ts';
+import { eventTimes, eventTimesBesideSamples, linkedHost, sendingCost } from '../link-run.ts';
 import { markdown, type Section } from '../section.ts';
 
 interface LinkRow {
@@ -12,11 +13,27 @@ interface LinkRow {
   readonly worst: number;
   /** Processor time of the host for 20 samples of 1.5 MB a minute, as a share of that minute. */
   readonly sampleCost?: number;
+  /** How fast the samples came that were under way. */
+  readonly bytesPerSecond?: number;
 }
 
-const links = [
+interface Link {
+  readonly name: string;
+  readonly settings: LinkSettings;
+  readonly stallMs: number;
+  /** Whether samples come home meanwhile. */
+  readonly samples?: boolean;
+}
+
+const links: readonly Link[] = [
   { name: 'loopback', settings: {}, stallMs: 0 },
   { name: '80 ms, 1 MB/s', settings: { delayMs: 80, bytesPerSecond: 1e6 }, stallMs: 0 },
+  {
+    name: '80 ms, 1 MB/s, samples of 1.5 MB under way',
+    settings: { delayMs: 80, bytesPerSecond: 1e6 },
+    stallMs: 0,
+    samples: true,
+  },
   { name: 'loopback, stalled for 0.3 s', settings: {}, stallMs: 300 },
   { name: 'loopback, stalled for 3 s', settings: {}, stallMs: 3000 },
   { name: 'loopback, stalled for 30 s', settings: {}, stallMs: 30_000 },
@@ -27,12 +44,17 @@ export const link: Section<LinkRow> = {
   name: 'link',
   async measure({ root, say }) {
     const rows: LinkRow[] = [];
-    for (const { name, settings, stallMs } of links) {
+    for (const { name, settings, stallMs, samples } of links) {
       const host = await linkedHost(settings);
       try {
-        const times = await eventTimes(host, root, 250, () => {
-          if (stallMs > 0) host.link.stall(stallMs);
-        });
+        const { times, bytesPerSecond } = samples
+          ? await eventTimesBesideSamples(host, root, 400, 1.5e6)
+          : {
+              bytesPerSecond: undefined,
+              times: await eventTimes(host, root, 250, () => {
+                if (stallMs > 0) host.link.stall(stallMs);
+              }),
+            };
         const sorted = [...times].sort((a, b) => a - b);
         const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
         const own = stallMs + (settings.delayMs ?? 0);
@@ -45,6 +67,7 @@ export const link: Section<LinkRow> = {
           p99: at(0.99),
           worst: at(1),
           ...cost,
+          ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
         };
         rows.push(row);
         say(`link ${name}: median ${row.median} ms, p99 ${row.p99} ms, worst ${row.worst} ms`);
@@ -60,8 +83,13 @@ export const link: Section<LinkRow> = {
       ['link', 'events', 'median, ms', 'p99, ms', 'worst, ms', "worst over the link's own, ms"],
       rows.map((r) => [r.link, r.events, r.median, r.p99, r.worst, r.worst - r.own]),
     );
-    return cost === undefined
-      ? table
-      : `${table}\n\n20 samples of 1.5 MB a minute cost the host ${(100 * cost).toFixed(2)} % of a core.`;
+    const speed = rows.find((r) => r.bytesPerSecond !== undefined)?.bytesPerSecond;
+    const words = [
+      ...(speed === undefined ? [] : [`The samples under way came at ${(speed / 1e6).toFixed(2)} MB/s.`]),
+      ...(cost === undefined
+        ? []
+        : [`20 samples of 1.5 MB a minute cost the host ${(100 * cost).toFixed(2)} % of a core.`]),
+    ];
+    return words.length === 0 ? table : `${table}\n\n${words.join(' ')}`;
   },
 };

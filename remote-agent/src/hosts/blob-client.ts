@@ -19,12 +19,15 @@ export class BlobClient {
   readonly #channel: Channel;
   readonly #bytes: ByteChannel;
   readonly #host: string;
+  readonly #acks: { readonly acks?: true };
   #turn: Promise<unknown>;
   ended = false;
 
-  constructor(channel: Channel, host: string) {
+  /** @param protocol version that both ends speak */
+  constructor(channel: Channel, host: string, protocol: number) {
     this.#channel = channel;
     this.#host = host;
+    this.#acks = protocol >= 2 ? { acks: true } : {};
     this.#bytes = new ByteChannel(channel.stdout, channel.stdin);
     this.#turn = this.#skipBanner();
     this.#turn.catch(() => {});
@@ -100,7 +103,7 @@ export class BlobClient {
     return this.#inTurn(async () => {
       const has = partOf(path);
       const have = { size: has, sha256: has > 0 ? await hashFile(`${path}.part`) : '0'.repeat(64) };
-      await this.#ask({ op: 'get', job, file, have });
+      await this.#ask({ op: 'get', job, file, have, ...this.#acks });
       const offer = await this.#offer(has);
       await this.#receive(offer, path, file, onBytes);
     });
@@ -110,7 +113,7 @@ export class BlobClient {
   fetch(sha256: string, path: string): Promise<void> {
     return this.#inTurn(async () => {
       const has = partOf(path);
-      await this.#ask({ op: 'fetch', sha256, offset: has });
+      await this.#ask({ op: 'fetch', sha256, offset: has, ...this.#acks });
       const offer = await this.#offer(has);
       await this.#receive({ ...offer, sha256 }, path, sha256);
     });
@@ -119,15 +122,23 @@ export class BlobClient {
   /** The bytes of a small blob. @param limit bytes that are taken at most */
   bytes(sha256: string, limit = 64 << 20): Promise<Buffer> {
     return this.#inTurn(async () => {
-      await this.#ask({ op: 'fetch', sha256, offset: 0 });
+      await this.#ask({ op: 'fetch', sha256, offset: 0, ...this.#acks });
       const { size } = await this.#offer(0);
       if (size > limit) throw this.#wrong(`${sha256}: ${size} bytes, at most ${limit} are taken`);
       const parts: Buffer[] = [];
-      for await (const part of this.#bytes.readBytes(size)) parts.push(Buffer.from(part));
+      for await (const part of this.#incoming(size)) parts.push(Buffer.from(part));
       const all = Buffer.concat(parts);
       if (createHash('sha256').update(all).digest('hex') !== sha256) throw this.#wrong(sha256);
       return all;
     });
+  }
+
+  /** Bytes as they come; the other end hears of each part at once, so that it knows how full the link is. */
+  async *#incoming(count: number): AsyncGenerator<Buffer> {
+    for await (const part of this.#bytes.readBytes(count)) {
+      if (this.#acks.acks) await this.#bytes.writeJson({ got: part.length });
+      yield part;
+    }
   }
 
   async #offer(has: number): Promise<GetOffer> {
@@ -152,7 +163,7 @@ export class BlobClient {
     const out = await open(partial, offset === 0 ? 'w' : 'a', 0o600);
     let here = offset;
     try {
-      for await (const part of this.#bytes.readBytes(size - offset)) {
+      for await (const part of this.#incoming(size - offset)) {
         await out.write(part);
         here += part.length;
         onBytes(here, size);

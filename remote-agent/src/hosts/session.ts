@@ -40,6 +40,8 @@ export class HostSession {
     readonly client: ClientEnd,
     readonly home: string,
     readonly notes: readonly string[],
+    /** Version that both ends speak. */
+    readonly protocol: number,
   ) {
     this.#timer = setInterval(() => {
       client.call('ping', {}, pingLimit).catch(() => this.close());
@@ -114,12 +116,13 @@ export class HostSession {
         oldest: oldestProtocol,
         client: clientName(),
       });
-      if (agree(hello) === undefined)
+      const protocol = agree(hello);
+      if (protocol === undefined)
         throw new ParaError('protocol', 'The agent on the host speaks another protocol', {
           where: `${profile.name}: agent ${hello.agent}`,
           hint: `para host install ${profile.name}`,
         });
-      return new HostSession(profile, transport, channel, client, hello.home, hello.notes);
+      return new HostSession(profile, transport, channel, client, hello.home, hello.notes, protocol);
     } catch (cause) {
       client.close();
       channel.kill();
@@ -141,7 +144,11 @@ export class HostSession {
   /** The second channel, for bytes; opened anew after it failed. */
   blobs(): Promise<BlobClient> {
     const open = async () =>
-      new BlobClient(await this.transport.run(agentWords(this.profile, 'blobs')), this.profile.name);
+      new BlobClient(
+        await this.transport.run(agentWords(this.profile, 'blobs')),
+        this.profile.name,
+        this.protocol,
+      );
     this.#blobs = (this.#blobs ?? open()).then((blobs) => (blobs.ended ? open() : blobs), open);
     return this.#blobs;
   }

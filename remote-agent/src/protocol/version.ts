@@ -1,5 +1,5 @@
-/** The newest protocol this code speaks, and the oldest it still understands. */
-export const protocolVersion = 1;
+/** The newest protocol this code speaks, and the oldest it still understands. 2: `acks` on the blob channel. */
+export const protocolVersion = 2;
 export const oldestProtocol = 1;
 
 /**

@@ -1,13 +1,15 @@
 import { createReadStream, existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
 import { receiveBlob } from '../jobs/blob-arrival.ts';
 import { blobPath } from '../jobs/blob-store.ts';
-import { BlobRequest, type GetOffer } from '../protocol/blobs.ts';
+import { Ack, BlobRequest, type GetOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
-import { problemOf } from '../protocol/validate.ts';
+import { Pace, paceBlock } from '../protocol/pace.ts';
+import { isValid, problemOf } from '../protocol/validate.ts';
 import { sentinel } from '../protocol/version.ts';
 import { adapterPath } from './adapter-store.ts';
 import { toFailure } from './failure.ts';
@@ -20,6 +22,7 @@ import { outboxPath } from './outbox.ts';
  */
 export async function serveBlobs(input: Readable, output: Writable, silence: number): Promise<void> {
   const channel = new ByteChannel(input, output);
+  const files = new FileSender(channel);
   await channel.write(`\n${sentinel}\n`);
   for (let line = await channel.readLine(); line !== undefined; line = await channel.readLine()) {
     try {
@@ -30,8 +33,8 @@ export async function serveBlobs(input: Readable, output: Writable, silence: num
           return inTime(channel.readBytes(request.size - offset), silence);
         });
         await channel.writeJson({ done: true });
-      } else if (request.op === 'get') await sendFile(channel, request);
-      else await sendBlob(channel, request);
+      } else if (request.op === 'get') await files.result(request);
+      else await files.blob(request);
     } catch (cause) {
       await channel.writeJson({ error: toFailure(cause) });
       return;
@@ -71,31 +74,91 @@ function parse(line: string): BlobRequest {
   return value as BlobRequest;
 }
 
-async function sendFile(channel: ByteChannel, request: BlobRequest & { op: 'get' }): Promise<void> {
-  const path = join(findJob(request.job), request.file);
-  if (!existsSync(path) || !lstatSync(path).isFile())
-    throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
-  // Files are replaced as a whole, never changed: size and hash are told before, and the client holds the bytes to them.
-  const { size } = lstatSync(path);
-  const sha256 = await hashFile(path, { size });
-  const { have } = request;
-  const same =
-    have.size > 0 && have.size <= size && (await hashFile(path, { size: have.size })) === have.sha256;
-  await send(channel, path, { size, sha256, offset: same ? have.size : 0 });
+/** Sends files on one channel. */
+class FileSender {
+  readonly #pace = new Pace();
+
+  constructor(readonly channel: ByteChannel) {}
+
+  async result(request: BlobRequest & { op: 'get' }): Promise<void> {
+    const path = join(findJob(request.job), request.file);
+    if (!existsSync(path) || !lstatSync(path).isFile())
+      throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
+    // Files are replaced as a whole, never changed: size and hash are told before, and the client holds the bytes to them.
+    const { size } = lstatSync(path);
+    const sha256 = await hashFile(path, { size });
+    const { have } = request;
+    const same =
+      have.size > 0 && have.size <= size && (await hashFile(path, { size: have.size })) === have.sha256;
+    await this.#send(path, { size, sha256, offset: same ? have.size : 0 }, request.acks);
+  }
+
+  async blob(request: BlobRequest & { op: 'fetch' }): Promise<void> {
+    const { sha256 } = request;
+    const path = [blobPath(sha256), outboxPath(sha256), adapterPath(sha256)].find((p) => existsSync(p));
+    if (!path) throw new ParaError('blob', 'The host has no such blob', { where: sha256 });
+    const { size } = lstatSync(path);
+    await this.#send(path, { size, sha256, offset: Math.min(request.offset, size) }, request.acks);
+  }
+
+  async #send(path: string, offer: GetOffer, acks = false): Promise<void> {
+    const { size, offset } = offer;
+    await this.channel.writeJson(offer);
+    if (offset >= size) return;
+    const parts = createReadStream(path, { start: offset, end: size - 1, highWaterMark: paceBlock });
+    if (!acks) {
+      for await (const part of parts) await this.channel.write(part as Buffer);
+      return;
+    }
+    const acknowledged = new Acknowledgements(this.channel, this.#pace, size - offset);
+    for await (const part of parts) {
+      await acknowledged.room();
+      this.#pace.sent((part as Buffer).length, performance.now());
+      await this.channel.write(part as Buffer);
+    }
+    await acknowledged.all;
+  }
 }
 
-async function sendBlob(channel: ByteChannel, request: BlobRequest & { op: 'fetch' }): Promise<void> {
-  const { sha256 } = request;
-  const path = [blobPath(sha256), outboxPath(sha256), adapterPath(sha256)].find((p) => existsSync(p));
-  if (!path) throw new ParaError('blob', 'The host has no such blob', { where: sha256 });
-  const { size } = lstatSync(path);
-  await send(channel, path, { size, sha256, offset: Math.min(request.offset, size) });
-}
+/** Hears what has arrived of the bytes of one file. */
+class Acknowledgements {
+  /** Resolves when all has arrived. */
+  readonly all: Promise<void>;
+  #next: () => void = () => {};
 
-async function send(channel: ByteChannel, path: string, offer: GetOffer): Promise<void> {
-  const { size, offset } = offer;
-  await channel.writeJson(offer);
-  if (offset < size)
-    for await (const part of createReadStream(path, { start: offset, end: size - 1 }))
-      await channel.write(part as Buffer);
+  constructor(
+    readonly channel: ByteChannel,
+    readonly pace: Pace,
+    bytes: number,
+  ) {
+    this.all = this.#listen(bytes);
+    this.all.catch(() => {});
+  }
+
+  async #listen(bytes: number): Promise<void> {
+    for (let left = bytes; left > 0; ) {
+      const line = await this.channel.readLine(1000);
+      if (line === undefined) throw new Error('the client is gone');
+      const ack: unknown = JSON.parse(line);
+      if (!isValid(Ack, ack) || ack.got > left)
+        throw new ParaError('protocol', 'The blob channel does not understand what has arrived');
+      left -= ack.got;
+      this.pace.arrived(ack.got, performance.now());
+      this.#next();
+    }
+  }
+
+  /** Waits until more may be under way. @throws where the client is gone */
+  async room(): Promise<void> {
+    while (!this.pace.hasRoom)
+      await Promise.race([
+        this.all,
+        new Promise<void>((resolve) => {
+          this.#next = resolve;
+        }),
+      ]);
+    const wait = this.pace.waitAt(performance.now());
+    // Shorter waits than timers can make come together until they are long enough.
+    if (wait >= 2) await sleep(wait);
+  }
 }

@@ -91,7 +91,7 @@ describe('an agent', () => {
     const older = (await agent.greet('test', 0, 0)).error!;
     expect(older.data).toMatchObject({ code: 'protocol', hint: 'update this program' });
     expect((await agent.ask('ping')).error!.code).toBe(notGreeted);
-    expect((await agent.greet('test', 9, 1)).result).toMatchObject({ newest: 1, oldest: 1 });
+    expect((await agent.greet('test', 9, 1)).result).toMatchObject({ newest: 2, oldest: 1 });
     expect((await agent.ask('ping')).result).toEqual({});
   });
 
