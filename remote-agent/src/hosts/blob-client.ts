@@ -30,7 +30,10 @@ export class BlobClient {
     this.#acks = protocol >= 2 ? { acks: true } : {};
     this.#bytes = new ByteChannel(channel.stdout, channel.stdin);
     this.#turn = this.#skipBanner();
-    this.#turn.catch(() => {});
+    this.#turn.then(
+      () => this.#watch(),
+      () => {},
+    );
   }
 
   async #skipBanner(): Promise<void> {
@@ -43,11 +46,21 @@ export class BlobClient {
     throw new ParaError('host', 'The blob channel could not be opened', { where: this.#host });
   }
 
+  /** Looks for the end while nothing is asked: servers may close what is idle for long. */
+  #watch(): void {
+    this.#bytes.peek().then(
+      (isOpen) => isOpen || this.close(),
+      () => this.close(),
+    );
+  }
+
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = this.#turn.then(work);
     this.#turn = mine.catch(() => {});
     try {
-      return await mine;
+      const result = await mine;
+      this.#watch();
+      return result;
     } catch (cause) {
       // In the middle of bytes nobody knows where a line begins: the next transfer gets a channel of its own.
       this.close();

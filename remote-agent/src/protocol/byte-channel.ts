@@ -6,6 +6,8 @@ export class ByteChannel {
   readonly #output: Writable;
   #rest: Buffer = Buffer.alloc(0);
   #failure: Error | undefined;
+  /** Read before anybody asked for it. */
+  #ahead: Promise<IteratorResult<Buffer>> | undefined;
 
   constructor(input: Readable, output: Writable) {
     this.#chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
@@ -15,8 +17,16 @@ export class ByteChannel {
     });
   }
 
+  /** Waits until something comes, which is kept for whoever reads next, or the stream ends. @returns whether it goes on */
+  async peek(): Promise<boolean> {
+    this.#ahead ??= this.#chunks.next();
+    return !(await this.#ahead).done;
+  }
+
   async #more(): Promise<boolean> {
-    const { value, done } = await this.#chunks.next();
+    const next = this.#ahead ?? this.#chunks.next();
+    this.#ahead = undefined;
+    const { value, done } = await next;
     if (done) return false;
     this.#rest = this.#rest.length === 0 ? value : Buffer.concat([this.#rest, value]);
     return true;
