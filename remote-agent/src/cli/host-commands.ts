@@ -16,6 +16,7 @@ export function addHostCommands(program: Command): void {
         .default('ssh2'),
     )
     .option('--root <dir>', 'folder on the host for everything (default: .para-studio in the home there)')
+    .option('--replace', 'a host of this name gives way; its runs stay')
     .action(async (name, target, options) =>
       (await import('./host.ts')).hostAddCommand(name, target, options),
     );

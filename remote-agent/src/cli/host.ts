@@ -28,11 +28,11 @@ type SaidSettings = { readonly [name in keyof InstallSettings]?: InstallSettings
 export function hostAddCommand(
   name: string,
   target: string | undefined,
-  options: { transport: HostProfile['transport']; root?: string },
+  options: { transport: HostProfile['transport']; root?: string; replace?: boolean },
 ): void {
   const root = (options.root ?? defaultRoot).replace(/^~\//, '').replace(/(?<=.)\/+$/, '');
   const place = options.transport === 'local' ? {} : parseTarget(target ?? name);
-  addHost({ name, transport: options.transport, root, ...place });
+  addHost({ name, transport: options.transport, root, ...place }, options.replace);
   say(`${green('added')} ${name}; next: para host check ${name}, para host install ${name}`);
 }
 

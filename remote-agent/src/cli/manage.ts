@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
-import { findRun, isActive, readStatus } from '../jobs/job.ts';
-import { cancel, isTended } from '../jobs/queue.ts';
+import { findRun, isActive, jobFiles, readStatus } from '../jobs/job.ts';
+import { isTended } from '../jobs/liveness.ts';
+import { cancel } from '../jobs/queue.ts';
 import { withHost } from './host-run.ts';
 import { bytes, say } from './output.ts';
 
@@ -55,7 +56,7 @@ export async function deleteCommand(run: string, { host }: OnHost): Promise<void
     if (host !== undefined) return;
   }
   const directory = findRun(run);
-  if (isTended(directory))
+  if (isTended(jobFiles(directory)))
     throw new ParaError('locked', `The run "${run}" is running`, {
       hint: `stop it first: para cancel ${run}`,
     });

@@ -51,10 +51,14 @@ export function readingFile<T>(path: string, read: (fd: number) => T): T {
   }
 }
 
-/** Makes a folder and those above it where they are missing. @throws ParaError `disk` */
-export function makeFolder(path: string): void {
+/**
+ * Makes a folder and those above it where they are missing.
+ * @param mode of those that are made (default: as the system makes them)
+ * @throws ParaError `disk`
+ */
+export function makeFolder(path: string, mode?: number): void {
   try {
-    mkdirSync(path, { recursive: true });
+    mkdirSync(path, { recursive: true, ...(mode === undefined ? {} : { mode }) });
   } catch (cause) {
     throw diskError(cause, path);
   }

@@ -74,17 +74,23 @@ export const defaultRoot = '.para-studio';
 /** Whether a host can have this name: letters, digits, dots, dashes. */
 export const isHostName = (name: string): boolean => /^[A-Za-z0-9][\w.-]{0,60}$/.test(name);
 
-/** @throws ParaError `exists`, `settings` */
-export function addHost(profile: HostProfile): void {
+/**
+ * Names a host.
+ * @param replace one of this name gives way; how it is installed stays as it was said for it
+ * @throws ParaError `exists`, `settings`
+ */
+export function addHost(profile: HostProfile, replace = false): void {
   if (!isHostName(profile.name))
     throw new ParaError('settings', 'A host name holds letters, digits, dots, dashes', {
       where: profile.name,
     });
-  if (listHosts().some((host) => host.name === profile.name))
+  const before = listHosts().find((host) => host.name === profile.name);
+  if (before && !replace)
     throw new ParaError('exists', `There is a host "${profile.name}" already`, {
-      hint: `remove it first: para host remove ${profile.name}`,
+      hint: `choose another name, or replace it: para host add ${profile.name} ... --replace`,
     });
-  save([...listHosts(), profile]);
+  const kept = before?.install === undefined ? {} : { install: before.install };
+  save([...listHosts().filter(({ name }) => name !== profile.name), { ...kept, ...profile }]);
 }
 
 /** Keeps how a host is installed, for the next time. A URL that holds a login is used once and not written down. */

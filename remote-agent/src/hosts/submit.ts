@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { hashFile } from '../common/hash.ts';
@@ -71,9 +70,10 @@ export async function submitRun(
   progress: SendProgress = () => {},
 ): Promise<JobInfo> {
   const spec = readSpec(directory);
-  const scratch = mkdtempSync(join(tmpdir(), 'para-send-'));
+  // Named as what is unfinished is: swept up by whoever works in the folder next, should this process be killed.
+  const log = join(directory, `.${randomBytes(6).toString('hex')}.tmp`);
   try {
-    const history = await historyOf(directory, scratch);
+    const history = await historyOf(directory, log);
     await send(session, [...pictures(spec), ...(history?.sending ?? [])], progress);
     return await session.call('jobs/submit', {
       id,
@@ -81,7 +81,7 @@ export async function submitRun(
       ...(history ? { history: history.names } : {}),
     });
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    rmSync(log, { force: true });
   }
 }
 
@@ -106,15 +106,14 @@ export async function placeRun(
   }
 }
 
-/** What a run did so far; `undefined` for one that has not begun, or saved nothing it could go on from. */
+/** What a run did so far, its events as they travel in `log`; `undefined` for one that has not begun, or saved nothing it could go on from. */
 async function historyOf(
   directory: string,
-  scratch: string,
+  log: string,
 ): Promise<{ names: JobHistory; sending: Sending[] } | undefined> {
   const files = jobFiles(directory);
   const events = readEvents(files.events);
   if (events.length === 0) return undefined;
-  const log = join(scratch, 'events.jsonl');
   writeFileSync(log, events.map((event) => `${JSON.stringify(toWire(event, directory))}\n`).join(''));
   const found = [];
   for (const folder of ['checkpoints', 'samples'])

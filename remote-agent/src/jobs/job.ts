@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { makeFolder, writeFileAtomic } from '../common/files.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import { lockHolder } from './lock.ts';
+import { isTended } from './liveness.ts';
 
 /** State of a job; `interrupted` is told from a dead trainer, it is never written. */
 export type JobState = 'queued' | 'running' | 'stopped' | 'finished' | 'failed' | 'interrupted';
@@ -67,7 +67,7 @@ export function createJob(directory: string, spec: TrainSpec): void {
       where: directory,
       hint: 'choose another with --out, or continue it with --resume',
     });
-  makeFolder(directory);
+  makeFolder(directory, dirname(directory) === runsFolder() ? 0o700 : undefined);
   try {
     writeFileAtomic(jobFiles(directory).spec, `${JSON.stringify(spec, null, 2)}\n`);
     writeStatus(directory, { state: 'queued', step: 0, steps: spec.training.steps });
@@ -119,8 +119,7 @@ export function readStatus(directory: string): JobStatus {
     });
   }
   if (status.state !== 'running') return status;
-  const alive = existsSync(files.remote) || lockHolder(files.lock) || lockHolder(files.claim);
-  return alive ? status : { ...status, state: 'interrupted' };
+  return existsSync(files.remote) || isTended(files) ? status : { ...status, state: 'interrupted' };
 }
 
 /** A run as lists show it. */

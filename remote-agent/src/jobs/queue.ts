@@ -13,6 +13,7 @@ import {
   runsFolder,
   writeStatus,
 } from './job.ts';
+import { isTended, isTrained } from './liveness.ts';
 import { lockHolder, takeLock } from './lock.ts';
 import { bootId } from './process-life.ts';
 import { changeQueue, fairPlace, type QueueItem, readQueue } from './queue-file.ts';
@@ -51,7 +52,7 @@ export function enqueue(directory: string, client: string): void {
   changeQueue((items) => {
     const there = items.find((item) => item.id === id);
     const before = existsSync(files.status) ? readStatus(directory) : undefined;
-    const tended = isTended(directory);
+    const tended = isTended(jobFiles(directory));
     if (there && before && (there.taken ? tended && !isOver(before.state) : before.state === 'queued'))
       return [items, undefined];
     const { training, device } = readSpec(directory);
@@ -120,7 +121,7 @@ function cancelNow(directory: string): void {
   }
   try {
     // A trainer that lost its supervisor finds the file, too.
-    if (over() || lockHolder(jobFiles(directory).lock)) return;
+    if (over() || isTrained(jobFiles(directory))) return;
     changeState(directory, 'stopped');
     const id = basename(directory);
     changeQueue((items) => [items.filter((item) => item.id !== id), undefined]);
@@ -128,10 +129,6 @@ function cancelNow(directory: string): void {
     release();
   }
 }
-
-/** Whether the trainer or the supervisor of a job lives. */
-export const isTended = (directory: string): boolean =>
-  lockHolder(jobFiles(directory).lock) !== undefined || lockHolder(jobFiles(directory).claim) !== undefined;
 
 /** A job that a supervisor took, with the claim on it. */
 export interface ClaimedJob {
@@ -249,7 +246,7 @@ export async function deleteJob(id: string, sizeOf: (folder: string) => number):
     if (!existsSync(directory)) return [items, 0];
     const size = sizeOf(directory);
     const release = takeLock(jobFiles(directory).claim, `the job "${id}"`);
-    if (lockHolder(jobFiles(directory).lock)) {
+    if (isTrained(jobFiles(directory))) {
       release();
       throw new ParaError('locked', `The job "${id}" is running`, { hint: 'cancel it first' });
     }

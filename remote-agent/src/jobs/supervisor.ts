@@ -3,7 +3,7 @@ import { ParaError } from '../common/errors.ts';
 import { EventLog, readEvents } from './event-log.ts';
 import { changeState, type JobState, jobFiles, readStatus } from './job.ts';
 import { directLauncher, type Launcher } from './launcher.ts';
-import { lockHolder, takeLock } from './lock.ts';
+import { takeLock } from './lock.ts';
 import { claimNext, leave, slotLock } from './queue.ts';
 import { readQueue } from './queue-file.ts';
 import { fitsSlot } from './slots.ts';
@@ -17,7 +17,7 @@ const maxTries = 3;
 async function tend(directory: string, slot: string, launcher: Launcher): Promise<void> {
   const files = jobFiles(directory);
   // Left by a supervisor that was killed: its trainer goes on, and this one waits for it.
-  while (lockHolder(files.lock)) await pause(200);
+  while (launcher.isRunning(directory)) await pause(200);
   let tries = 0;
   for (;;) {
     const { state } = readStatus(directory);

@@ -1,7 +1,10 @@
 // The client as a process that can be killed and started again.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
+
+/** Where a client with this home puts what is temporary. */
+export const temporaryOf = (home: string): string => join(home, 'temporary');
 
 export class ClientProcess {
   #child: ChildProcess | undefined;
@@ -22,7 +25,7 @@ export class ClientProcess {
       process.execPath,
       [this.program, this.host, this.directory, ...(again ? ['again'] : [])],
       {
-        env: { ...process.env, PARA_HOME: this.home },
+        env: { ...process.env, PARA_HOME: this.home, TMPDIR: temporaryOf(this.home) },
         cwd: dirname(this.home),
         stdio: ['ignore', log, log],
       },

@@ -1,5 +1,6 @@
 // The host of the campaign: a real SSH server behind a link that breaks, an agent, a disk of its own that can be full,
 // a boot of its own that can end.
+
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,6 +10,7 @@ import { jobFiles } from '../../src/jobs/job.ts';
 import { checkout, sshHost } from '../hosts/agent-host.ts';
 import { descendantsOf, killHard } from '../hosts/processes.ts';
 import { Sshd } from '../hosts/sshd.ts';
+import { temporaryOf } from './client-process.ts';
 import { FaultyLink } from './faulty-link.ts';
 import { killRoles } from './processes.ts';
 
@@ -33,6 +35,7 @@ export class ChaosHost {
     const sshd = await Sshd.start();
     const link = await FaultyLink.open(sshd.port);
     const clientHome = mkdtempSync(join(tmpdir(), 'para-chaos-'));
+    mkdirSync(temporaryOf(clientHome));
     const home = join(sshd.home, '.para-studio');
     mkdirSync(home, { mode: 0o700 });
     const options = `size=${diskMegabytes}m,mode=700`;
@@ -98,13 +101,24 @@ export class ChaosHost {
 
   /** Files that nobody should find when no job runs. */
   strayFiles(): string[] {
-    return [this.home, join(this.clientHome, 'runs')].flatMap((folder) =>
-      readdirSync(folder, { recursive: true, encoding: 'utf8' })
-        .filter((name) =>
-          /\.(tmp|part|lock|draft)$|\.lock\.|(^|\/)(stop|filler)$|runs\/[^/]+\/reserve$/.test(name),
-        )
-        .map((name) => join(folder, name)),
-    );
+    return [this.home, join(this.clientHome, 'runs')]
+      .flatMap((folder) =>
+        readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .filter((name) =>
+            /\.(tmp|part|lock|draft)$|\.lock\.|(^|\/)(stop|filler)$|runs\/[^/]+\/reserve$/.test(name),
+          )
+          .map((name) => join(folder, name)),
+      )
+      .concat(this.#leftByClients());
+  }
+
+  /** What clients, killed ones too, left in the folder for what is temporary. */
+  #leftByClients(): string[] {
+    const folder = temporaryOf(this.clientHome);
+    // Sockets of the system's ssh live in one folder that stays.
+    return readdirSync(folder)
+      .filter((name) => !/^(para-ssh-\d+|node-compile-cache)$/.test(name))
+      .map((name) => join(folder, name));
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { addHost, findHost, listHosts, parseTarget, removeHost } from '../../src/hosts/profiles.ts';
+import {
+  addHost,
+  findHost,
+  listHosts,
+  parseTarget,
+  rememberInstall,
+  removeHost,
+} from '../../src/hosts/profiles.ts';
 import { shellLine } from '../../src/hosts/quote.ts';
 import { type LinkEvent, type LinkState, nextLink } from '../../src/hosts/reconnect.ts';
 
@@ -228,6 +235,9 @@ describe('the list of hosts', () => {
     expect(findHost('gpu')).toEqual(gpu);
     expect(() => addHost(gpu)).toThrow(expect.objectContaining({ code: 'exists' }));
     expect(() => addHost({ ...gpu, name: '../gpu' })).toThrow(expect.objectContaining({ code: 'settings' }));
+    rememberInstall('gpu', { proxy: 'http://proxy:1' });
+    addHost({ ...gpu, target: 'me@other' }, true);
+    expect(listHosts()).toEqual([{ ...gpu, target: 'me@other', install: { proxy: 'http://proxy:1' } }]);
     removeHost('gpu');
     expect(() => findHost('gpu')).toThrow(expect.objectContaining({ code: 'host' }));
     for (const text of [

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import { createJob, jobFiles, readStatus, writeStatus } from '../../src/jobs/job.ts';
-import type { Launcher } from '../../src/jobs/launcher.ts';
+import { directLauncher, type Launcher } from '../../src/jobs/launcher.ts';
 import { enqueue, jobFolder } from '../../src/jobs/queue.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
 import { goldenPath } from '../training/golden.ts';
@@ -60,6 +60,7 @@ export function recordingLauncher(
 ): Launcher & { readonly started: string[] } {
   const started: string[] = [];
   return {
+    ...directLauncher(),
     started,
     run: async (directory, slot) => {
       started.push(slot === 'cpu' ? basename(directory) : `${slot} ${basename(directory)}`);

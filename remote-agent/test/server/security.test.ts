@@ -1,6 +1,7 @@
 import {
   chmodSync,
   cpSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -199,11 +200,26 @@ describe('the source', () => {
         const wrong = [
           /\bexec(Sync)?\b/.test(imported),
           /\bshell:\s*(?!false)/.test(text),
-          /['"]-c['"]/.test(text),
+          /['"`]-[a-z]*c['"`]/.test(text),
         ];
         return wrong.some(Boolean) ? [name] : [];
       });
     // Fixed words whose values are arguments; and the ProxyCommand of the user's own settings, as ssh itself runs it.
     expect(found).toEqual(['hosts/install/shell.ts', 'hosts/ssh/road.ts']);
   });
+});
+
+it('each claim of docs/security.md names a test that is there', () => {
+  const page = readFileSync(join(checkout, 'docs/security.md'), 'utf8');
+  const named = [...page.matchAll(/`((?:server|hosts|jobs|common)\/[\w./-]+\.ts)`/g)].map(
+    ([, name]) => name!,
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter((name) => !existsSync(join(checkout, 'remote-agent/test', name)))).toEqual([]);
+  // What the client is protected from is held by the test that its section begins with.
+  const claims = page
+    .split('## At the client')[0]!
+    .split('\n')
+    .filter((line) => line.startsWith('- '));
+  expect(claims.filter((line) => !line.includes('.test.ts'))).toEqual([]);
 });

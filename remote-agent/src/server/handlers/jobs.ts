@@ -4,7 +4,8 @@ import { ParaError } from '../../common/errors.ts';
 import { continueTo } from '../../jobs/continue.ts';
 import { jobFiles, readSpec, readStatus } from '../../jobs/job.ts';
 import { kick } from '../../jobs/kick.ts';
-import { cancel, enqueue, isTended, moveTo } from '../../jobs/queue.ts';
+import { isTended } from '../../jobs/liveness.ts';
+import { cancel, enqueue, moveTo } from '../../jobs/queue.ts';
 import { toWireSpec } from '../../jobs/wire.ts';
 import type { jobRequests } from '../../protocol/contract/jobs.ts';
 import { isJobFile } from '../../protocol/names.ts';
@@ -18,7 +19,7 @@ import type { HandlersOf, ServerContext } from './context.ts';
 function resume(id: string, steps: number | undefined, stretch: boolean, client: string): void {
   const directory = findJob(id);
   const { state, step } = readStatus(directory);
-  if (state === 'running' && isTended(directory)) {
+  if (state === 'running' && isTended(jobFiles(directory))) {
     if (steps === undefined || steps === readSpec(directory).training.steps) return;
     throw new ParaError('locked', `The job "${id}" is running`, {
       hint: 'continue it to more steps when it has ended, or cancel it first',
