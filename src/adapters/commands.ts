@@ -11,6 +11,8 @@ import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
+import { forget, putAway, takeBack } from '../platform/trash.ts';
+import { offerUndo } from '../platform/undo.ts';
 import type { Services } from '../runs/services.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
@@ -225,6 +227,22 @@ export async function deleteAdapter(services: AdapterServices, argument: Adapter
       where: adapter.name,
       hint: 'delete the run in the history',
     });
-  await workspace.fs.delete(Uri.file(adapter.file), { useTrash: true });
+  const file = await putAway(adapter.file);
   services.library.changed();
+  offerUndo(
+    l10n.t('Deleted the adapter {0}.', adapter.name),
+    {
+      takeBack: async () => {
+        if (existsSync(file.path))
+          throw new ParaError('exists', l10n.t('There is an adapter of this name already'), {
+            where: file.path,
+            hint: l10n.t('the deleted one is in {0}', file.trash),
+          });
+        await takeBack(file);
+        services.library.changed();
+      },
+      forget: () => forget(file),
+    },
+    services.failures,
+  );
 }

@@ -78,4 +78,12 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     await editor.text.place(1, 19);
     expect(await editor.text.complete()).toContainEqual(expect.stringContaining('mine'));
   });
+
+  it('deletes an imported file, and has it back with Undo', async () => {
+    const mine = expect.stringMatching(/^mine \|/);
+    await editor.views.menu('Adapters', 'mine', 'Delete Adapter File');
+    await expect.poll(() => editor.views.rows('Adapters')).not.toContainEqual(mine);
+    await editor.notices.press('Deleted the adapter mine.', 'Undo');
+    await expect.poll(() => editor.views.rows('Adapters')).toContainEqual(mine);
+  });
 });
