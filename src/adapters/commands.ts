@@ -129,8 +129,8 @@ export async function exportAdapter(services: AdapterServices, argument: Adapter
   if (!target) return;
   const { how } = layout;
   if (how)
-    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), async () =>
-      writeLayout(services, adapter, how, target),
+    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), ({ signal }) =>
+      writeLayout(services, adapter, how, target, signal),
     );
   else await workspace.fs.copy(Uri.file(adapter.file), target, { overwrite: true });
   const name = target.scheme === 'file' ? target.fsPath : target.path;
@@ -167,6 +167,7 @@ async function writeLayout(
   adapter: LibraryAdapter,
   how: Omit<HostExport, 'base'>,
   target: Uri,
+  signal: AbortSignal,
 ): Promise<void> {
   const { run, base } = adapter;
   if (!base)
@@ -177,6 +178,7 @@ async function writeLayout(
   const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
   const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
   const { files } = await exportOnHost(session, source, { ...how, base });
+  signal.throwIfAborted();
   // The dialog may have named a place on another machine, and asked already whether to replace a file.
   for (const [name, bytes] of files)
     await workspace.fs.writeFile(name === '' ? target : Uri.joinPath(target, name), bytes);
@@ -193,11 +195,12 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
           filters: { Safetensors: ['safetensors'] },
         });
   if (!chosen?.length) return;
-  await withProgress(l10n.t('Import adapters'), async () => {
+  await withProgress(l10n.t('Import adapters'), async ({ signal }) => {
     const session = await services.hosts.session(thisMachine);
     const { putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
     makeFolder(adaptersFolder());
     for (const from of chosen) {
+      signal.throwIfAborted();
       const target = join(adaptersFolder(), posix.basename(from.path));
       if (existsSync(target))
         throw new ParaError('exists', 'There is an adapter of this name already', {
@@ -209,6 +212,7 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
       try {
         await workspace.fs.copy(from, Uri.file(copy), { overwrite: true });
         await putAdapter(session, copy, posix.basename(from.path, '.safetensors'));
+        signal.throwIfAborted();
         await rename(copy, target);
       } finally {
         await rm(copy, { force: true });
