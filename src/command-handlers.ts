@@ -28,7 +28,8 @@ import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
 import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
-import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
+import { copySample, type TrainRequest, type TrainServices, trainSubject } from './subject/train.ts';
+import { chooseHost } from './subject/where.ts';
 import type { Views } from './views.ts';
 
 /** How a command may name a host: by name, by a node of the tree, or not at all. */
@@ -48,15 +49,24 @@ export function commandHandlers(
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
     return name === undefined || name === thisMachine ? chooseAdded(title) : name;
   };
+  const train = async (request: TrainRequest) => {
+    const ids = await trainSubject(services, request);
+    if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
+  };
+  const openSample = async () => {
+    const uri = await copySample(context.extensionUri, context.globalStorageUri);
+    await window.showTextDocument(uri);
+    return uri;
+  };
   return {
-    'para.trainSubject': async (subject?: Uri) => {
-      const ids = await trainSubject(services, subject ? { subject } : {});
-      if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
-    },
-    'para.openSampleSubject': async () => {
-      const uri = await copySample(context.extensionUri, context.globalStorageUri);
-      await window.showTextDocument(uri);
-      return uri;
+    // Menus hand over more than the file, which names no host.
+    'para.trainSubject': (subject?: Uri, host?: unknown) =>
+      train({ ...(subject ? { subject } : {}), ...(typeof host === 'string' ? { host } : {}) }),
+    'para.openSampleSubject': openSample,
+    'para.trainSampleSubject': async () => {
+      const subject = await openSample();
+      // It is small enough for every machine, and says nothing about where the person trains.
+      await train({ subject, ...(hosts.local() ? { host: thisMachine } : {}) });
     },
     'para.continueTraining': (run?: RunArgument) => continueTraining(services, run),
     'para.continueElsewhere': (run?: RunArgument) => continueElsewhere(services, run),

@@ -12,7 +12,8 @@ import { basesBeside, type PromptLineArgument, promptLanguage } from '../prompt/
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
 import { SubjectDocument } from '../subject/document.ts';
-import { chooseHost, type TrainServices, trainSubject } from '../subject/train.ts';
+import { type TrainServices, trainSubject } from '../subject/train.ts';
+import { chooseHost } from '../subject/where.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
 

@@ -36,6 +36,7 @@ export const commandIds = [
   'para.refresh',
   'para.runDiagnostics',
   'para.openSampleSubject',
+  'para.trainSampleSubject',
   'para.drawPromptLine',
   'para.openSubjectEditor',
 ] as const;

@@ -21,6 +21,16 @@ describe.skipIf(excused(noEditor))('the first start after the installation', () 
     await editor.screen('first-start/views');
   });
 
+  it('opens the sample subject and trains it with one press', async () => {
+    await (await editor.views.welcome('Runs'))
+      .getByRole('button', { name: 'Train the Sample Subject' })
+      .click();
+    await expect
+      .poll(async () => (await editor.views.rows('Runs'))[1], { timeout: 240_000 })
+      .toMatch(/^PaRa .*\| \d+\/200/);
+    await editor.page.getByRole('tab', { name: /^dog\.para\.json/ }).waitFor();
+  });
+
   it('shows the log by command', async () => {
     await editor.input.run('PaRa: Show Log');
     await editor.page
