@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 import { EventLog, effectiveEvents, type LoggedEvent } from '../../../remote-agent/src/jobs/event-log.ts';
 import type { TrainEvent } from '../../../remote-agent/src/training/events.ts';
+import { linkEvents, noteLink } from '../../../src/runs/link-log.ts';
 import { readAdapterHeader } from '../../../src/runs/panel/adapter-header.ts';
 import { lowerBound, StepColumns } from '../../../src/runs/panel/columns.ts';
 import { RunFollower } from '../../../src/runs/panel/follower.ts';
-import { LinkLog } from '../../../src/runs/panel/link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from '../../../src/runs/panel/losses.ts';
 import { endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
 import { type RunChange, RunLog } from '../../../src/runs/panel/run-log.ts';
@@ -309,13 +310,16 @@ describe('a run folder that is followed', () => {
 });
 
 test('a lost link and its return are told once each, however often it is tried in between', () => {
-  const log = new LinkLog();
+  const directory = mkdtempSync(join(tmpdir(), 'para-links-'));
+  const problem = new ParaError('host', 'The connection was cut', { where: 'gpu' });
   const links = [undefined, 'connected', 'waiting', 'waiting', 'stopped', 'connected', undefined] as const;
-  for (const [i, at] of links.entries()) log.take(at && { at }, `at ${i}`);
-  expect(log.events.map(({ time, what }) => [time, what])).toEqual([
+  for (const [i, at] of links.entries()) noteLink(directory, at && { at, problem }, `at ${i}`);
+  expect(linkEvents(directory).map(({ time, what }) => [time, what])).toEqual([
     ['at 2', 'lost'],
     ['at 5', 'back'],
   ]);
+  expect(linkEvents(directory)[0]?.problem).toEqual({ message: 'The connection was cut', where: 'gpu' });
+  rmSync(directory, { recursive: true });
 });
 
 describe('files of a run', () => {
