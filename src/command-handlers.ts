@@ -1,4 +1,5 @@
 import { commands, l10n, type Uri, window } from 'vscode';
+import { ParaError } from '../remote-agent/src/common/errors.ts';
 import {
   type AdapterArgument,
   type AdapterServices,
@@ -26,8 +27,10 @@ import {
 } from './runs/commands.ts';
 import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
+import { filterOfSubject } from './runs/history.ts';
 import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
+import { subjectOf } from './runs/subject.ts';
 import { copySample, type TrainRequest, type TrainServices, trainSubject } from './subject/train.ts';
 import { chooseHost } from './subject/where.ts';
 import type { Views } from './views.ts';
@@ -115,6 +118,15 @@ export function commandHandlers(
         value: views.runTree.view.filter,
       });
       if (filter !== undefined) await views.showRuns({ filter: filter.trim() });
+    },
+    'para.showRunsOfSubject': async (subject: Uri) => {
+      const name = await subjectOf(subject);
+      if (!runs.all().some((run) => run.subject === name))
+        throw new ParaError('run', l10n.t('There is no run of "{0}" yet', name), {
+          hint: l10n.t('train it first'),
+        });
+      await views.showRuns({ filter: filterOfSubject(name) });
+      await commands.executeCommand('para.runs.focus');
     },
     'para.clearRunFilter': () => views.showRuns({ filter: '' }),
     'para.groupRunsBySubject': () => views.showRuns({ groupBy: 'subject' }),
