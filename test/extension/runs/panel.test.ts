@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { readAdapterHeader } from '../../../src/runs/panel/adapter-header.ts';
 import { lowerBound, StepColumns } from '../../../src/runs/panel/columns.ts';
 import { RunFollower } from '../../../src/runs/panel/follower.ts';
 import { lossesFrom, lossesOf, lossTable } from '../../../src/runs/panel/losses.ts';
-import { endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
+import { adapterOf, endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
 import { type RunChange, RunLog } from '../../../src/runs/panel/run-log.ts';
 import { thin } from '../../../src/runs/panel/thin.ts';
 import { unpackColumns } from '../../../webview/contract/packed.ts';
@@ -323,6 +323,21 @@ test('a lost link and its return are told once each, however often it is tried i
 });
 
 describe('files of a run', () => {
+  test('the layers of a run that goes on are those of the adapter it has kept, and none before', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'para-kept-'));
+    expect(await adapterOf(directory)).toBeUndefined();
+    mkdirSync(join(directory, 'checkpoints'));
+    const tensors = new Map([
+      ['unet.mid.attn.to_q.para_B.weight', { dims: [32, 3], data: new Float32Array(96) }],
+    ]);
+    writeFileSync(
+      join(directory, 'checkpoints', 'best.safetensors'),
+      encodeSafetensors(tensors, { 'para_studio.method': 'para' }),
+    );
+    expect((await adapterOf(directory))?.layers.map(({ path }) => path)).toEqual(['mid.attn.to_q']);
+    rmSync(directory, { recursive: true });
+  });
+
   test('an adapter tells its layers and ranks by its head alone', async () => {
     const path = join(mkdtempSync(join(tmpdir(), 'para-header-')), 'adapter.safetensors');
     const tensor = (...dims: number[]) => ({ dims, data: new Float32Array(dims.reduce((a, b) => a * b)) });
