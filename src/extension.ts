@@ -41,10 +41,16 @@ export function activate(context: ExtensionContext): void {
       new EditorPrompter(context.secrets),
       () => {
         if (!workspace.isTrusted)
-          throw new ParaError('settings', 'Nothing is trained or drawn in a workspace that is not trusted', {
-            hint: 'trust this workspace first',
-          });
+          throw new ParaError(
+            'settings',
+            l10n.t('Nothing is trained or drawn in a workspace that is not trusted'),
+            {
+              hint: l10n.t('trust this workspace first'),
+            },
+          );
       },
+      undefined,
+      l10n.t,
     ),
   );
   const folder = runsFolder();

@@ -38,9 +38,9 @@ export async function whichAdapter(
   if (name !== undefined) {
     const found = await library.find(name);
     if (found) return found;
-    throw new ParaError('adapter', 'This run has no adapter yet', {
+    throw new ParaError('adapter', l10n.t('This run has no adapter yet'), {
       where: name,
-      hint: 'an adapter is there when the run has saved its first state or is finished',
+      hint: l10n.t('an adapter is there when the run has saved its first state or is finished'),
     });
   }
   return (await chooseAdapters(library, title, false))?.[0];
@@ -171,7 +171,7 @@ async function writeLayout(
 ): Promise<void> {
   const { run, base } = adapter;
   if (!base)
-    throw new ParaError('adapter', 'The adapter does not say which base it was made for', {
+    throw new ParaError('adapter', l10n.t('The adapter does not say which base it was made for'), {
       where: adapter.file,
     });
   const session = await hosts.session(run?.host ?? thisMachine);
@@ -203,9 +203,9 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
       signal.throwIfAborted();
       const target = join(adaptersFolder(), posix.basename(from.path));
       if (existsSync(target))
-        throw new ParaError('exists', 'There is an adapter of this name already', {
+        throw new ParaError('exists', l10n.t('There is an adapter of this name already'), {
           where: target,
-          hint: 'rename the file first',
+          hint: l10n.t('rename the file first'),
         });
       // It may lie on another machine; nobody sees it in the library before it is understood.
       const copy = `${target}.part`;
@@ -227,9 +227,9 @@ export async function deleteAdapter(services: AdapterServices, argument: Adapter
   const adapter = await whichAdapter(services, argument, l10n.t('Delete which adapter?'));
   if (!adapter) return;
   if (adapter.run)
-    throw new ParaError('adapter', 'This adapter is the result of a run', {
+    throw new ParaError('adapter', l10n.t('This adapter is the result of a run'), {
       where: adapter.name,
-      hint: 'delete the run in the history',
+      hint: l10n.t('delete the run in the history'),
     });
   const file = await putAway(adapter.file);
   services.library.changed();

@@ -89,7 +89,9 @@ async function askTarget(): Promise<string | undefined> {
 export async function chooseAdded(title: string): Promise<string | undefined> {
   const hosts = listHosts();
   if (hosts.length === 0)
-    throw new ParaError('host', 'There is no host yet', { hint: 'add one with "PaRa: Add Host"' });
+    throw new ParaError('host', l10n.t('There is no host yet'), {
+      hint: l10n.t('add one with "PaRa: Add Host"'),
+    });
   if (hosts.length === 1) return hosts[0]!.name;
   const chosen = await window.showQuickPick(
     hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),

@@ -61,7 +61,9 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
 async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<boolean> {
   const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
   if (run.host === thisMachine || reached)
-    throw new ParaError('locked', `The run of "${run.subject}" is active`, { hint: 'stop it first' });
+    throw new ParaError('locked', l10n.t('The run of "{0}" is active', run.subject), {
+      hint: l10n.t('stop it first'),
+    });
   return confirmed(
     l10n.t('The run of {0} may still be going on, and {1} is not reached.', run.subject, hostLabel(run.host)),
     l10n.t('What came home is deleted; what is there stays there.'),
