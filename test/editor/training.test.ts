@@ -10,6 +10,7 @@ import { startGpuHost } from './gpu-host.ts';
 
 describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   const workspace = makeWorkspace('dog', 'dog');
+  const other = makeWorkspace('other', 'dog');
   let editor: Editor;
   let sshd: Sshd;
 
@@ -18,6 +19,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     sshd = await startGpuHost('gpu', editor.server.home);
   });
   afterAll(() => sshd?.stop());
+  afterAll(() => other.remove());
 
   const runs = () => editor.views.rows('Runs');
   /** Waits until the newest run shows this. */
@@ -84,5 +86,16 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     await editor.views.click('Runs', /^PaRa/);
     await tab('Events');
     await (await tab('Log')).getByText('a word from there').waitFor();
+  });
+
+  it('in a new folder trains where one trained last, says so, and lets it be elsewhere', async () => {
+    await editor.open(other.folder);
+    await editor.views.open('PaRa Studio');
+    await editor.views.action('Subjects', 'dog', 'Train Subject');
+    await editor.notices.wait('dog is trained on gpu.', 60_000);
+    await editor.notices.press('dog is trained on gpu.', 'Train Elsewhere...');
+    await editor.input.asked('Where?');
+    await editor.input.pick('this machine');
+    await newestRun(/^PaRa (?!.*gpu).*\d+\/200/);
   });
 });
