@@ -18,7 +18,8 @@ await bundle({
   outdir: folder,
   outExtension: { '.js': '.cjs' },
   format: 'cjs',
-  external: ['vscode'],
+  external: ['vscode', 'onnxruntime-node', 'sharp', 'cpu-features', '*.node'],
+  mainFields: ['module', 'main'],
   sourcemap: 'inline',
 });
 await bundle({

@@ -1,4 +1,5 @@
 import { commands, l10n, type Uri, window } from 'vscode';
+import { ParaError } from '../remote-agent/src/common/errors.ts';
 import {
   type AdapterArgument,
   type AdapterServices,
@@ -26,9 +27,12 @@ import {
 } from './runs/commands.ts';
 import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
+import { filterOfSubject } from './runs/history.ts';
 import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
-import { chooseHost, copySample, type TrainServices, trainSubject } from './subject/train.ts';
+import { subjectOf } from './runs/subject.ts';
+import { copySample, type TrainRequest, type TrainServices, trainSubject } from './subject/train.ts';
+import { chooseHost } from './subject/where.ts';
 import type { Views } from './views.ts';
 
 /** How a command may name a host: by name, by a node of the tree, or not at all. */
@@ -48,15 +52,24 @@ export function commandHandlers(
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
     return name === undefined || name === thisMachine ? chooseAdded(title) : name;
   };
+  const train = async (request: TrainRequest) => {
+    const ids = await trainSubject(services, request);
+    if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
+  };
+  const openSample = async () => {
+    const uri = await copySample(context.extensionUri, context.globalStorageUri);
+    await window.showTextDocument(uri);
+    return uri;
+  };
   return {
-    'para.trainSubject': async (subject?: Uri) => {
-      const ids = await trainSubject(services, subject ? { subject } : {});
-      if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
-    },
-    'para.openSampleSubject': async () => {
-      const uri = await copySample(context.extensionUri, context.globalStorageUri);
-      await window.showTextDocument(uri);
-      return uri;
+    // Menus hand over more than the file, which names no host.
+    'para.trainSubject': (subject?: Uri, host?: unknown) =>
+      train({ ...(subject ? { subject } : {}), ...(typeof host === 'string' ? { host } : {}) }),
+    'para.openSampleSubject': openSample,
+    'para.trainSampleSubject': async () => {
+      const subject = await openSample();
+      // It is small enough for every machine, and says nothing about where the person trains.
+      await train({ subject, ...(hosts.local() ? { host: thisMachine } : {}) });
     },
     'para.continueTraining': (run?: RunArgument) => continueTraining(services, run),
     'para.continueElsewhere': (run?: RunArgument) => continueElsewhere(services, run),
@@ -105,6 +118,15 @@ export function commandHandlers(
         value: views.runTree.view.filter,
       });
       if (filter !== undefined) await views.showRuns({ filter: filter.trim() });
+    },
+    'para.showRunsOfSubject': async (subject: Uri) => {
+      const name = await subjectOf(subject);
+      if (!runs.all().some((run) => run.subject === name))
+        throw new ParaError('run', l10n.t('There is no run of "{0}" yet', name), {
+          hint: l10n.t('train it first'),
+        });
+      await views.showRuns({ filter: filterOfSubject(name) });
+      await commands.executeCommand('para.runs.focus');
     },
     'para.clearRunFilter': () => views.showRuns({ filter: '' }),
     'para.groupRunsBySubject': () => views.showRuns({ groupBy: 'subject' }),

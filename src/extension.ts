@@ -1,5 +1,6 @@
 import { commands, type ExtensionContext, ExtensionKind, env, l10n, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../remote-agent/src/common/errors.ts';
+import { adaptersFolder } from '../remote-agent/src/diffusion/base-places.ts';
 import { runsFolder } from '../remote-agent/src/jobs/job.ts';
 import { AdapterLibrary } from './adapters/library.ts';
 import { commandHandlers } from './command-handlers.ts';
@@ -14,8 +15,8 @@ import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
 import { redactedLog } from './platform/log.ts';
 import { setting } from './platform/settings.ts';
+import { emptyTrash } from './platform/trash.ts';
 import { remediesOf } from './remedies.ts';
-import { emptyTrash } from './runs/delete.ts';
 import { tellOfEnds } from './runs/end-notice.ts';
 import { Homecoming } from './runs/homecoming.ts';
 import { RunLogs } from './runs/log-document.ts';
@@ -40,10 +41,16 @@ export function activate(context: ExtensionContext): void {
       new EditorPrompter(context.secrets),
       () => {
         if (!workspace.isTrusted)
-          throw new ParaError('settings', 'Nothing is trained or drawn in a workspace that is not trusted', {
-            hint: 'trust this workspace first',
-          });
+          throw new ParaError(
+            'settings',
+            l10n.t('Nothing is trained or drawn in a workspace that is not trusted'),
+            {
+              hint: l10n.t('trust this workspace first'),
+            },
+          );
       },
+      undefined,
+      l10n.t,
     ),
   );
   const folder = runsFolder();
@@ -77,7 +84,7 @@ export function activate(context: ExtensionContext): void {
     try {
       await runs.start();
       await commands.executeCommand('setContext', 'para.runsRead', true);
-      await emptyTrash(folder);
+      for (const place of [folder, adaptersFolder()]) await emptyTrash(place);
     } catch (cause) {
       await commands.executeCommand('setContext', 'para.runsFailed', true);
       await failures.show(cause);

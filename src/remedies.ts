@@ -1,4 +1,4 @@
-import { commands, l10n } from 'vscode';
+import { commands, l10n, Uri } from 'vscode';
 import type { ParaError } from '../remote-agent/src/common/errors.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import type { Remedy } from './platform/failure.ts';
@@ -21,6 +21,9 @@ export function remediesOf({ code, where }: ParaError): readonly Remedy[] {
     case 'host':
     case 'login':
       return [command(l10n.t('Check Host'), 'para.checkHost')];
+    case 'settings':
+      if (!where?.endsWith('hosts.json')) return [];
+      return [command(l10n.t('Open File'), 'vscode.open', Uri.file(where))];
     case 'base':
       return [command(l10n.t('Import Base Model'), 'para.importBase')];
     default:

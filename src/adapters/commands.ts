@@ -11,6 +11,8 @@ import { methodName } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
+import { forget, putAway, takeBack } from '../platform/trash.ts';
+import { offerUndo } from '../platform/undo.ts';
 import type { Services } from '../runs/services.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
@@ -36,9 +38,9 @@ export async function whichAdapter(
   if (name !== undefined) {
     const found = await library.find(name);
     if (found) return found;
-    throw new ParaError('adapter', 'This run has no adapter yet', {
+    throw new ParaError('adapter', l10n.t('This run has no adapter yet'), {
       where: name,
-      hint: 'an adapter is there when the run has saved its first state or is finished',
+      hint: l10n.t('an adapter is there when the run has saved its first state or is finished'),
     });
   }
   return (await chooseAdapters(library, title, false))?.[0];
@@ -127,8 +129,8 @@ export async function exportAdapter(services: AdapterServices, argument: Adapter
   if (!target) return;
   const { how } = layout;
   if (how)
-    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), async () =>
-      writeLayout(services, adapter, how, target),
+    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), ({ signal }) =>
+      writeLayout(services, adapter, how, target, signal),
     );
   else await workspace.fs.copy(Uri.file(adapter.file), target, { overwrite: true });
   const name = target.scheme === 'file' ? target.fsPath : target.path;
@@ -165,16 +167,18 @@ async function writeLayout(
   adapter: LibraryAdapter,
   how: Omit<HostExport, 'base'>,
   target: Uri,
+  signal: AbortSignal,
 ): Promise<void> {
   const { run, base } = adapter;
   if (!base)
-    throw new ParaError('adapter', 'The adapter does not say which base it was made for', {
+    throw new ParaError('adapter', l10n.t('The adapter does not say which base it was made for'), {
       where: adapter.file,
     });
   const session = await hosts.session(run?.host ?? thisMachine);
   const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
   const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
   const { files } = await exportOnHost(session, source, { ...how, base });
+  signal.throwIfAborted();
   // The dialog may have named a place on another machine, and asked already whether to replace a file.
   for (const [name, bytes] of files)
     await workspace.fs.writeFile(name === '' ? target : Uri.joinPath(target, name), bytes);
@@ -191,22 +195,24 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
           filters: { Safetensors: ['safetensors'] },
         });
   if (!chosen?.length) return;
-  await withProgress(l10n.t('Import adapters'), async () => {
+  await withProgress(l10n.t('Import adapters'), async ({ signal }) => {
     const session = await services.hosts.session(thisMachine);
     const { putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
     makeFolder(adaptersFolder());
     for (const from of chosen) {
+      signal.throwIfAborted();
       const target = join(adaptersFolder(), posix.basename(from.path));
       if (existsSync(target))
-        throw new ParaError('exists', 'There is an adapter of this name already', {
+        throw new ParaError('exists', l10n.t('There is an adapter of this name already'), {
           where: target,
-          hint: 'rename the file first',
+          hint: l10n.t('rename the file first'),
         });
       // It may lie on another machine; nobody sees it in the library before it is understood.
       const copy = `${target}.part`;
       try {
         await workspace.fs.copy(from, Uri.file(copy), { overwrite: true });
         await putAdapter(session, copy, posix.basename(from.path, '.safetensors'));
+        signal.throwIfAborted();
         await rename(copy, target);
       } finally {
         await rm(copy, { force: true });
@@ -221,10 +227,26 @@ export async function deleteAdapter(services: AdapterServices, argument: Adapter
   const adapter = await whichAdapter(services, argument, l10n.t('Delete which adapter?'));
   if (!adapter) return;
   if (adapter.run)
-    throw new ParaError('adapter', 'This adapter is the result of a run', {
+    throw new ParaError('adapter', l10n.t('This adapter is the result of a run'), {
       where: adapter.name,
-      hint: 'delete the run in the history',
+      hint: l10n.t('delete the run in the history'),
     });
-  await workspace.fs.delete(Uri.file(adapter.file), { useTrash: true });
+  const file = await putAway(adapter.file);
   services.library.changed();
+  offerUndo(
+    l10n.t('Deleted the adapter {0}.', adapter.name),
+    {
+      takeBack: async () => {
+        if (existsSync(file.path))
+          throw new ParaError('exists', l10n.t('There is an adapter of this name already'), {
+            where: file.path,
+            hint: l10n.t('the deleted one is in {0}', file.trash),
+          });
+        await takeBack(file);
+        services.library.changed();
+      },
+      forget: () => forget(file),
+    },
+    services.failures,
+  );
 }

@@ -54,7 +54,10 @@ export class AdapterLibrary implements Owned {
   async all(): Promise<LibraryAdapter[]> {
     const runs = this.store.all().filter(({ state, step }) => state === 'finished' || step > 0);
     const ofRuns = await Promise.all(runs.map((run) => this.#ofRun(run)));
-    const names = (await readdir(adaptersFolder()).catch(() => [])).filter((name) => name.endsWith(ending));
+    const names = (await readdir(adaptersFolder()).catch(() => [])).filter(
+      // What was deleted lies here for as long as it can be had back.
+      (name) => name.endsWith(ending) && !name.startsWith('.'),
+    );
     const files = await Promise.all(
       names.sort().map((name) => this.#read(join(adaptersFolder(), name), basename(name, ending))),
     );

@@ -12,7 +12,8 @@ import { basesBeside, type PromptLineArgument, promptLanguage } from '../prompt/
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
 import { SubjectDocument } from '../subject/document.ts';
-import { chooseHost, type TrainServices, trainSubject } from '../subject/train.ts';
+import { type TrainServices, trainSubject } from '../subject/train.ts';
+import { chooseHost } from '../subject/where.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
 
@@ -22,6 +23,7 @@ export type CompareCommandServices = ComparisonServices & TrainServices;
 export const compareCommands = (services: CompareCommandServices): CommandHandlers => ({
   'para.compareAdapters': (argument?: AdapterArgument, all?: readonly AdapterArgument[]) =>
     compareAdapters(services, argument, all),
+  'para.compareStrengths': (argument?: AdapterArgument) => compareStrengths(services, argument),
   'para.compareMethods': (subject?: Uri) => compareMethods(services, subject),
   'para.generate': (argument?: AdapterArgument) => generate(services, argument),
   'para.drawPromptLine': (argument?: PromptLineArgument) => drawPromptLine(services, argument),
@@ -41,9 +43,9 @@ export async function openAdapters(
 ): Promise<void> {
   const bases = new Set(adapters.map(({ base }) => base).filter((base) => base !== undefined));
   if (bases.size > 1)
-    throw new ParaError('adapter', 'These adapters are for different bases', {
+    throw new ParaError('adapter', l10n.t('These adapters are for different bases'), {
       where: [...bases].join(', '),
-      hint: 'compare adapters of one base',
+      hint: l10n.t('compare adapters of one base'),
     });
   const first = adapters[0];
   await open(services, {
@@ -84,6 +86,20 @@ async function compareAdapters(
   if (adapters.length > 0) await openAdapters(services, adapters);
 }
 
+/** One adapter from none of it to all of it: how much of it a prompt wants shows at a glance. */
+async function compareStrengths(services: CompareCommandServices, argument: AdapterArgument): Promise<void> {
+  const adapter = await whichAdapter(services, argument, l10n.t('Compare strengths of which adapter?'));
+  if (!adapter) return;
+  const strengths = [0, 0.5, 1];
+  await open(services, {
+    host: hostFor(services, [adapter]),
+    base: adapter.base ?? defaultBase,
+    columns: strengths.map(() => adapter),
+    strengths,
+    prompts: promptsOf(adapter),
+  });
+}
+
 /** Base, LoRA and PaRa of one subject; what was not trained yet is offered to be. */
 async function compareMethods(services: CompareCommandServices, subject?: Uri): Promise<void> {
   const name = subject ? await subjectOf(subject) : await chooseSubject(services);
@@ -99,9 +115,9 @@ async function compareMethods(services: CompareCommandServices, subject?: Uri): 
   for (const run of [runs.lora!, runs.para!]) {
     const adapter = await services.library.find(run.id);
     if (!adapter)
-      throw new ParaError('adapter', 'The adapter of a finished run is missing', {
+      throw new ParaError('adapter', l10n.t('The adapter of a finished run is missing'), {
         where: jobFiles(run.directory).adapter,
-        hint: 'reconnect to its host, or train again',
+        hint: l10n.t('reconnect to its host, or train again'),
       });
     adapters.push(adapter);
   }
@@ -113,7 +129,7 @@ async function chooseSubject({ runs }: CompareCommandServices): Promise<string |
   if (active?.path.endsWith('.para.json')) return subjectOf(active);
   const names = [...new Set(runs.all().map(({ subject }) => subject))];
   if (names.length === 0)
-    throw new ParaError('run', 'Nothing was trained yet', { hint: 'train a subject first' });
+    throw new ParaError('run', l10n.t('Nothing was trained yet'), { hint: l10n.t('train a subject first') });
   if (names.length === 1) return names[0];
   return window.showQuickPick(names, { title: l10n.t('Compare LoRA and PaRa of which subject?') });
 }
@@ -168,7 +184,7 @@ async function drawPromptLine(
   if (!place) return;
   const found = await promptAt(await workspace.openTextDocument(place.uri), place);
   if (!found)
-    throw new ParaError('prompt', 'There is no prompt on this line', {
+    throw new ParaError('prompt', l10n.t('There is no prompt on this line'), {
       where: `${workspace.asRelativePath(place.uri)}:${place.line + 1}`,
     });
   const host = await chooseHost(services, true);

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { l10n } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
@@ -29,8 +30,8 @@ export async function drawPicture(
   hosts.mayConnect();
   const adapter = name === undefined ? undefined : await library.find(name);
   if (name !== undefined && !adapter)
-    throw new ParaError('adapter', `There is no adapter "${name}"`, {
-      hint: 'list the runs to see their ids',
+    throw new ParaError('adapter', l10n.t('There is no adapter "{0}"', name), {
+      hint: l10n.t('list the runs to see their ids'),
     });
   const host = wanted ?? adapter?.run?.host ?? thisMachine;
   const id = newId();

@@ -14,6 +14,8 @@ export interface ComparisonRequest {
   readonly base: string;
   /** Adapters by column; the base alone where one is `undefined`. */
   readonly columns: readonly (LibraryAdapter | undefined)[];
+  /** Their strengths; 1 where nothing is said. */
+  readonly strengths?: readonly number[];
   /** Prompts as prompt files have them. */
   readonly prompts: readonly string[];
   /** One picture after the other instead of a table. */
@@ -24,7 +26,7 @@ export interface ComparisonRequest {
 /** Opens a comparison in a tab of its own. @throws ParaError `safetensors` where an adapter's file is none */
 export async function openComparison(
   services: ComparisonServices,
-  { host, base, columns, prompts, mode = 'compare', settings }: ComparisonRequest,
+  { host, base, columns, strengths = [], prompts, mode = 'compare', settings }: ComparisonRequest,
 ): Promise<void> {
   const rows = await Promise.all(
     prompts.map(async (text, offset) => ({ id: newId(), offset, ...(await rowOf(services.library, text)) })),
@@ -35,7 +37,9 @@ export async function openComparison(
     mode,
     place: { host, base },
     settings: { ...defaultSettings, ...settings },
-    columns: await Promise.all(columns.map((adapter) => (adapter ? columnOf(adapter) : baseColumn()))),
+    columns: await Promise.all(
+      columns.map((adapter, i) => (adapter ? columnOf(adapter, strengths[i]) : baseColumn())),
+    ),
     rows,
     history: [],
   };

@@ -15,6 +15,7 @@ import { setting } from '../platform/settings.ts';
 import { gathered } from '../platform/signal.ts';
 import { page, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
+import { pinnedFolder } from '../runs/pinned.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
 import { Comparison, fileNameOf } from './comparison.ts';
 import { type ComparisonState, keyOf, promptLineOf } from './model.ts';
@@ -193,7 +194,7 @@ export class ComparisonPanel {
     const own = columns.find(({ id }) => id === at.column)?.adapter?.run;
     const run = own ?? columns.find(({ adapter }) => adapter?.run)?.adapter?.run;
     if (!picture || !run) return {};
-    const folder = join(run.directory, 'pinned');
+    const folder = pinnedFolder(run.directory);
     await mkdir(folder, { recursive: true });
     await copyFile(picture.path, join(folder, fileNameOf(picture.drawing)));
     window.setStatusBarMessage(l10n.t('Pinned to {0}', basename(run.directory)), 3000);

@@ -89,7 +89,9 @@ async function askTarget(): Promise<string | undefined> {
 export async function chooseAdded(title: string): Promise<string | undefined> {
   const hosts = listHosts();
   if (hosts.length === 0)
-    throw new ParaError('host', 'There is no host yet', { hint: 'add one with "PaRa: Add Host"' });
+    throw new ParaError('host', l10n.t('There is no host yet'), {
+      hint: l10n.t('add one with "PaRa: Add Host"'),
+    });
   if (hosts.length === 1) return hosts[0]!.name;
   const chosen = await window.showQuickPick(
     hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),
@@ -103,10 +105,11 @@ async function withTransport<T>(
   { hosts }: HostServices,
   profile: HostProfile,
   work: (transport: Transport) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   hosts.mayConnect();
   const transports = await import('../../remote-agent/src/hosts/transports/index.ts');
-  return transports.withTransport(profile, hosts.prompter, work);
+  return transports.withTransport(profile, hosts.prompter, work, signal);
 }
 
 async function hostPackage({ context }: HostServices) {
@@ -133,10 +136,10 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
       );
     return;
   }
-  const rows = await withProgress(l10n.t('Check {0}', name), async () => {
+  const rows = await withProgress(l10n.t('Check {0}', name), async ({ signal }) => {
     services.hosts.mayConnect();
     const { checkHost } = await import('../../remote-agent/src/hosts/install/check-host.ts');
-    return checkHost(profile, await hostPackage(services), services.hosts.prompter);
+    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal);
   });
   await showRows(services, name, rows);
 }
@@ -176,21 +179,22 @@ export async function installAgentCommand(services: HostServices, name: string):
       here: l10n.t('fetching here'),
       send: l10n.t('sending'),
     };
-    return withTransport(services, profile, (transport) => {
-      // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
-      work.signal.addEventListener('abort', () => transport.close());
-      // Mirrors, proxy and runtime that were said once in a terminal hold here too.
-      const choices = installChoices(profile.install ?? {});
-      return installAgent(transport, profile, own, choices, (event) =>
-        work.report(
-          event.type === 'step'
-            ? event.what
-            : `${ways[event.way]} ${event.file}: ${bytes(event.done)} / ${bytes(event.total)}`,
+    // Mirrors, proxy and runtime that were said once in a terminal hold here too.
+    const choices = installChoices(profile.install ?? {});
+    // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
+    return withTransport(
+      services,
+      profile,
+      (transport) =>
+        installAgent(transport, profile, own, choices, (event) =>
+          work.report(
+            event.type === 'step'
+              ? event.what
+              : `${ways[event.way]} ${event.file}: ${bytes(event.done)} / ${bytes(event.total)}`,
+          ),
         ),
-      ).catch((cause) => {
-        throw work.signal.aborted ? new ParaError('cancelled', 'The installation was cancelled') : cause;
-      });
-    });
+      work.signal,
+    );
   });
   services.hosts.disconnect(name);
   await services.hosts.session(name);

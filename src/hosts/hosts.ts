@@ -5,6 +5,7 @@ import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import { isActive, type JobState } from '../../remote-agent/src/jobs/job.ts';
 import type { HostFacts, JobInfo } from '../../remote-agent/src/protocol/contract.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
+import { inEnglish, type Translate } from '../platform/translate.ts';
 import { thisMachine } from './this-machine.ts';
 
 /** How it stands with a host, as far as this window knows. */
@@ -46,12 +47,14 @@ export class Hosts implements Owned {
   /**
    * @param local this machine, where the extension has an agent for it
    * @param mayConnect throws where nothing may be started or connected
+   * @param t texts in the editor's language
    */
   constructor(
     readonly local: () => HostProfile | undefined,
     readonly prompter: Prompter,
     readonly mayConnect: () => void,
     readonly open: Open = openSession,
+    readonly t: Translate = inEnglish,
   ) {}
 
   list(): HostProfile[] {
@@ -64,8 +67,8 @@ export class Hosts implements Owned {
     if (name !== thisMachine) return findHost(name);
     const local = this.local();
     if (local) return local;
-    throw new ParaError('host', 'This copy of the extension has no agent for this machine', {
-      hint: 'add a host, or install the extension that is made for this platform',
+    throw new ParaError('host', this.t('This copy of the extension has no agent for this machine'), {
+      hint: this.t('add a host, or install the extension that is made for this platform'),
     });
   }
 

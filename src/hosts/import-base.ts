@@ -66,9 +66,11 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
         })) ?? [];
       if (!found) return undefined;
       if (found.scheme !== 'file')
-        throw new ParaError('base', 'This is not on the machine that the extension runs on', {
+        throw new ParaError('base', l10n.t('This is not on the machine that the extension runs on'), {
           where: found.path,
-          hint: 'choose one of its files or folders; what lies on a host is imported by its path there',
+          hint: l10n.t(
+            'choose one of its files or folders; what lies on a host is imported by its path there',
+          ),
         });
       // The agent of this machine reads it itself.
       const source: HostBaseSource = { kind: isHere ? 'path' : 'here', path: found.fsPath };

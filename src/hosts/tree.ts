@@ -6,7 +6,9 @@ import {
   type TreeDataProvider,
   TreeItem,
   TreeItemCollapsibleState,
+  Uri,
 } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
 import type { JobInfo } from '../../remote-agent/src/protocol/contract.ts';
 import { describe } from '../platform/failure.ts';
@@ -18,6 +20,8 @@ import { thisMachine } from './this-machine.ts';
 
 type Node =
   | { readonly kind: 'host'; readonly name: string }
+  /** Said of the list itself. */
+  | { readonly kind: 'note'; readonly note: 'damaged' | 'noAgent' }
   | { readonly kind: 'fact'; readonly host: string; readonly item: Fact };
 
 interface Fact {
@@ -37,6 +41,8 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
   readonly #refresh = gathered(200, () => this.#changed.fire(undefined));
   readonly #owned: Owned[] = [];
   #visible = false;
+  /** Why the list of hosts cannot be read. */
+  #problem: unknown;
 
   /** @param whichMachine which one this machine is, where the window shows another; else empty */
   constructor(
@@ -59,12 +65,31 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
 
   #ask(): void {
     if (!this.#visible) return;
+    const before = this.#problem;
     // A lost connection is told by the session itself.
-    for (const { name } of this.hosts.list()) this.hosts.refresh(name).catch(() => {});
+    for (const { name } of this.#list()) this.hosts.refresh(name).catch(() => {});
+    if (describeOr(before) !== describeOr(this.#problem)) this.#refresh();
+  }
+
+  /** The hosts there are. A file of them that cannot be read takes none but those that it lists. */
+  #list(): readonly HostProfile[] {
+    try {
+      this.#problem = undefined;
+      return this.hosts.list();
+    } catch (cause) {
+      this.#problem = cause;
+      const local = this.hosts.local();
+      return local ? [local] : [];
+    }
   }
 
   getChildren(node?: Node): Node[] {
-    if (!node) return this.hosts.list().map(({ name }) => ({ kind: 'host', name }));
+    if (!node) {
+      const nodes = this.#list().map(({ name }): Node => ({ kind: 'host', name }));
+      if (!this.hosts.local()) nodes.unshift({ kind: 'note', note: 'noAgent' });
+      if (this.#problem !== undefined) nodes.push({ kind: 'note', note: 'damaged' });
+      return nodes;
+    }
     if (node.kind !== 'host') return [];
     return this.#facts(node.name).map((item) => ({ kind: 'fact', host: node.name, item }));
   }
@@ -108,15 +133,26 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
 
   getTreeItem(node: Node): TreeItem {
     if (node.kind === 'host') {
-      const profile = this.hosts.list().find(({ name }) => name === node.name);
+      const profile = this.#list().find(({ name }) => name === node.name);
       return profile ? this.#hostItem(profile) : new TreeItem(node.name);
     }
+    if (node.kind === 'note') return node.note === 'damaged' ? this.#damagedItem() : noAgentItem();
     const { icon, label, description, job } = node.item;
     const item = new TreeItem(label);
     item.iconPath = new ThemeIcon(icon);
     if (description) item.description = description;
     item.tooltip = label;
     if (job) item.command = { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [job] };
+    return item;
+  }
+
+  #damagedItem(): TreeItem {
+    const item = new TreeItem(l10n.t('The list of hosts cannot be read'));
+    item.description = l10n.t('open the file to mend it');
+    item.tooltip = describeOr(this.#problem);
+    item.iconPath = new ThemeIcon('error', new ThemeColor('list.errorForeground'));
+    const where = this.#problem instanceof ParaError ? this.#problem.where : undefined;
+    if (where) item.command = { command: 'vscode.open', title: l10n.t('Open'), arguments: [Uri.file(where)] };
     return item;
   }
 
@@ -151,6 +187,19 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     this.#refresh.dispose();
     this.#changed.dispose();
   }
+}
+
+const describeOr = (problem: unknown) => (problem === undefined ? '' : describe(problem));
+
+/** A package for every platform brings no agent: it trains on hosts alone. */
+function noAgentItem(): TreeItem {
+  const item = new TreeItem(hostLabel(thisMachine));
+  item.description = l10n.t('cannot train: this package of the extension has no agent for it');
+  item.tooltip = l10n.t(
+    'Add a host to train there, or install the package of the extension that is made for this platform.',
+  );
+  item.iconPath = new ThemeIcon('circle-slash');
+  return item;
 }
 
 function hostIcon(isHere: boolean, at: string): ThemeIcon {

@@ -12,6 +12,7 @@ export const commandIds = [
   'para.generate',
   'para.compareAdapters',
   'para.compareMethods',
+  'para.compareStrengths',
   'para.exportAdapter',
   'para.importAdapter',
   'para.importBase',
@@ -22,6 +23,7 @@ export const commandIds = [
   'para.removeHost',
   'para.reconnect',
   'para.showRun',
+  'para.showRunsOfSubject',
   'para.showLog',
   'para.showRunLog',
   'para.copyPrompt',
@@ -36,6 +38,7 @@ export const commandIds = [
   'para.refresh',
   'para.runDiagnostics',
   'para.openSampleSubject',
+  'para.trainSampleSubject',
   'para.drawPromptLine',
   'para.openSubjectEditor',
 ] as const;

@@ -30,7 +30,7 @@ export async function whichRun(
     if (!runs.get(id)) await runs.refresh();
     const run = runs.get(id) ?? runs.all().find(({ job }) => job === id);
     if (run) return run;
-    throw new ParaError('run', 'This run is not here any more', { where: id });
+    throw new ParaError('run', l10n.t('This run is not here any more'), { where: id });
   }
   const fitting = runs.all().filter(fits);
   if (fitting.length === 0) {
@@ -55,7 +55,9 @@ async function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => bo
   const name = await subjectOf(uri);
   const found = runs.all().find((run) => run.subject === name && fits(run));
   if (found) return found;
-  throw new ParaError('run', `There is no such run of "${name}"`, { hint: 'train it first' });
+  throw new ParaError('run', l10n.t('There is no such run of "{0}"', name), {
+    hint: l10n.t('train it first'),
+  });
 }
 
 /** Asks the trainer to save its state and stop. */

@@ -1,20 +1,18 @@
-import { readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { l10n, window } from 'vscode';
+import { l10n } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
+import { forget, type PutAway, putAway, takeBack } from '../platform/trash.ts';
+import { offerUndo } from '../platform/undo.ts';
 import { type RunArgument, whichRun } from './commands.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
 
-const trashPrefix = '.deleted-';
-
-/** A run that was deleted, and where its folder is until nobody can want it back. */
+/** A run that was deleted, and its folder. */
 interface Deleted {
   readonly run: Run;
-  readonly trash: string;
+  readonly folder: PutAway;
 }
 
 /** Takes runs out of the history; they can be had back for as long as the message is there. */
@@ -31,28 +29,29 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
   try {
     for (const run of chosen)
       await services.homecoming.without(run.id, async () => {
-        deleted.push(await putAway(run));
+        deleted.push({ run, folder: await putAway(run.directory) });
         await services.runs.refresh();
       });
   } catch (cause) {
-    await takeBack(deleted);
+    await restore(deleted);
     await services.runs.refresh();
     throw cause;
   }
-  const undo = l10n.t('Undo');
   const text =
     chosen.length === 1
       ? l10n.t('Deleted the run of {0}.', first.subject)
       : l10n.t('Deleted {0} runs.', chosen.length);
-  void window.showInformationMessage(text, undo).then(async (answer) => {
-    try {
-      if (answer !== undo) return await forget(services, deleted);
-      await takeBack(deleted);
-      await services.runs.refresh();
-    } catch (cause) {
-      await services.failures.show(cause);
-    }
-  });
+  offerUndo(
+    text,
+    {
+      takeBack: async () => {
+        await restore(deleted);
+        await services.runs.refresh();
+      },
+      forget: () => forgetAll(services, deleted),
+    },
+    services.failures,
+  );
 }
 
 /**
@@ -62,7 +61,9 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
 async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<boolean> {
   const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
   if (run.host === thisMachine || reached)
-    throw new ParaError('locked', `The run of "${run.subject}" is active`, { hint: 'stop it first' });
+    throw new ParaError('locked', l10n.t('The run of "{0}" is active', run.subject), {
+      hint: l10n.t('stop it first'),
+    });
   return confirmed(
     l10n.t('The run of {0} may still be going on, and {1} is not reached.', run.subject, hostLabel(run.host)),
     l10n.t('What came home is deleted; what is there stays there.'),
@@ -70,20 +71,14 @@ async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<
   );
 }
 
-async function putAway(run: Run): Promise<Deleted> {
-  const trash = run.directory.replace(/[^/\\]+$/, (name) => `${trashPrefix}${Date.now()}-${name}`);
-  await rename(run.directory, trash);
-  return { run, trash };
+async function restore(deleted: readonly Deleted[]): Promise<void> {
+  for (const { folder } of deleted) await takeBack(folder);
 }
 
-async function takeBack(deleted: readonly Deleted[]): Promise<void> {
-  for (const { run, trash } of deleted) await rename(trash, run.directory);
-}
-
-async function forget(services: Services, deleted: readonly Deleted[]): Promise<void> {
-  for (const { run, trash } of deleted) {
+async function forgetAll(services: Services, deleted: readonly Deleted[]): Promise<void> {
+  for (const { run, folder } of deleted) {
     if (run.host !== thisMachine) await forgetJob(services, run);
-    await rm(trash, { recursive: true, force: true });
+    await forget(folder);
   }
 }
 
@@ -98,13 +93,5 @@ async function forgetJob({ hosts, log }: Services, run: Run): Promise<void> {
     await session.call('jobs/delete', { id: run.job });
   } catch (cause) {
     log.warn(`${run.id} stays on ${run.host}: ${String(cause)}`);
-  }
-}
-
-/** Removes what was deleted earlier and not taken back: a window may have been closed over the message. */
-export async function emptyTrash(folder: string, olderThanMs = 3_600_000): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    const at = Number(/^\.deleted-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
-    if (Date.now() - at > olderThanMs) await rm(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -5,6 +5,7 @@ import { changeState, jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
+import { noteLink } from './link-log.ts';
 import { isActive, type Run, readRun } from './run.ts';
 import type { RunStore } from './store.ts';
 
@@ -112,6 +113,7 @@ export class Homecoming implements Owned {
     const set = (link: RunLink) => {
       if (signal.aborted) return;
       this.#links.set(run.id, link);
+      this.#note(run, link);
       this.#changed.fire(run.id);
     };
     try {
@@ -131,6 +133,15 @@ export class Homecoming implements Owned {
       this.tell(problem);
     } finally {
       await this.store.refresh();
+    }
+  }
+
+  /** Keeps it for whoever looks later. */
+  #note({ directory }: Run, link: RunLink): void {
+    try {
+      noteLink(directory, link, new Date().toISOString());
+    } catch {
+      // What is wrong with the folder is told by what brings the run home into it.
     }
   }
 

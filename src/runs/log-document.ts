@@ -7,13 +7,10 @@ import {
   window,
   workspace,
 } from 'vscode';
-import { redact } from '../../remote-agent/src/common/redact.ts';
-import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
-import { thisMachine } from '../hosts/this-machine.ts';
 import type { Owned } from '../platform/signal.ts';
 import { type RunArgument, whichRun } from './commands.ts';
-import { endOf } from './panel/run-files.ts';
 import type { Services } from './services.ts';
+import { trainerLog } from './trainer-log.ts';
 
 const logScheme = 'para-log';
 
@@ -39,14 +36,10 @@ export class RunLogs implements TextDocumentContentProvider, Owned {
 
   /** What the trainer wrote to its log, without secrets. */
   async provideTextDocumentContent({ query: id }: Uri): Promise<string> {
-    const { hosts, runs } = this.services;
-    const run = runs.get(id);
+    const run = this.services.runs.get(id);
     if (!run) return l10n.t('This run is not here any more.');
-    const here = (await endOf(jobFiles(run.directory).log, mostBytes)).text;
-    if (here || run.host === thisMachine || hosts.status(run.host).at !== 'connected')
-      return redact(here) || l10n.t('The log is empty.');
-    const session = await hosts.session(run.host);
-    return redact((await session.call('jobs/log', { id: run.job, bytes: mostBytes })).text);
+    const { text, note } = await trainerLog(this.services, run, mostBytes, true);
+    return [note, text].filter(Boolean).join('\n\n') || l10n.t('The log is empty.');
   }
 
   dispose(): void {

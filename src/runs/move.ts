@@ -18,7 +18,9 @@ export async function continueElsewhere(services: Services, argument: RunArgumen
   const run = await whichRun(services, argument, l10n.t('Continue which run elsewhere?'), canMove);
   if (!run) return;
   if (!canMove(run))
-    throw new ParaError('locked', 'This run is being trained on this machine', { hint: 'stop it first' });
+    throw new ParaError('locked', l10n.t('This run is being trained on this machine'), {
+      hint: l10n.t('stop it first'),
+    });
   const target = await chooseTarget(services, run);
   if (!target) return;
   await withProgress(l10n.t('Continue {0} on {1}', run.subject, hostLabel(target)), (work) =>
@@ -36,7 +38,9 @@ async function chooseTarget({ hosts }: Services, run: Run): Promise<string | und
     .map(({ name }) => name)
     .filter((name) => name !== run.host);
   if (others.length === 0)
-    throw new ParaError('host', 'There is no other host', { hint: 'add one with "PaRa: Add Host"' });
+    throw new ParaError('host', l10n.t('There is no other host'), {
+      hint: l10n.t('add one with "PaRa: Add Host"'),
+    });
   const chosen = await window.showQuickPick(
     others.map((name) => ({ label: hostLabel(name), name })),
     { title: l10n.t('Continue {0} where?', run.subject) },

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'jsonc-parser';
-import { FileType, RelativePattern, Uri, workspace } from 'vscode';
+import { l10n, Uri, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { SubjectFile } from '../../remote-agent/src/subject/schema.ts';
+import { expandEntry } from './expand.ts';
 import { nameOf } from './paths.ts';
-
-/** Files that a subject may be made of: pictures, and captions beside them. */
-const partPattern = /\.(png|jpe?g|webp|txt|jsonl)$/i;
+import { filesOf } from './workspace-files.ts';
 
 /**
  * Path of a subject file that this process can read. One of a remote or virtual workspace is copied with its pictures
@@ -40,32 +39,16 @@ const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 async function copyEntry(folder: Uri, entry: string, copy: Uri, subject: Uri): Promise<void> {
   const relative = entry.replaceAll('\\', '/').replace(/^\.\//, '');
   if (/^([a-z]:)?\/|(^|\/)\.\.(\/|$)/i.test(relative))
-    throw new ParaError('subject', `The picture "${entry}" is outside the subject's folder`, {
+    throw new ParaError('subject', l10n.t('The picture "{0}" is outside the subject\'s folder', entry), {
       where: subject.path,
-      hint: 'in a remote workspace pictures must lie in the folder of the subject file or below',
+      hint: l10n.t('in a remote workspace pictures must lie in the folder of the subject file or below'),
     });
-  const found = /[*?{[]/.test(relative)
-    ? await workspace.findFiles(new RelativePattern(folder, relative))
-    : [Uri.joinPath(folder, relative)];
-  for (const one of found) await copyFile(folder, one, copy);
+  // Not by the editor's search, which knows files on a disk only. What is missing is told when pictures are looked for.
+  for (const path of await expandEntry(filesOf(subject), folder.path.replace(/(?<=.)\/$/, ''), relative))
+    await copyFile(folder, subject.with({ path }), copy);
 }
 
 async function copyFile(folder: Uri, from: Uri, copy: Uri): Promise<void> {
-  let type: FileType;
-  try {
-    ({ type } = await workspace.fs.stat(from));
-  } catch {
-    return; // what is missing is told when pictures are looked for
-  }
-  const names =
-    type & FileType.Directory
-      ? (await workspace.fs.readDirectory(from)).filter(([, t]) => t & FileType.File).map(([n]) => n)
-      : undefined;
-  if (names) {
-    for (const name of names)
-      if (partPattern.test(name)) await copyFile(folder, Uri.joinPath(from, name), copy);
-    return;
-  }
   const target = Uri.joinPath(copy, from.path.slice(folder.path.length));
   await workspace.fs.copy(from, target, { overwrite: true });
   // A caption file, and what describes all pictures of a folder, lie beside.

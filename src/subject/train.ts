@@ -27,6 +27,7 @@ import type { Services } from '../runs/services.ts';
 import { fileSubject } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
 import { localSubject } from './local-copy.ts';
+import { chooseHost, offerElsewhere } from './where.ts';
 import { findSubjects } from './workspace-files.ts';
 
 type Method = 'para' | 'lora';
@@ -45,7 +46,6 @@ export interface TrainRequest {
   readonly methods?: readonly Method[];
 }
 
-const lastHost = 'para.lastHost';
 const lastSubject = 'para.lastSubject';
 
 /**
@@ -62,11 +62,11 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   const { loadSubject } = await import('../../remote-agent/src/subject/load.ts');
   const subject = loadSubject(path);
   await refuseProblems(services, uri);
-  const host = request.host ?? (await chooseHost(services, request.subject !== undefined));
+  const quiet = request.subject !== undefined;
+  const host = request.host ?? (await chooseHost(services, quiet));
   if (!host) return [];
-  await context.workspaceState.update(lastHost, host);
   await context.workspaceState.update(lastSubject, uri.toString());
-  return withProgress(l10n.t('Train {0} on {1}', subject.name, hostLabel(host)), async (work) => {
+  const ids = await withProgress(l10n.t('Train {0} on {1}', subject.name, hostLabel(host)), async (work) => {
     work.report(l10n.t('connecting'));
     const session = await hosts.session(host);
     const { resolveSpec } = await import('../../remote-agent/src/dataset/spec.ts');
@@ -93,6 +93,9 @@ export async function trainSubject(services: TrainServices, request: TrainReques
     await services.runs.refresh();
     return ids;
   });
+  if (request.host === undefined && quiet && ids.length > 0)
+    offerElsewhere(services, { uri, name: subject.name, host, ids });
+  return ids;
 }
 
 /** @throws ParaError `subject` naming the first error, before anything is sent */
@@ -252,33 +255,4 @@ export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> 
     await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
   }
   return file;
-}
-
-/**
- * @param quiet ask nothing where there is an answer: the last choice, or the only host
- */
-export async function chooseHost(
-  { context, hosts }: Pick<Services, 'context' | 'hosts'>,
-  quiet: boolean,
-): Promise<string | undefined> {
-  const names = hosts.list().map(({ name }) => name);
-  const last = context.workspaceState.get<string>(lastHost);
-  if (names.length === 1) return names[0];
-  if (quiet && last && names.includes(last)) return last;
-  if (quiet && names.includes(thisMachine)) return thisMachine;
-  if (names.length === 0)
-    throw new ParaError('host', 'There is no host yet', { hint: 'add one with "PaRa: Add Host"' });
-  names.sort((a, b) => Number(b === last) - Number(a === last));
-  const items = names.map((name) => {
-    const { facts } = hosts.status(name);
-    const gpu = facts?.gpus[0];
-    return {
-      label: hostLabel(name),
-      description: name === thisMachine ? l10n.t('no host needed') : (hosts.profile(name).target ?? ''),
-      detail: gpu ? `${gpu.name}, ${bytes(gpu.memoryBytes)}` : (facts?.cpuModel ?? ''),
-      iconPath: new ThemeIcon(name === thisMachine ? 'device-desktop' : 'server'),
-      name,
-    };
-  });
-  return (await window.showQuickPick(items, { title: l10n.t('Where?') }))?.name;
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { wordsOf } from '../../remote-agent/test/hosts/processes.ts';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
 import { noEditor } from './driver/requirements.ts';
@@ -12,6 +13,22 @@ function tensorsOf(file: string): string[] {
   const bytes = readFileSync(file);
   const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString('utf8');
   return Object.keys(JSON.parse(header)).filter((key) => key !== '__metadata__');
+}
+
+/** The agents that an editor with this home has started for its own machine, one a window that was open. */
+function agentsOf(home: string): number[] {
+  const isOurs = (pid: number) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`HOME=${home}`);
+    } catch {
+      return false; // it ended meanwhile
+    }
+  };
+  const found = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => isOurs(pid) && wordsOf(pid).some((word) => /remote-agent\/.*\.js$/.test(word)));
+  expect(found).not.toEqual([]);
+  return found;
 }
 
 describe.skipIf(excused(noEditor))('adapters in the editor', () => {
@@ -66,6 +83,35 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     expect(tensorsOf(file)).toEqual(tensorsOf(join(workspace.folder, 'mine.safetensors')));
   });
 
+  it('writes nothing after an export or an import is cancelled', async () => {
+    const file = join(workspace.folder, 'cancelled.safetensors');
+    const agents = agentsOf(editor.server.home);
+    await editor.input.run('PaRa: Export Adapter');
+    await editor.input.pick('diffusers');
+    await editor.input.asked('Export Adapter');
+    for (const agent of agents) process.kill(agent, 'SIGSTOP'); // as slow as can be
+    try {
+      await editor.input.enter(file);
+      await editor.notices.press('Export dog', 'Cancel');
+      cpSync(join(workspace.folder, 'mine.safetensors'), join(workspace.folder, 'other.safetensors'));
+      await editor.input.run('PaRa: Import Adapter');
+      await editor.input.asked('Import Adapter');
+      await editor.input.enter(join(workspace.folder, 'other.safetensors'));
+      await editor.notices.press('Import adapters', 'Cancel');
+    } finally {
+      for (const agent of agents) process.kill(agent, 'SIGCONT');
+    }
+    // What is asked of the agent later is answered later.
+    await editor.input.run('PaRa: Export Adapter');
+    await editor.input.pick('diffusers');
+    await editor.input.asked('Export Adapter');
+    const next = join(workspace.folder, 'next.safetensors');
+    await editor.input.enter(next);
+    await editor.notices.wait(`Wrote ${next}.`, 60_000);
+    expect(existsSync(file)).toBe(false);
+    expect(await editor.views.rows('Adapters')).not.toContainEqual(expect.stringMatching(/^other/));
+  });
+
   it('imports a file into the library, where prompts find it', async () => {
     await editor.input.run('PaRa: Import Adapter');
     await editor.input.asked('Import Adapter');
@@ -77,5 +123,13 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     await editor.text.open('mine.prompts');
     await editor.text.place(1, 19);
     expect(await editor.text.complete()).toContainEqual(expect.stringContaining('mine'));
+  });
+
+  it('deletes an imported file, and has it back with Undo', async () => {
+    const mine = expect.stringMatching(/^mine \|/);
+    await editor.views.menu('Adapters', 'mine', 'Delete Adapter File');
+    await expect.poll(() => editor.views.rows('Adapters')).not.toContainEqual(mine);
+    await editor.notices.press('Deleted the adapter mine.', 'Undo');
+    await expect.poll(() => editor.views.rows('Adapters')).toContainEqual(mine);
   });
 });

@@ -74,6 +74,31 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
     await expect.poll(() => pictures(6)).toEqual(before);
   });
 
+  it('pins a picture to its run, whose panel shows it', async () => {
+    const cell = (await panel()).locator('.compare-cell').nth(2);
+    await cell.hover();
+    await cell.getByRole('button', { name: 'Pin to the run' }).click();
+    await editor.views.click('Runs', /^PaRa/);
+    await editor.text.tab('dog \u00b7 PaRa').waitFor();
+    const pinned = (await panel()).getByRole('region', { name: 'Pinned' }).locator('img');
+    await pinned.scrollIntoViewIfNeeded();
+    await expect.poll(() => pinned.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
+    expect(await pinned.getAttribute('alt')).toMatch(/^a-zwx-dog-on-the-beach/);
+    expect(await editor.webviews.violations(await panel())).toEqual([]);
+    await editor.input.run('View: Close Editor');
+  });
+
+  it('shows one adapter at several strengths', async () => {
+    await editor.views.action('Adapters', /dog/, 'Compare Strengths');
+    const strengths = async () =>
+      (await panel())
+        .getByRole('slider', { name: /^Strength of / })
+        .evaluateAll((all: HTMLInputElement[]) => all.map(({ value }) => value));
+    await expect.poll(strengths).toEqual(['0', '0.5', '1']);
+    expect(new Set(await pictures(6)).size).toBe(6);
+    await editor.input.run('View: Close Editor');
+  });
+
   it('shows two of them over each other, and what differs', async () => {
     const frame = await panel();
     const lay = async (layout: string) => {

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -19,6 +21,29 @@ describe.skipIf(excused(noEditor))('the first start after the installation', () 
     await (await editor.views.welcome('Runs')).filter({ hasText: 'No runs yet' }).waitFor();
     await editor.settled();
     await editor.screen('first-start/views');
+  });
+
+  it('opens the sample subject and trains it with one press', async () => {
+    await (await editor.views.welcome('Runs'))
+      .getByRole('button', { name: 'Train the Sample Subject' })
+      .click();
+    await expect
+      .poll(async () => (await editor.views.rows('Runs'))[1], { timeout: 240_000 })
+      .toMatch(/^PaRa .*\| \d+\/200/);
+    await editor.page.getByRole('tab', { name: /^dog\.para\.json/ }).waitFor();
+  });
+
+  it('says that the list of hosts is damaged, opens it, and goes on when it is mended', async () => {
+    const file = join(editor.server.home, '.local/share/para-studio/hosts.json');
+    writeFileSync(file, '[{ "name": ');
+    const damaged = /^The list of hosts cannot be read/;
+    await expect
+      .poll(() => editor.views.rows('Hosts'))
+      .toEqual([expect.stringMatching(/^this machine/), expect.stringMatching(damaged)]);
+    await editor.views.click('Hosts', damaged);
+    await editor.text.tab('hosts.json').waitFor();
+    writeFileSync(file, '[]');
+    await expect.poll(() => editor.views.rows('Hosts')).toEqual([expect.stringMatching(/^this machine/)]);
   });
 
   it('shows the log by command', async () => {

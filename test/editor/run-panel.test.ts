@@ -44,6 +44,20 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     expect(await drawn()).not.toBe(chart);
   });
 
+  it('lists the layers of a run that goes on, once it has kept an adapter', async () => {
+    const frame = await panel();
+    await frame.getByRole('tab', { name: 'Layers' }).click();
+    const rows = frame.locator('.run-layers tbody tr');
+    await expect.poll(() => rows.count(), { timeout: 120_000 }).toBeGreaterThan(0);
+    expect(await step()).toBeLessThan(400);
+    const facts = (await frame.locator('.run-facts').innerText()).replaceAll(',', '');
+    const told = await frame.getByRole('status').filter({ hasText: 'parameters' }).innerText();
+    const [layers, parameters] = told.replaceAll(',', '').match(/\d+/g)!;
+    expect(await rows.count()).toBe(Number(layers));
+    expect(facts).toContain(parameters);
+    await frame.getByRole('tab', { name: 'Events' }).click();
+  });
+
   it('shows samples as they are drawn, beside the step and the prompt they are of', async () => {
     const samples = (await panel()).locator('.run-timeline td img');
     await expect.poll(() => samples.count(), { timeout: 60_000 }).toBeGreaterThanOrEqual(4);

@@ -55,7 +55,46 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
     await caption.fill('a zwx owl on a branch');
     await caption.press('Tab');
     const file = join(owls, 'owl-2.txt');
-    await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toBe('a zwx owl on a branch\n');
+    const written = () => existsSync(file) && readFileSync(file, 'utf8');
+    await expect.poll(written).toBe('a zwx owl on a branch\n');
+    // What the view is told meanwhile is not to come between.
+    await frame.locator('.subject-card', { hasText: 'in owl-2.txt' }).waitFor();
+    await editor.settled();
+    await caption.fill('a zwx owl in the snow');
+    await caption.press('Tab');
+    await expect.poll(written).toBe('a zwx owl in the snow\n');
+    await editor.text.open('owl/owl-2.txt');
+    await editor.page.keyboard.press('Control+Z');
+    await expect.poll(() => editor.text.lines()).toContain('a zwx owl on a branch');
+    await editor.page.keyboard.press('Control+Z');
+    await expect.poll(() => editor.text.lines()).toEqual(['']);
+    await editor.page.keyboard.press('Control+Y');
+    await expect.poll(() => editor.text.lines()).toContain('a zwx owl on a branch');
+    expect(await editor.text.isDirty()).toBe(true);
+    await editor.text.save();
+    await expect.poll(written).toBe('a zwx owl on a branch\n');
+    await editor.input.run('View: Close Editor');
+    await expect
+      .poll(async () =>
+        (await editor.webviews.frame())
+          .locator('vscode-text-area[aria-label="Caption of owl-2.png"] textarea')
+          .inputValue(),
+      )
+      .toBe('a zwx owl on a branch');
+  });
+
+  it('shows pictures of a folder that is named only now', async () => {
+    cpSync(join(owls, 'owl-1.png'), join(workspace.folder, 'more', 'other.png'));
+    const file = join(owls, 'owl.para.json');
+    const before = readFileSync(file, 'utf8');
+    writeFileSync(file, before.replace('"pictures": [', '"pictures": ["../more/*.png", '));
+    const other = async () =>
+      (await editor.webviews.frame()).locator('.subject-card', { hasText: 'other.png' }).locator('img');
+    await expect
+      .poll(async () => (await other()).evaluate((img: HTMLImageElement) => img.naturalWidth))
+      .toBeGreaterThan(0);
+    writeFileSync(file, before);
+    await expect.poll(async () => (await other()).count()).toBe(0);
   });
 
   it('changes a setting in the form, and the text follows; undo takes it back', async () => {
@@ -130,5 +169,14 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
       .poll(() => editor.views.rows('Runs'), { timeout: 120_000 })
       .toContainEqual(expect.stringMatching(/^PaRa .*\| 20 steps/));
     expect(await editor.views.rows('Subjects')).toEqual(['owl | 1 run']);
+  });
+
+  it('shows the runs of the subject from the line above the file', async () => {
+    await editor.text.open('owl/owl.para.json');
+    await editor.input.run('View: Reopen Editor With...');
+    await editor.input.pick(/^Text Editor/);
+    await editor.text.lens('Show Runs');
+    await expect.poll(() => editor.views.rows('Runs')).toHaveLength(2);
+    await editor.page.locator('.sidebar .pane-header', { hasText: 'subject:"owl"' }).waitFor();
   });
 });

@@ -1,3 +1,5 @@
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -8,6 +10,7 @@ import { startGpuHost } from './gpu-host.ts';
 
 describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   const workspace = makeWorkspace('dog', 'dog');
+  const other = makeWorkspace('other', 'dog');
   let editor: Editor;
   let sshd: Sshd;
 
@@ -16,6 +19,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     sshd = await startGpuHost('gpu', editor.server.home);
   });
   afterAll(() => sshd?.stop());
+  afterAll(() => other.remove());
 
   const runs = () => editor.views.rows('Runs');
   /** Waits until the newest run shows this. */
@@ -59,5 +63,39 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     await newestRun(/\| 200 steps/);
     await editor.settled();
     await editor.screen('training/done-there');
+  });
+
+  it('still tells of the lost link, and reads the log there, when the window is loaded again', async () => {
+    const jobs = join(sshd.home, '.para-studio', 'runs');
+    for (const job of readdirSync(jobs))
+      if (existsSync(join(jobs, job, 'spec.json')))
+        appendFileSync(join(jobs, job, 'log.txt'), 'a word from there\n');
+    await editor.reload();
+    await editor.views.open('PaRa Studio');
+    await editor.views.click('Runs', /^PaRa/);
+    const tab = async (name: string) => {
+      const frame = await editor.webviews.frame();
+      await frame.getByRole('tab', { name }).click();
+      return frame;
+    };
+    await (await tab('Events')).getByText('Connection to the host lost').first().waitFor();
+    const log = await tab('Log');
+    await log.getByText('The log is on gpu, which is not connected.').waitFor();
+    await log.getByRole('button', { name: 'Open in Editor' }).click();
+    await expect.poll(() => editor.text.lines()).toContain('a word from there');
+    await editor.views.click('Runs', /^PaRa/);
+    await tab('Events');
+    await (await tab('Log')).getByText('a word from there').waitFor();
+  });
+
+  it('in a new folder trains where one trained last, says so, and lets it be elsewhere', async () => {
+    await editor.open(other.folder);
+    await editor.views.open('PaRa Studio');
+    await editor.views.action('Subjects', 'dog', 'Train Subject');
+    await editor.notices.wait('dog is trained on gpu.', 60_000);
+    await editor.notices.press('dog is trained on gpu.', 'Train Elsewhere...');
+    await editor.input.asked('Where?');
+    await editor.input.pick('this machine');
+    await newestRun(/^PaRa (?!.*gpu).*\d+\/200/);
   });
 });

@@ -31,8 +31,19 @@ describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
     await editor.text.tab('dog.para.json').waitFor();
     await expect.poll(() => editor.text.lenses()).toContain('Show Runs');
     await editor.input.run('PaRa: Open in Subject Editor');
-    await (await editor.webviews.frame()).getByRole('heading', { name: '6 pictures' }).waitFor();
+    const frame = await editor.webviews.frame();
+    await frame.getByRole('heading', { name: '6 pictures' }).waitFor();
+    const picture = frame.locator('.subject-card img').first();
+    await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
     await editor.screen('trust/restricted');
+  });
+
+  it('finds nothing wrong with a subject file that is right', async () => {
+    await editor.text.open('dog.para.json');
+    await editor.input.run('View: Reopen Editor With...');
+    await editor.input.pick(/^Text Editor/);
+    await expect.poll(() => editor.text.lenses()).toContain('Show Runs');
+    expect(await editor.text.problems()).toEqual([]);
   });
 
   it('offers no command that trains, draws or connects', async () => {
@@ -43,8 +54,6 @@ describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
 
   it('trains from the CodeLens only after it is trusted', async () => {
     await editor.text.open('dog.para.json');
-    await editor.input.run('View: Reopen Editor With...');
-    await editor.input.pick(/^Text Editor/);
     await editor.text.lens('Train');
     await editor.notices.wait('Nothing is trained or drawn in a workspace that is not trusted');
   });

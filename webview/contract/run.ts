@@ -72,6 +72,10 @@ export const RunEvent = Type.Object({
 });
 export type RunEvent = Static<typeof RunEvent>;
 
+/** A picture of a comparison that was kept with the run. */
+export const Pinned = Type.Object({ name: Type.String(), source: Type.String() });
+export type Pinned = Static<typeof Pinned>;
+
 const Settings = Type.Object({
   title: Type.String(),
   rows: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
@@ -89,6 +93,7 @@ export const RunView = Type.Object({
   now: RunNow,
   prompts: Type.Array(Type.String()),
   samples: Type.Array(Sample),
+  pinned: Type.Array(Pinned),
   events: Type.Array(RunEvent),
   settings: Type.Array(Settings),
   others: Type.Array(OtherRun),
@@ -133,7 +138,11 @@ export const runContract = {
       params: Nothing,
       result: Type.Object({ layers: Type.Array(Layer), note: Optional(Type.String()) }),
     },
-    log: { params: Nothing, result: Type.Object({ text: Type.String(), cut: Type.Boolean() }) },
+    log: {
+      params: Nothing,
+      /** `note`: why it may not be all. */
+      result: Type.Object({ text: Type.String(), cut: Type.Boolean(), note: Optional(Type.String()) }),
+    },
     act: {
       params: Type.Object({
         action: Type.Union(
@@ -153,6 +162,7 @@ export const runContract = {
     rewound: Type.Object({ run: Type.String() }),
     now: RunNow,
     samples: Type.Object({ samples: Type.Array(Sample) }),
+    pinned: Type.Object({ pinned: Type.Array(Pinned) }),
     events: Type.Object({ events: Type.Array(RunEvent) }),
     others: Type.Object({ others: Type.Array(OtherRun) }),
   },

@@ -19,7 +19,7 @@ export const Details = ({ run }: { readonly run: RunView }) => (
         { id: 'events', label: t('Events'), content: () => <Events events={run.events} /> },
         { id: 'log', label: t('Log'), content: () => <Log key={run.events.length} /> },
         { id: 'settings', label: t('Settings'), content: () => <Settings run={run} /> },
-        { id: 'layers', label: t('Layers'), content: () => <Layers key={run.now.state} /> },
+        { id: 'layers', label: t('Layers'), content: () => <Layers run={run} /> },
       ]}
     />
   </section>
@@ -55,19 +55,23 @@ function Events({ events }: { readonly events: readonly RunEvent[] }) {
 }
 
 function Log() {
-  const [log, setLog] = useState<{ text: string; cut: boolean }>();
+  const [log, setLog] = useState<{ text: string; cut: boolean; note?: string | undefined }>();
   useEffect(() => {
     host.call('log', {}).then(setLog, () => {});
   }, []);
   if (!log) return null;
-  if (!log.text.trim())
+  const isEmpty = !log.text.trim();
+  if (isEmpty && !log.note)
     return <p class="ui-quiet">{t('The log is empty: it holds what went wrong in detail.')}</p>;
   return (
     <>
+      {log.note && <p class="ui-quiet">{log.note}</p>}
       {log.cut && <p class="ui-quiet">{t('Only its end is shown.')}</p>}
-      <Scroller class="run-log" label={t('Log')}>
-        <pre>{log.text}</pre>
-      </Scroller>
+      {!isEmpty && (
+        <Scroller class="run-log" label={t('Log')}>
+          <pre>{log.text}</pre>
+        </Scroller>
+      )}
       <Button onClick={() => void host.call('act', { action: 'log' })}>{t('Open in Editor')}</Button>
     </>
   );
@@ -91,12 +95,15 @@ const Settings = ({ run }: { readonly run: RunView }) => (
   </div>
 );
 
-function Layers() {
+function Layers({ run: { now, events } }: { readonly run: RunView }) {
   const [found, setFound] = useState<{ layers: readonly Layer[]; note?: string | undefined }>();
   const [filter, setFilter] = useState('');
+  // They are listed by the first adapter that is kept, which may come from a host a while after it was told of.
+  const kept = events.filter(({ kind }) => kind === 'checkpoint').length;
+  const looked = found?.layers.length ? 0 : now.step;
   useEffect(() => {
     host.call('layers', {}).then(setFound, (cause: Error) => setFound({ layers: [], note: cause.message }));
-  }, []);
+  }, [now.state, now.layers, kept, looked]);
   if (!found) return null;
   if (found.layers.length === 0) return <p class="ui-quiet">{found.note}</p>;
   const layers = found.layers.filter(({ path }) => path.includes(filter.trim()));

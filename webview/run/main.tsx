@@ -6,6 +6,7 @@ import { ProgressRing } from '../ui/progress.tsx';
 import { Details } from './details.tsx';
 import { Head } from './head.tsx';
 import { LossChart } from './loss-chart.tsx';
+import { PinnedPictures } from './pinned.tsx';
 import { Samples } from './samples.tsx';
 import { failure, open, view } from './state.ts';
 
@@ -19,6 +20,7 @@ function App() {
         <LossChart run={view.value} />
         <Samples run={view.value} />
       </div>
+      <PinnedPictures pinned={view.value.pinned} />
       <Details run={view.value} />
     </div>
   );

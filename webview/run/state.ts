@@ -61,6 +61,7 @@ export const host = connect(runContract, {
   samples: ({ samples }) => {
     if (view.value) change({ samples: merged(view.value.samples, samples) });
   },
+  pinned: ({ pinned }) => change({ pinned }),
   events: ({ events }) => change({ events }),
   others: ({ others }) => change({ others }),
 });

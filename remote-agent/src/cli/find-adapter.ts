@@ -47,7 +47,7 @@ const adapterOf = (path: string) => (existsSync(jobFiles(path).spec) ? jobFiles(
 function adapterNames(): string[] {
   if (!existsSync(adaptersFolder())) return [];
   return readdirSync(adaptersFolder())
-    .filter((name) => isAdapter(join(adaptersFolder(), name)))
+    .filter((name) => !name.startsWith('.') && isAdapter(join(adaptersFolder(), name)))
     .map((name) => basename(name, ending));
 }
 

@@ -33,14 +33,16 @@ const Method = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 1024,
-        description: 'Rank of every layer. LoRA: 16; PaRa: follows gamma unless given.',
+        description:
+          'Rank of every layer. LoRA: 16; PaRa: follows gamma unless given. Usual: 4 to 64 for LoRA.',
       }),
     ),
     gamma: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 1,
-        description: "PaRa: share of each layer's output dimensions that may be removed, at least one.",
+        description:
+          "PaRa: share of each layer's output dimensions that may be removed, at least one. Usual: 0.01 to 0.1.",
         default: 0.025,
       }),
     ),
@@ -53,13 +55,14 @@ const Method = Type.Object(
     scale: Type.Optional(
       Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Literal('paper')], {
         description:
-          'LoRA: the update is multiplied by this, instead of alpha / rank. "paper" is 2.2, the LoRA baseline of the PaRa paper.',
+          'LoRA: the update is multiplied by this, instead of alpha / rank. Usual: 0.5 to 2; "paper" is 2.2, the LoRA baseline of the PaRa paper.',
       }),
     ),
     alpha: Type.Optional(
       Type.Number({
         exclusiveMinimum: 0,
-        description: 'LoRA: the update is scaled by alpha / rank. Default: the rank (scale 1).',
+        description:
+          'LoRA: the update is scaled by alpha / rank. Usual: half the rank to the rank. Default: the rank (scale 1).',
       }),
     ),
   },
@@ -72,17 +75,23 @@ const Training = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 1_000_000,
-        description: 'Updates to make. PaRa: 200, LoRA: 1000.',
+        description:
+          'Updates to make. PaRa: 200, LoRA: 1000. Usual: 100 to 400 for PaRa, 500 to 3000 for LoRA.',
       }),
     ),
     batch: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 64, description: 'Pictures a forward pass.', default: 1 }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        description: 'Pictures a forward pass. Usual: 1 to 4.',
+        default: 1,
+      }),
     ),
     accumulation: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 256,
-        description: 'Forward passes an update; their gradients are averaged.',
+        description: 'Forward passes an update; their gradients are averaged. Usual: 1 to 8.',
         default: 1,
       }),
     ),
@@ -90,7 +99,8 @@ const Training = Type.Object(
       Type.Number({
         exclusiveMinimum: 0,
         maximum: 10,
-        description: 'Size of an update. PaRa: 0.01, LoRA: 0.0003.',
+        description:
+          'Size of an update. PaRa: 0.01, LoRA: 0.0003. Usual: 0.003 to 0.03 for PaRa, 0.0001 to 0.001 for LoRA.',
       }),
     ),
     schedule: Type.Optional(
@@ -102,7 +112,8 @@ const Training = Type.Object(
     warmup: Type.Optional(
       Type.Integer({
         minimum: 0,
-        description: 'Updates over which the learning rate rises from zero.',
+        description:
+          'Updates over which the learning rate rises from zero. Usual: none to a tenth of the steps.',
         default: 0,
       }),
     ),
@@ -120,7 +131,12 @@ const Training = Type.Object(
       }),
     ),
     weightDecay: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: 'Decoupled weight decay.', default: 0 }),
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Decoupled weight decay. Usual: 0 to 0.01.',
+        default: 0,
+      }),
     ),
     beta1: Type.Optional(
       Type.Number({
@@ -142,7 +158,11 @@ const Training = Type.Object(
       Type.Number({ exclusiveMinimum: 0, description: 'AdamW: keeps the division finite.', default: 1e-8 }),
     ),
     clip: Type.Optional(
-      Type.Number({ minimum: 0, description: 'Largest gradient norm; 0: no limit.', default: 1 }),
+      Type.Number({
+        minimum: 0,
+        description: 'Largest gradient norm; 0: no limit. Usual: 0.5 to 2.',
+        default: 1,
+      }),
     ),
     seed: Type.Optional(
       Type.Integer({
@@ -154,7 +174,8 @@ const Training = Type.Object(
     ),
     minSnrGamma: Type.Optional(
       Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()], {
-        description: 'Weighs timesteps by min(snr, gamma) / snr; null: every timestep alike.',
+        description:
+          'Weighs timesteps by min(snr, gamma) / snr; null: every timestep alike. Usual: null, or 1 to 10.',
         default: null,
       }),
     ),
@@ -162,7 +183,7 @@ const Training = Type.Object(
       Type.Number({
         minimum: 0,
         maximum: 1,
-        description: 'Adds a constant shift a channel to the noise.',
+        description: 'Adds a constant shift a channel to the noise. Usual: 0 to 0.1.',
         default: 0,
       }),
     ),
@@ -170,7 +191,7 @@ const Training = Type.Object(
       Type.Number({
         minimum: 0,
         maximum: 1,
-        description: 'Share of steps that see an empty caption.',
+        description: 'Share of steps that see an empty caption. Usual: 0 to 0.1.',
         default: 0,
       }),
     ),
@@ -178,7 +199,8 @@ const Training = Type.Object(
       Type.Integer({
         minimum: 8,
         maximum: 4096,
-        description: "Side of the training pictures in pixels. Default: the base's own.",
+        description:
+          "Side of the training pictures in pixels. Usual: half the base's own to the base's own. Default: the base's own.",
       }),
     ),
     crop: Type.Optional(
@@ -192,7 +214,7 @@ const Training = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 64,
-        description: 'Parts shown of each picture with random cropping.',
+        description: 'Parts shown of each picture with random cropping. Usual: 2 to 8.',
         default: 4,
       }),
     ),
@@ -205,13 +227,22 @@ const Samples = Type.Object(
   {
     prompts: Type.Optional(Type.Array(Type.String(), { description: 'Prompts drawn during training.' })),
     every: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'Steps between samples; 0: none.', default: 100 }),
+      Type.Integer({
+        minimum: 0,
+        description: 'Steps between samples; 0: none. Usual: 25 to 200.',
+        default: 100,
+      }),
     ),
     steps: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1000, description: 'Denoising steps of a sample.', default: 30 }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1000,
+        description: 'Denoising steps of a sample. Usual: 20 to 50.',
+        default: 30,
+      }),
     ),
     guidance: Type.Optional(
-      Type.Number({ minimum: 1, maximum: 50, description: 'Guidance scale.', default: 5 }),
+      Type.Number({ minimum: 1, maximum: 50, description: 'Guidance scale. Usual: 3 to 9.', default: 5 }),
     ),
     scheduler: Type.Optional(Type.String({ description: 'Sampler of the samples.', default: 'ddim' })),
     seed: Type.Optional(
@@ -250,19 +281,23 @@ const Validation = Type.Object(
         ],
         {
           description:
-            'Share of the pictures that is kept out of training where none are named. auto: one of ten, from ten pictures on.',
+            'Share of the pictures that is kept out of training where none are named. auto: one of ten, from ten pictures on. Usual: 0.1 to 0.25.',
           default: 'auto',
         },
       ),
     ),
     every: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'Steps between measurements; 0: none.', default: 50 }),
+      Type.Integer({
+        minimum: 0,
+        description: 'Steps between measurements; 0: none. Usual: 25 to 100.',
+        default: 50,
+      }),
     ),
     timesteps: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 100,
-        description: 'Fixed timesteps measured for each picture.',
+        description: 'Fixed timesteps measured for each picture. Usual: 5 to 10.',
         default: 7,
       }),
     ),
@@ -273,7 +308,7 @@ const Validation = Type.Object(
 const Checkpoints = Type.Object(
   {
     every: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'Steps between saved states.', default: 50 }),
+      Type.Integer({ minimum: 1, description: 'Steps between saved states. Usual: 25 to 200.', default: 50 }),
     ),
     keep: Type.Optional(
       Type.Array(Type.Integer({ minimum: 1 }), {

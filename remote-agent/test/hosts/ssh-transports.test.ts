@@ -2,9 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openTransport } from '../../src/hosts/transports/index.ts';
-import type { Transport } from '../../src/hosts/transports/transport.ts';
-import { isRunning } from './processes.ts';
+import { openTransport, withTransport } from '../../src/hosts/transports/index.ts';
+import type { Channel, Transport } from '../../src/hosts/transports/transport.ts';
+import { descendantsOf, isRunning } from './processes.ts';
 import { Client, output, ScriptedPrompter } from './ssh-client.ts';
 import { excused, noSshd, noUsers, Sshd } from './sshd.ts';
 
@@ -31,6 +31,52 @@ describe.skipIf(excused(noSshd))('every transport', () => {
     open.push(transport);
     return transport;
   };
+
+  describe.each(['ssh2', 'openssh'] as const)('%s, cancelled', (kind) => {
+    const work = (signal: AbortSignal, during: (channel: Channel) => unknown) =>
+      withTransport(
+        client.profile('box', kind),
+        new ScriptedPrompter(),
+        async (transport) => {
+          const channel = await transport.run(['cat']);
+          await during(channel);
+          return channel.exit;
+        },
+        signal,
+      );
+    const nothingIsLeft = () =>
+      expect.poll(() => descendantsOf(sshd.pid).filter(isRunning), { timeout: 30_000 }).toEqual([]);
+
+    it('leaves no connection behind', async () => {
+      const controller = new AbortController();
+      const cancelled = work(controller.signal, async ({ stdin, stdout }) => {
+        stdin.write('hello');
+        await once(stdout, 'data');
+        expect(descendantsOf(sshd.pid)).not.toEqual([]);
+        controller.abort();
+      });
+      await expect(cancelled).rejects.toThrow('abort');
+      await nothingIsLeft();
+    });
+
+    it('while a program is being started, leaves no connection behind', async () => {
+      const controller = new AbortController();
+      await expect(work(controller.signal, () => controller.abort())).rejects.toThrow('abort');
+      await nothingIsLeft();
+    });
+
+    it('before there is a connection, begins no work on it', async () => {
+      const controller = new AbortController();
+      let begun = false;
+      const cancelled = work(controller.signal, () => {
+        begun = true;
+      });
+      controller.abort();
+      await expect(cancelled).rejects.toThrow('abort');
+      expect(begun).toBe(false);
+      await nothingIsLeft();
+    });
+  });
 
   describe.each(['local', 'ssh2', 'openssh'] as const)('%s', (kind) => {
     it('hands on arguments as they are, input, output and the exit code', async () => {

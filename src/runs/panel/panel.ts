@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { commands, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
+import { commands, l10n, RelativePattern, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { defined } from '../../../remote-agent/src/common/defined.ts';
-import { redact } from '../../../remote-agent/src/common/redact.ts';
 import { jobFiles, readStatus } from '../../../remote-agent/src/jobs/job.ts';
 import type { RequestHandlers } from '../../../webview/contract/kernel.ts';
 import {
@@ -18,18 +17,20 @@ import { describe } from '../../platform/failure.ts';
 import { methodName } from '../../platform/format.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
+import { linkEvents } from '../link-log.ts';
+import { pinnedFolder, pinnedPictures } from '../pinned.ts';
 import { readRun } from '../run.ts';
 import type { Services } from '../services.ts';
+import { trainerLog } from '../trainer-log.ts';
 import { stateWord } from '../tree.ts';
 import { FollowedRun } from './followed.ts';
-import { LinkLog } from './link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from './losses.ts';
-import { adapterOf, endOf } from './run-files.ts';
+import { adapterOf } from './run-files.ts';
 import type { RunChange, SampleFile } from './run-log.ts';
 import { eventText, linkEventText, phaseText, settingsOf } from './words.ts';
 
 /** What a run panel needs of the extension. */
-export type RunPanelServices = Pick<Services, 'context' | 'log' | 'failures' | 'runs' | 'homecoming'> & {
+export type RunPanelServices = Services & {
   /** A host as people call it. */
   hostLabel(name: string): string;
 };
@@ -46,7 +47,6 @@ export class RunPanel {
   readonly #server: ViewServer<typeof runContract>;
   readonly #run: FollowedRun;
   readonly #overlays = new Map<string, FollowedRun>();
-  readonly #links = new LinkLog();
   /** Samples whose files are still on their way here. */
   #awaited: SampleFile[] = [];
   #told = '';
@@ -71,6 +71,13 @@ export class RunPanel {
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
     this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
     this.#owned.add(services.runs.onChange(() => this.#runsChanged()));
+    const pinned = workspace.createFileSystemWatcher(
+      new RelativePattern(Uri.file(pinnedFolder(directory)), '*.png'),
+    );
+    this.#owned.add(pinned);
+    const tellPinned = async () => this.#server.notify('pinned', { pinned: await this.#pinned() });
+    for (const on of [pinned.onDidCreate, pinned.onDidChange, pinned.onDidDelete])
+      this.#owned.add(on(() => void tellPinned()));
     panel.onDidDispose(() => this.dispose());
     webview.html = page(webview, extensionUri, 'run', panel.title);
   }
@@ -123,9 +130,16 @@ export class RunPanel {
     source: this.panel.webview.asWebviewUri(Uri.file(file)).toString(),
   });
 
+  /** Pictures that were pinned to the run in comparisons. */
+  async #pinned(): Promise<RunView['pinned']> {
+    return (await pinnedPictures(this.directory)).map((file) => ({
+      name: basename(file, '.png'),
+      source: this.panel.webview.asWebviewUri(Uri.file(file)).toString(),
+    }));
+  }
+
   #linkChanged(): void {
-    if (this.#links.take(this.services.homecoming.link(this.id), new Date().toISOString()))
-      this.#server.notify('events', { events: this.#events() });
+    this.#server.notify('events', { events: this.#events() });
     this.#tellNow();
   }
 
@@ -185,7 +199,9 @@ export class RunPanel {
 
   #events(): RunView['events'] {
     const told = this.#run.log.told.slice(-mostEvents).map(eventText);
-    return [...told, ...this.#links.events.map(linkEventText)].sort((a, b) => a.time.localeCompare(b.time));
+    return [...told, ...linkEvents(this.directory).map(linkEventText)].sort((a, b) =>
+      a.time.localeCompare(b.time),
+    );
   }
 
   #others(): OtherRun[] {
@@ -229,8 +245,8 @@ export class RunPanel {
         return { layers: [], note };
       },
       log: async () => {
-        const { text, cut } = await endOf(jobFiles(this.directory).log, mostLog);
-        return { text: redact(text), cut };
+        const run = readRun(this.directory);
+        return run ? trainerLog(this.services, run, mostLog, false) : { text: '', cut: false };
       },
       act: async ({ action }) => {
         await commands.executeCommand(commandOf[action], this.id);
@@ -251,8 +267,9 @@ export class RunPanel {
     };
   }
 
-  #view(): RunView {
+  async #view(): Promise<RunView> {
     const { spec, log } = this.#run;
+    const pinned = await this.#pinned();
     const samples = log.samples;
     this.#awaited = samples.filter(({ file }) => !existsSync(file));
     return {
@@ -265,6 +282,7 @@ export class RunPanel {
       now: this.#now(),
       prompts: [...spec.samples.prompts],
       samples: samples.filter((sample) => !this.#awaited.includes(sample)).map(this.#sample),
+      pinned,
       events: this.#events(),
       settings: settingsOf(spec),
       others: this.#others(),

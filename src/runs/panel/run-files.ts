@@ -13,7 +13,9 @@ export async function adapterOf(directory: string): Promise<AdapterHeader | unde
     try {
       return await readAdapterHeader(file);
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+      // Not there yet, or not any more.
+      const { code } = ((cause as Error).cause ?? {}) as NodeJS.ErrnoException;
+      if (code !== 'ENOENT') throw cause;
     }
   return undefined;
 }

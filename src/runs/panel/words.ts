@@ -1,9 +1,10 @@
 import { l10n } from 'vscode';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
 import { describe } from '../../platform/failure.ts';
 import { duration, methodName } from '../../platform/format.ts';
-import type { LinkEvent } from './link-log.ts';
+import type { LinkEvent } from '../link-log.ts';
 import type { ToldEvent } from './run-log.ts';
 
 /** What a trainer does before its first step or between steps. */
@@ -61,7 +62,7 @@ export function eventText(event: ToldEvent): RunEvent {
 export const linkEventText = ({ time, what, problem }: LinkEvent): RunEvent => ({
   ...{ time, kind: 'link' },
   text: what === 'lost' ? l10n.t('Connection to the host lost') : l10n.t('Connected to the host again'),
-  ...(problem ? { hint: describe(problem) } : {}),
+  ...(problem ? { hint: describe(new ParaError('host', problem.message, problem)) } : {}),
 });
 
 type Rows = RunView['settings'][number]['rows'];

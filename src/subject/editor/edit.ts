@@ -23,14 +23,20 @@ export async function applyEdit(document: TextDocument, edit: SubjectEdit): Prom
   for (const change of changes) own.replace(document.uri, rangeOf(change, document), change.text);
   if (changes.length > 0 || pictures.size > 0) await apply(own);
   if (files.size === 0) return;
+  // A file is made empty and written as a document, so that what was written can be undone there.
+  for (const path of files.keys()) {
+    const uri = document.uri.with({ path });
+    if (await opened(uri)) continue;
+    const made = new WorkspaceEdit();
+    made.createFile(uri);
+    await apply(made);
+  }
   const captions = new WorkspaceEdit();
   const saved: TextDocument[] = [];
   for (const [path, content] of files) {
-    const uri = document.uri.with({ path });
-    const open = await opened(uri);
-    if (open) captions.replace(uri, new Range(0, 0, open.lineCount, 0), content);
-    else captions.createFile(uri, { contents: new TextEncoder().encode(content) });
-    if (open && !open.isDirty) saved.push(open);
+    const open = await workspace.openTextDocument(document.uri.with({ path }));
+    captions.replace(open.uri, new Range(0, 0, open.lineCount, 0), content);
+    if (!open.isDirty) saved.push(open);
   }
   await apply(captions);
   for (const caption of saved) await caption.save();

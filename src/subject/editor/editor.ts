@@ -47,19 +47,23 @@ export class SubjectEditorProvider implements CustomTextEditorProvider {
   async resolveCustomTextEditor(document: TextDocument, panel: WebviewPanel, token: CancellationToken) {
     const { gallery } = await contextOf(document, this.services);
     if (token.isCancellationRequested) return;
-    const editor = new SubjectEditor(this.services, document, panel, this.around);
-    editor.open(
-      this.extensionUri,
-      gallery.pictures.map(({ path }) => folderOf(path)),
-    );
+    const editor = new SubjectEditor(this.extensionUri, this.services, document, panel, this.around);
+    editor.open(gallery.pictures.map(({ path }) => folderOf(path)));
   }
 }
+
+const isWithin = (root: string, path: string) =>
+  path === root || path.startsWith(root === '/' ? root : `${root}/`);
 
 class SubjectEditor {
   readonly #owned = new Disposables();
   readonly #server: ViewServer<typeof subjectContract>;
 
+  /** Paths of folders whose files the view may show. */
+  readonly #roots = new Set<string>();
+
   constructor(
+    readonly extensionUri: Uri,
     readonly services: SubjectServices,
     readonly document: TextDocument,
     readonly panel: WebviewPanel,
@@ -79,15 +83,25 @@ class SubjectEditor {
   }
 
   /** @param folders paths of the folders that pictures lie in */
-  open(extensionUri: Uri, folders: readonly string[]): void {
+  open(folders: readonly string[]): void {
     const { webview, title } = this.panel;
+    this.#allow([this.#folder, ...folders]);
+    webview.html = page(webview, this.extensionUri, 'subject', title);
+  }
+
+  /** Lets the view show what lies in folders. It is loaded anew by that: only where it is to show more than before. */
+  #allow(folders: readonly string[]): void {
+    const more = folders.filter((path) => ![...this.#roots].some((root) => isWithin(root, path)));
+    if (more.length === 0) return;
+    for (const path of more) this.#roots.add(path);
     const { uri } = this.document;
-    const roots = new Set([folderOf(uri.path), ...folders]);
-    webview.options = {
+    this.panel.webview.options = {
       enableScripts: true,
-      localResourceRoots: [viewsFolder(extensionUri), ...[...roots].map((path) => uri.with({ path }))],
+      localResourceRoots: [
+        viewsFolder(this.extensionUri),
+        ...[...this.#roots].map((path) => uri.with({ path })),
+      ],
     };
-    webview.html = page(webview, extensionUri, 'subject', title);
   }
 
   get #folder(): string {
@@ -97,6 +111,7 @@ class SubjectEditor {
   async #view(): Promise<SubjectView> {
     const { document, services, panel } = this;
     const context = await contextOf(document, services);
+    this.#allow(context.gallery.pictures.map(({ path }) => folderOf(path)));
     const scheme = document.uri.scheme;
     return subjectView(context, {
       name: fileSubject(document.uri),

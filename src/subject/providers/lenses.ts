@@ -16,7 +16,7 @@ export const subjectLenses: CodeLensProvider = {
         'para.continueTraining',
         l10n.t('Train the newest run of this subject further'),
       ),
-      lens(l10n.t('Show Runs'), 'para.showRun', l10n.t('Show the runs of this subject')),
+      lens(l10n.t('Show Runs'), 'para.showRunsOfSubject', l10n.t('Show the runs of this subject')),
       lens(l10n.t('Compare'), 'para.compareMethods', l10n.t('Compare LoRA and PaRa on this subject')),
       lens(
         `$(file-media) ${l10n.t('Pictures')}`,

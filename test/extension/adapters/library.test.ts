@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
 import { writeStatus } from '../../../remote-agent/src/jobs/job.ts';
 import { AdapterLibrary, readMetadata } from '../../../src/adapters/library.ts';
+import { emptyTrash, putAway, takeBack } from '../../../src/platform/trash.ts';
 import { RunStore } from '../../../src/runs/store.ts';
 
 let root: string;
@@ -77,4 +78,21 @@ test('passes over files that only have the name of an adapter', async () => {
   }
   await store.start();
   expect(await library.all()).toEqual([]);
+});
+
+test('a deleted file is out of the library, can be had back, and is gone for good later', async () => {
+  const folder = join(root, 'adapters');
+  const file = join(folder, 'teapot.safetensors');
+  mkdirSync(folder);
+  writeFileSync(file, adapterBytes({}));
+  await store.start();
+  const names = async () => (await library.all()).map(({ name }) => name);
+  const deleted = await putAway(file);
+  expect(await names()).toEqual([]);
+  await emptyTrash(folder);
+  await takeBack(deleted);
+  expect(await names()).toEqual(['teapot']);
+  await putAway(file);
+  await emptyTrash(folder, -1);
+  expect(readdirSync(folder)).toEqual([]);
 });

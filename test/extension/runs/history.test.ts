@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { groupRuns } from '../../../src/runs/history.ts';
+import { filterOfSubject, groupRuns } from '../../../src/runs/history.ts';
 import type { Run } from '../../../src/runs/run.ts';
 
 const run = (id: string, changes: Partial<Run> = {}): Run => ({
@@ -31,5 +31,14 @@ describe('the history', () => {
   test('keeps the runs in which every word of the filter occurs, whatever its case', () => {
     const groups = groupRuns(runs, { groupBy: 'subject', filter: 'DOG running' });
     expect(groups.map(({ runs: members }) => members.map(({ id }) => id))).toEqual([['1']]);
+  });
+
+  test('shows the runs of one subject and no others, whatever words its name shares with them', () => {
+    const named = ['a dog', 'dog', 'dog 2'].map((subject, i) => run(`${i + 1}`, { subject }));
+    const shown = (filter: string) =>
+      groupRuns(named, { groupBy: 'subject', filter }).map(({ name }) => name);
+    expect(shown(filterOfSubject('dog'))).toEqual(['dog']);
+    expect(shown(`${filterOfSubject('a dog')} finished`)).toEqual(['a dog']);
+    expect(shown(`${filterOfSubject('a dog')} failed`)).toEqual([]);
   });
 });

@@ -1,18 +1,19 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 import { EventLog, effectiveEvents, type LoggedEvent } from '../../../remote-agent/src/jobs/event-log.ts';
 import type { TrainEvent } from '../../../remote-agent/src/training/events.ts';
+import { linkEvents, noteLink } from '../../../src/runs/link-log.ts';
 import { readAdapterHeader } from '../../../src/runs/panel/adapter-header.ts';
 import { lowerBound, StepColumns } from '../../../src/runs/panel/columns.ts';
 import { RunFollower } from '../../../src/runs/panel/follower.ts';
-import { LinkLog } from '../../../src/runs/panel/link-log.ts';
 import { lossesFrom, lossesOf, lossTable } from '../../../src/runs/panel/losses.ts';
-import { endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
+import { adapterOf, endOf, secondsAStep } from '../../../src/runs/panel/run-files.ts';
 import { type RunChange, RunLog } from '../../../src/runs/panel/run-log.ts';
 import { thin } from '../../../src/runs/panel/thin.ts';
 import { unpackColumns } from '../../../webview/contract/packed.ts';
@@ -309,16 +310,34 @@ describe('a run folder that is followed', () => {
 });
 
 test('a lost link and its return are told once each, however often it is tried in between', () => {
-  const log = new LinkLog();
+  const directory = mkdtempSync(join(tmpdir(), 'para-links-'));
+  const problem = new ParaError('host', 'The connection was cut', { where: 'gpu' });
   const links = [undefined, 'connected', 'waiting', 'waiting', 'stopped', 'connected', undefined] as const;
-  for (const [i, at] of links.entries()) log.take(at && { at }, `at ${i}`);
-  expect(log.events.map(({ time, what }) => [time, what])).toEqual([
+  for (const [i, at] of links.entries()) noteLink(directory, at && { at, problem }, `at ${i}`);
+  expect(linkEvents(directory).map(({ time, what }) => [time, what])).toEqual([
     ['at 2', 'lost'],
     ['at 5', 'back'],
   ]);
+  expect(linkEvents(directory)[0]?.problem).toEqual({ message: 'The connection was cut', where: 'gpu' });
+  rmSync(directory, { recursive: true });
 });
 
 describe('files of a run', () => {
+  test('the layers of a run that goes on are those of the adapter it has kept, and none before', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'para-kept-'));
+    expect(await adapterOf(directory)).toBeUndefined();
+    mkdirSync(join(directory, 'checkpoints'));
+    const tensors = new Map([
+      ['unet.mid.attn.to_q.para_B.weight', { dims: [32, 3], data: new Float32Array(96) }],
+    ]);
+    writeFileSync(
+      join(directory, 'checkpoints', 'best.safetensors'),
+      encodeSafetensors(tensors, { 'para_studio.method': 'para' }),
+    );
+    expect((await adapterOf(directory))?.layers.map(({ path }) => path)).toEqual(['mid.attn.to_q']);
+    rmSync(directory, { recursive: true });
+  });
+
   test('an adapter tells its layers and ranks by its head alone', async () => {
     const path = join(mkdtempSync(join(tmpdir(), 'para-header-')), 'adapter.safetensors');
     const tensor = (...dims: number[]) => ({ dims, data: new Float32Array(dims.reduce((a, b) => a * b)) });

@@ -9,17 +9,21 @@ import { findRegistries } from './registries.ts';
 
 /**
  * Looks at a host: what it is, and what it lacks for `own`. One that is not reached is a finding too.
- * @throws ParaError `settings` for what is no URL of a registry
+ * @throws ParaError `settings` for what is no URL of a registry; the signal's reason
  */
 export async function checkHost(
   profile: HostProfile,
   own: HostPackage,
   prompter: Prompter,
+  signal?: AbortSignal,
 ): Promise<CheckRow[]> {
   const registries = findRegistries(profile.install ?? {});
   try {
-    const probe = await withTransport(profile, prompter, (transport) =>
-      probeHost(transport, profile.root, registries),
+    const probe = await withTransport(
+      profile,
+      prompter,
+      (transport) => probeHost(transport, profile.root, registries),
+      signal,
     );
     return checkRows(probe, own, profile, registries);
   } catch (cause) {

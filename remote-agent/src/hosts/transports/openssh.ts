@@ -24,6 +24,7 @@ export class OpenSshTransport implements Transport {
   readonly #askPass: AskPass | undefined;
   readonly #channels = new Set<Channel>();
   #gaveUp = false;
+  #closed = false;
   #chosen: Promise<readonly string[]> | undefined;
 
   /** @throws ParaError `disk` where no folder for the connection can be had */
@@ -63,6 +64,7 @@ export class OpenSshTransport implements Transport {
       if (code === 255 && /Permission denied \(|Too many authentication failures/.test(channel.errors()))
         this.#askPass?.refused();
     });
+    if (this.#closed) channel.kill();
     return channel;
   }
 
@@ -96,7 +98,10 @@ export class OpenSshTransport implements Transport {
   }
 
   close(): void {
+    this.#closed = true;
     this.#askPass?.close();
+    // One that still logs in is not yet the master's to end.
+    for (const channel of this.#channels) channel.kill();
     spawn('ssh', [...this.#args, '-O', 'exit', '--', this.#profile.target!], { stdio: 'ignore' }).on(
       'error',
       () => {},

@@ -1,0 +1,74 @@
+import { commands, l10n, ThemeIcon, type Uri, window } from 'vscode';
+import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { hostLabel } from '../hosts/label.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
+import { bytes } from '../platform/format.ts';
+import { stopTraining } from '../runs/commands.ts';
+import { isActive } from '../runs/run.ts';
+import type { Services } from '../runs/services.ts';
+import { usualHost } from './usual-host.ts';
+
+type Asking = Pick<Services, 'context' | 'hosts'>;
+
+/** Where the last choice is kept: of this workspace, and of the person. */
+const lastHost = 'para.lastHost';
+
+/**
+ * Where to train or draw. A choice is remembered in this workspace, and for those where none was made yet.
+ * @param quiet ask nothing where there is an answer
+ * @returns `undefined` where the person gave up
+ */
+export async function chooseHost({ context, hosts }: Asking, quiet: boolean): Promise<string | undefined> {
+  const names = hosts.list().map(({ name }) => name);
+  if (names.length === 0)
+    throw new ParaError('host', l10n.t('There is no host yet'), {
+      hint: l10n.t('add one with "PaRa: Add Host"'),
+    });
+  const stores = [context.workspaceState, context.globalState];
+  const usual = usualHost(
+    names,
+    stores.map((store) => store.get<string>(lastHost)),
+  );
+  if (names.length === 1 || (quiet && usual)) return usual;
+  names.sort((a, b) => Number(b === usual) - Number(a === usual));
+  const items = names.map((name) => {
+    const { facts } = hosts.status(name);
+    const gpu = facts?.gpus[0];
+    return {
+      label: hostLabel(name),
+      description: name === thisMachine ? l10n.t('no host needed') : (hosts.profile(name).target ?? ''),
+      detail: gpu ? `${gpu.name}, ${bytes(gpu.memoryBytes)}` : (facts?.cpuModel ?? ''),
+      iconPath: new ThemeIcon(name === thisMachine ? 'device-desktop' : 'server'),
+      name,
+    };
+  });
+  const chosen = (await window.showQuickPick(items, { title: l10n.t('Where?') }))?.name;
+  if (chosen) for (const store of stores) await store.update(lastHost, chosen);
+  return chosen;
+}
+
+/** What was started without a question where. */
+interface Started {
+  readonly uri: Uri;
+  readonly name: string;
+  readonly host: string;
+  readonly ids: readonly string[];
+}
+
+/** Says where a subject is trained when nobody was asked, and lets it be trained elsewhere instead. */
+export function offerElsewhere(services: Services, { uri, name, host, ids }: Started): void {
+  if (services.hosts.list().length < 2) return;
+  const change = async () => {
+    const elsewhere = l10n.t('Train Elsewhere...');
+    const text = l10n.t('{0} is trained on {1}.', name, hostLabel(host));
+    if ((await window.showInformationMessage(text, elsewhere)) !== elsewhere) return;
+    const other = await chooseHost(services, false);
+    if (!other || other === host) return;
+    for (const id of ids) {
+      const run = services.runs.get(id);
+      if (run && isActive(run)) await stopTraining(services, id);
+    }
+    await commands.executeCommand('para.trainSubject', uri, other);
+  };
+  change().catch((cause) => services.failures.show(cause));
+}
