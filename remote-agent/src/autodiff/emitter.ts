@@ -224,6 +224,25 @@ export class Emitter {
     });
   }
 
+  /** The first element of a value: f32[1]. */
+  first(x: string): string {
+    const shape = this.shape(x);
+    if (shape.length === 0) return this.reshape(x, [1]);
+    const list = (value: (axis: number) => number) => this.ints(shape.map((_, i) => value(i)));
+    const bounds = [list(() => 0), list(() => 1), list((axis) => axis)];
+    const ones = new Array<number>(shape.length).fill(1);
+    return this.reshape(this.op('Slice', [x, ...bounds], ones), [1]);
+  }
+
+  /**
+   * 0 that is there only when all of some values are, f32[1]: what adds it waits for them. It is no number where one
+   * of their first elements is none.
+   */
+  after(values: readonly string[]): string {
+    const sum = values.map((value) => this.first(value)).reduce((a, b) => this.add(a, b));
+    return this.mul(sum, this.scalar(0));
+  }
+
   /** Rows x last axis. */
   flatRows(x: string): string {
     const shape = this.shape(x);
