@@ -17,6 +17,7 @@ export class Emitter {
   readonly #constants = new Map<string, string>();
   /** What this emitter appended, by output. */
   readonly #made = new Map<string, Made>();
+  #exact = false;
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -34,6 +35,17 @@ export class Emitter {
     return shape as number[];
   }
 
+  /** Runs `make`, whose nodes must not be computed in half precision. */
+  exactly<T>(make: () => T): T {
+    const before = this.#exact;
+    this.#exact = true;
+    try {
+      return make();
+    } finally {
+      this.#exact = before;
+    }
+  }
+
   /** Appends one node with one output of the given shape (f32) and returns its name. */
   op(
     type: string,
@@ -44,6 +56,7 @@ export class Emitter {
   ): string {
     const out = this.graph.add(type, inputs, { attributes, hint: 'd' });
     this.graph.types.set(out, { type: elementType, shape });
+    if (this.#exact) this.graph.exact.add(out);
     this.#made.set(out, { type, inputs, attributes });
     return out;
   }

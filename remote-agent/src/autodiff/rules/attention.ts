@@ -49,7 +49,8 @@ function attentionGradients(emit: Emitter, heads: Heads, needs: readonly boolean
     let scores = emit.matmul(scaled, turned.k);
     if (mask) scores = masked(emit, scores, block(mask, emit.shape(mask).length - 2));
     const p = emit.op('Softmax', [scores], emit.shape(scores), { axis: -1n });
-    const ds = emit.mul(p, emit.sub(emit.matmul(g, turned.v), block(along)));
+    const dp = emit.matmul(g, turned.v);
+    const ds = emit.exactly(() => emit.mul(p, emit.sub(dp, block(along))));
     if (needs[0]) parts.push(emit.matmul(ds, k));
     if (needs[1]) found.k = plus(found.k, emit.matmul(emit.swapLast(ds), scaled));
     if (needs[2]) found.v = plus(found.v, emit.matmul(emit.swapLast(p), g));
