@@ -8,6 +8,7 @@ import { openBase } from '../../src/diffusion/base.ts';
 import { weightBytes } from '../../src/onnx/liveness.ts';
 import { DataType } from '../../src/onnx/types.ts';
 import { loadUnet, StepEngine } from '../../src/training/engine.ts';
+import type { TrainEvent } from '../../src/training/events.ts';
 import { keep, shrink, startScale } from '../../src/training/loss-scale.ts';
 import { precisionOf } from '../../src/training/prepare.ts';
 import { buildStepGraph } from '../../src/training/step-graph.ts';
@@ -103,12 +104,14 @@ describe('a step graph in half precision', () => {
 });
 
 describe('a run in half precision', () => {
-  const settings = (precision: 'f32' | 'f16', base?: string) => ({
+  const settings = (precision: 'f32' | 'f16') => ({
     method: { name: 'lora' },
     training: { steps: 8, precision },
     checkpoints: { every: 4 },
-    ...(base ? { base } : {}),
+    validation: { every: 4 },
   });
+  const measured = (events: readonly TrainEvent[]) =>
+    events.flatMap((event) => (event.type === 'validation' ? [event.loss] : []));
   const tensors = (file: string) => decodeSafetensors(readFileSync(file)).tensors;
 
   it('ends within 5 % of the way of the same run in f32, and goes on to the same bytes', async () => {
@@ -128,6 +131,9 @@ describe('a run in half precision', () => {
           way += value ** 2;
         }
     expect(Math.sqrt(off / way)).toBeLessThan(0.05);
+    expect(measured(half.events)).toHaveLength(2);
+    for (const [i, loss] of measured(half.events).entries())
+      expect(loss / measured(single.events)[i]!).toBeCloseTo(1, 3);
     await run(directory, 'again', spec, 3);
     const again = await run(directory, 'again', spec);
     expect(again.events.some((event) => event.type === 'resumed')).toBe(true);
