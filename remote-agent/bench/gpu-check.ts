@@ -81,7 +81,9 @@ async function main(): Promise<number> {
   if (!gpu) {
     const again = child('cpu');
     if (typeof again === 'string') throw new Error(again);
-    const same = JSON.stringify(again.losses) === JSON.stringify(cpu.losses) && again.picture === cpu.picture;
+    const same =
+      JSON.stringify({ ...again, pictureMs: 0, peakBytes: 0 }) ===
+      JSON.stringify({ ...cpu, pictureMs: 0, peakBytes: 0 });
     console.log(
       `The CPU's side of the comparison ${same ? 'repeats itself to the bit' : 'DIFFERS between two runs'}.`,
     );
@@ -99,17 +101,21 @@ async function main(): Promise<number> {
   const cuda = child('cuda');
   if (typeof cuda === 'string') throw new Error(cuda);
   const errors = { para: 0, lora: 0 };
-  for (const method of ['para', 'lora'] as const)
+  const halfErrors = { para: 0, lora: 0 };
+  for (const method of ['para', 'lora'] as const) {
     errors[method] = lossError(cuda.losses[method], cpu.losses[method]);
+    halfErrors[method] = lossError(cuda.halfLosses[method], cpu.losses[method]);
+  }
   const picture = pictureError(cuda, cpu);
-  const fits = Math.max(errors.para, errors.lora) < 1e-2 && picture.most <= 8;
+  const worst = Math.max(...Object.values(errors), ...Object.values(halfErrors));
+  const fits = worst < 1e-2 && picture.most <= 8;
   const contests = [];
   if (torch) {
     for (const batch of [1, 4])
       for (const kind of ['para', 'lora'] as const) contests.push(await against(kind, batch));
     contests.push(await against('generate', 1));
   }
-  const text = page({ errors, picture, fits, contests });
+  const text = page({ errors, halfErrors, picture, fits, contests });
   writeFileSync(join(root, 'docs/gpu-check.md'), text);
   console.log(text);
   return fits ? 0 : 1;
@@ -117,11 +123,12 @@ async function main(): Promise<number> {
 
 function page(found: {
   readonly errors: Readonly<Record<'para' | 'lora', number>>;
+  readonly halfErrors: Readonly<Record<'para' | 'lora', number>>;
   readonly picture: { readonly largest: number; readonly most: number };
   readonly fits: boolean;
   readonly contests: readonly { kind: string; batch: number; outcome: Outcome }[];
 }): string {
-  const { errors, picture, contests } = found;
+  const { errors, halfErrors, picture, contests } = found;
   const library = contests[0]?.outcome.library;
   const megabytes = (bytes: number | undefined) => (bytes ? (bytes / 1e6).toFixed(0) : 'not told');
   const rows = contests.map(({ kind, batch, outcome: { ours, theirs, ratio } }) => [
@@ -150,6 +157,8 @@ ${markdown(
   [
     [`losses of ${steps} steps, para`, `${errors.para.toExponential(1)} relative`],
     [`losses of ${steps} steps, lora`, `${errors.lora.toExponential(1)} relative`],
+    ['the same in half precision, para', `${halfErrors.para.toExponential(1)} relative`],
+    ['the same in half precision, lora', `${halfErrors.lora.toExponential(1)} relative`],
     ['one picture, 99.9 % of its values', `${picture.most} of 255`],
     ['one picture, all of its values', `${picture.largest} of 255`],
   ],

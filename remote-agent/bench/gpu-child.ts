@@ -13,8 +13,9 @@ export interface GpuCase {
 }
 
 export interface GpuResult {
-  /** Loss of each step by method. */
+  /** Loss of each step by method, in single and in half precision. */
   readonly losses: Readonly<Record<'para' | 'lora', readonly number[]>>;
+  readonly halfLosses: Readonly<Record<'para' | 'lora', readonly number[]>>;
   /** RGB of one picture, base64. */
   readonly picture: string;
   readonly pictureMs: number;
@@ -23,11 +24,15 @@ export interface GpuResult {
 
 const { base, device, steps } = JSON.parse(process.argv[2]!) as GpuCase;
 const losses = { para: [] as number[], lora: [] as number[] };
-for (const method of ['para', 'lora'] as const) {
-  const rank = method === 'para' ? 2 : 16;
-  const step = await openStep({ kind: 'step', base, method, rank, batch: 1, memory: 'fast', device });
-  for (let i = 0; i < steps; i++) losses[method].push(await step());
-}
+const halfLosses = { para: [] as number[], lora: [] as number[] };
+for (const method of ['para', 'lora'] as const)
+  for (const precision of ['f32', 'f16'] as const) {
+    const rank = method === 'para' ? 2 : 16;
+    const what = { kind: 'step', base, method, rank, batch: 1, memory: 'fast', device, precision } as const;
+    const step = await openStep(what);
+    const list = (precision === 'f16' ? halfLosses : losses)[method];
+    for (let i = 0; i < steps; i++) list.push(await step());
+  }
 const generator = new Generator(openBase(base), { device });
 const begin = performance.now();
 const [picture] = await generator.generate({
@@ -36,6 +41,7 @@ const [picture] = await generator.generate({
 });
 const result: GpuResult = {
   losses,
+  halfLosses,
   picture: Buffer.from(picture!.pixels).toString('base64'),
   pictureMs: performance.now() - begin,
   peakBytes: resident('VmHWM'),

@@ -16,6 +16,8 @@ export interface TrainCase {
   readonly batch: number;
   readonly memory: 'fast' | 'lean';
   readonly device?: DeviceName;
+  /** Default `f32`. */
+  readonly precision?: 'f32' | 'f16';
 }
 
 /** Builds the engine; each call makes a step on the same batch and gives its loss. */
@@ -41,6 +43,7 @@ export async function openStep(what: TrainCase): Promise<() => Promise<number>> 
     shapes,
     device: what.device ?? 'cpu',
     memory: what.memory,
+    ...(what.precision ? { precision: what.precision } : {}),
   });
   const { ports } = base.unet;
   const given = unetInputs(base, shapes).shapes;
@@ -60,7 +63,7 @@ export async function openStep(what: TrainCase): Promise<() => Promise<number>> 
   });
   return async () => {
     const coefficients = await engine.coefficients(parameters);
-    const { loss, gradient } = await engine.run(coefficients, data);
+    const { loss, gradient } = await engine.run(coefficients, data, 1024);
     const back = await engine.pullback(coefficients, gradient);
     clipToNorm(back, 1);
     optimizer.update(parameters, back, 1e-4);

@@ -329,9 +329,21 @@ def patterns():
         exported(name, *modules[name], 23, dynamo=True)
 
 
+def fused():
+    def attend(q, k, v, scale=None):
+        split = lambda x: x.unflatten(-1, (2, -1)).transpose(1, 2)
+        o = F.scaled_dot_product_attention(split(q), split(k), split(v), scale=scale)
+        return o.transpose(1, 2).flatten(2)
+
+    shapes = [(2, 4, 6), (2, 3, 6), (2, 3, 8)]
+    one("fused attention", "MultiHeadAttention", attend, shapes, {"num_heads": 2}, domain="com.microsoft")
+    one("fused attention with a scale", "MultiHeadAttention", lambda q, k, v: attend(q, k, v, 0.3), shapes,
+        {"num_heads": 2, "scale": 0.3}, domain="com.microsoft")
+
+
 def main():
     logging.disable(logging.WARNING)
-    for make in (elementwise, products, convolutions, norms, shapes, reductions, attention, patterns):
+    for make in (elementwise, products, convolutions, norms, shapes, reductions, attention, patterns, fused):
         make()
     OUT.mkdir(parents=True, exist_ok=True)
     tensors = {f"{name}/{key}": np.array(v, order="C") for name, case in cases.items() for key, v in case.items()}

@@ -1,3 +1,4 @@
+import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
 import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
 import { prune } from '../onnx/prune.ts';
@@ -9,8 +10,9 @@ import { asRows } from './rows.ts';
 /**
  * Rewrites forward patterns of exporters into equal ones whose gradients need fewer operators: an instance
  * normalisation without scale and bias (how exporters write group normalisation) becomes a layer normalisation,
- * which tells its mean and deviation; the error-function form of GELU becomes one Gelu operator; where queries and keys
- * are scaled by half each, queries alone are; and layers work on rows (see `asRows`). Of the operator set of `liftOpset`.
+ * which tells its mean and deviation; the error-function form of GELU becomes one Gelu operator; attention becomes one
+ * operator too (see `fuseAttention`), and where it cannot and queries and keys are scaled by half each, queries alone are;
+ * layers work on rows (see `asRows`). Of the operator set of `liftOpset`.
  */
 export function canonicalise(graph: Graph): void {
   const emit = new Emitter(graph);
@@ -32,6 +34,7 @@ export function canonicalise(graph: Graph): void {
     }
   }
   graph.replaceNodes(graph.nodes.map((node) => replaced.get(node) ?? node));
+  fuseAttention(graph);
   for (const node of graph.nodes) if (node.opType === 'MatMul') joinScales(graph, node, producers, only);
   prune(graph);
   asRows(graph);

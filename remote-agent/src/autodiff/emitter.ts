@@ -17,6 +17,7 @@ export class Emitter {
   readonly #constants = new Map<string, string>();
   /** What this emitter appended, by output. */
   readonly #made = new Map<string, Made>();
+  #exact = false;
 
   constructor(graph: Graph) {
     this.graph = graph;
@@ -34,6 +35,17 @@ export class Emitter {
     return shape as number[];
   }
 
+  /** Runs `make`, whose nodes must not be computed in half precision. */
+  exactly<T>(make: () => T): T {
+    const before = this.#exact;
+    this.#exact = true;
+    try {
+      return make();
+    } finally {
+      this.#exact = before;
+    }
+  }
+
   /** Appends one node with one output of the given shape (f32) and returns its name. */
   op(
     type: string,
@@ -44,6 +56,7 @@ export class Emitter {
   ): string {
     const out = this.graph.add(type, inputs, { attributes, hint: 'd' });
     this.graph.types.set(out, { type: elementType, shape });
+    if (this.#exact) this.graph.exact.add(out);
     this.#made.set(out, { type, inputs, attributes });
     return out;
   }
@@ -222,6 +235,25 @@ export class Emitter {
       transB: transB ? 1n : 0n,
       alpha,
     });
+  }
+
+  /** The first element of a value: f32[1]. */
+  first(x: string): string {
+    const shape = this.shape(x);
+    if (shape.length === 0) return this.reshape(x, [1]);
+    const list = (value: (axis: number) => number) => this.ints(shape.map((_, i) => value(i)));
+    const bounds = [list(() => 0), list(() => 1), list((axis) => axis)];
+    const ones = new Array<number>(shape.length).fill(1);
+    return this.reshape(this.op('Slice', [x, ...bounds], ones), [1]);
+  }
+
+  /**
+   * 0 that is there only when all of some values are, f32[1]: what adds it waits for them. It is no number where one
+   * of their first elements is none.
+   */
+  after(values: readonly string[]): string {
+    const sum = values.map((value) => this.first(value)).reduce((a, b) => this.add(a, b));
+    return this.mul(sum, this.scalar(0));
   }
 
   /** Rows x last axis. */

@@ -8,11 +8,17 @@ import './rules/index.ts';
  * Reverse-mode automatic differentiation as a graph transformation (Griewank & Walther, "Evaluating Derivatives",
  * ch. 3): appends ordinary nodes that compute the gradient of the scalar `loss` in each of `parameters` (graph
  * inputs). Only nodes on a path from a parameter to the loss are differentiated.
+ * @param scale f32[] that all gradients are multiplied by; left out: 1
  * @returns the name of each parameter's gradient (same shape as the parameter)
  * @throws ParaError `no-gradient` before anything is appended, listing every operator without a rule and how the first
  *   is reached
  */
-export function gradients(graph: Graph, loss: string, parameters: readonly string[]): Map<string, string> {
+export function gradients(
+  graph: Graph,
+  loss: string,
+  parameters: readonly string[],
+  scale?: string,
+): Map<string, string> {
   const path = gradientPath(graph, [loss], parameters);
   const obstacles = findObstacles(graph, path);
   if (obstacles.length > 0) throw obstacleError(obstacles);
@@ -20,19 +26,22 @@ export function gradients(graph: Graph, loss: string, parameters: readonly strin
   const consumers = graph.consumers();
   const emit = new Emitter(graph);
   const grads = new Map<string, Exclude<InputGradient, undefined>[]>();
-  grads.set(loss, [emit.scalar(1)]);
+  grads.set(loss, [scale ?? emit.scalar(1)]);
   for (const node of [...path.nodes].reverse()) {
     const outputs = node.output.map((name) => total(emit, name, grads.get(name)));
     if (outputs.every((o) => o === undefined)) continue;
     const needs = node.input.map((name) => path.dependent.has(name));
-    const found = ruleFor(operatorOf(node))!({
+    const rule = ruleFor(operatorOf(node))!;
+    const context = {
       node,
       emit,
       outputs,
       needs,
-      producer: (name) => producers.get(name),
-      consumers: (name) => consumers.get(name) ?? [],
-    });
+      producer: (name: string) => producers.get(name),
+      consumers: (name: string) => consumers.get(name) ?? [],
+    };
+    const exact = node.output.some((name) => graph.exact.has(name));
+    const found = exact ? emit.exactly(() => rule(context)) : rule(context);
     node.input.forEach((name, i) => {
       const gradient = found[i];
       if (gradient === undefined || !needs[i]) return;

@@ -200,26 +200,14 @@ function gradientToken(
   at: number,
   earlier: string | undefined,
 ): string | undefined {
-  let sum: string | undefined;
+  const alive: string[] = [];
   for (let i = from; i < at; i++)
-    for (const name of nodes[i]!.output) {
-      if (!name || (uses.lastUse.get(name) ?? -1) < at || emit.graph.types.get(name)?.type !== 1) continue;
-      const first = firstElement(emit, name);
-      sum = sum === undefined ? first : emit.add(sum, first);
-    }
-  if (sum === undefined) return earlier;
-  const token = emit.mul(emit.reshape(sum, [1]), emit.scalar(0));
+    for (const name of nodes[i]!.output)
+      if (name && (uses.lastUse.get(name) ?? -1) >= at && emit.graph.types.get(name)?.type === 1)
+        alive.push(name);
+  if (alive.length === 0) return earlier;
+  const token = emit.after(alive);
   return earlier === undefined ? token : emit.add(earlier, token);
-}
-
-/** The first element of a value, along as many axes of length 1 as the value has. */
-function firstElement(emit: Emitter, name: string): string {
-  const rank = emit.shape(name).length;
-  if (rank === 0) return name;
-  const list = (value: (axis: number) => number) =>
-    emit.ints(Array.from({ length: rank }, (_, i) => value(i)));
-  const bounds = [list(() => 0), list(() => 1), list((axis) => axis)];
-  return emit.op('Slice', [name, ...bounds], new Array<number>(rank).fill(1));
 }
 
 function placeCopy(graph: Graph, emit: Emitter, copy: Copy, token: string): void {

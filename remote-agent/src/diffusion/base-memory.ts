@@ -9,7 +9,7 @@ import { findLayers } from '../onnx/modules.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf } from '../onnx/tensor-data.ts';
 import type { Base } from './base.ts';
-import { type DenoiserShape, unetShapes } from './denoiser.ts';
+import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
 import { trainingBytes } from './training-memory.ts';
 
 /** Bytes, estimated from the U-Net's graph at the base's own size; the runtime's own overhead comes on top. */
@@ -62,7 +62,7 @@ function baseSizes(base: Base, batch: number): DenoiserShape {
 
 /** Bytes of a forward session of the U-Net. */
 export function forwardBytes(base: Base, sizes: DenoiserShape): number {
-  return sessionBytes(preparedUnet(base, sizes));
+  return sessionBytes(forwardGraph(base, sizes));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
@@ -73,12 +74,7 @@ export class Denoiser {
   static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
     const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
-    const graph = loadGraph(base.unet);
-    fixDimensions(graph, unetShapes(base, { ...shape, batch: rows }));
-    if (edit) {
-      simplify(graph);
-      edit(graph);
-    }
+    const graph = forwardGraph(base, { ...shape, batch: rows }, edit);
     const made = await createSession(encodeGraph(graph), {
       ...session,
       externalDataDirectory: base.unet.weights,
@@ -119,6 +115,29 @@ export class Denoiser {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/**
+ * The U-Net as a session loads it: of fixed sizes, changed by `edit`, with fused attention. One whose operators are not
+ * all understood is loaded as it is where nothing is to be changed.
+ * @throws ParaError `base`, `graph`
+ */
+export function forwardGraph(base: Base, shape: DenoiserShape, edit?: (graph: Graph) => void): Graph {
+  const load = () => {
+    const graph = loadGraph(base.unet);
+    fixDimensions(graph, unetShapes(base, shape));
+    return graph;
+  };
+  const graph = load();
+  try {
+    simplify(graph);
+  } catch (cause) {
+    if (edit || !(cause instanceof ParaError)) throw cause;
+    return load();
+  }
+  edit?.(graph);
+  fuseAttention(graph);
+  return graph;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
+import { toHalfPrecision } from '../autodiff/half-precision.ts';
 import { recompute } from '../autodiff/recompute.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { loadGraph } from '../onnx/io.ts';
@@ -49,7 +50,9 @@ const usual: Adapting = {
 
 /**
  * Bytes of a session that trains on batches of these sizes, from a step graph built for it: weights, and the most
- * values alive at once when its nodes run in order. Within a quarter of what a process was seen to take.
+ * values alive at once when its nodes run in order. Within a quarter of what a process was seen to take on latents up to
+ * 64 x 64; on larger ones too low, since what operators work in is not all counted. In half precision it is that of a
+ * device with kernels for it.
  * @throws ParaError `no-gradient`, `graph`
  */
 export function trainingBytes(
@@ -57,6 +60,7 @@ export function trainingBytes(
   sizes: DenoiserShape,
   memory: 'fast' | 'lean',
   { method, plan }: Adapting = usual,
+  precision: 'f32' | 'f16' = 'f32',
 ): number {
   const graph = loadGraph(base.unet);
   const { layers } = findLayers(graph);
@@ -77,6 +81,7 @@ export function trainingBytes(
   graph.setOutputs([loss, gradient].map((name) => valueInfo(name, DataType.FLOAT, [])));
   if (memory === 'lean') recompute(graph, forward);
   prune(graph);
+  if (precision === 'f16') toHalfPrecision(graph, [coefficients]);
   // The forward pass and the backward pass read a weight, in lean half of them the copies of the forward pass too.
   const readers = prepacksWeights(graph) ? (memory === 'lean' ? 2.5 : 2) : 1;
   const activations = activationPeak(graph) * (memory === 'lean' ? leanRounding : 1);

@@ -37,6 +37,8 @@ export class Graph {
   readonly directory: string | undefined;
   /** Known element types and shapes, filled by `inferTypes`; keys are value names. */
   readonly types = new Map<string, ValueType>();
+  /** Values that must not be computed in half precision, by name. */
+  readonly exact = new Set<string>();
   readonly #names = new Set<string>();
   readonly #counters = new Map<string, number>();
   readonly #initializers = new Map<string, TensorProto>();

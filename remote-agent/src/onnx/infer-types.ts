@@ -260,6 +260,10 @@ const fusedShapeRules: Record<string, ShapeRule> = {
   FastGelu: same,
   QuickGelu: same,
   FusedMatMul: matmul,
+  MultiHeadAttention: (_n, [q, _k, v]) =>
+    q?.shape.length === 3 && v?.shape.length === 3
+      ? { type: q.type, shape: [q.shape[0]!, q.shape[1]!, v.shape[2]!] }
+      : undefined,
 };
 
 /** Whether an operator is ONNX's own, not one that an optimiser of a runtime made. */

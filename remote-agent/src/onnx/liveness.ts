@@ -1,7 +1,7 @@
 import type { Graph } from './graph.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
 import { countOf, dimsOf, elementSize } from './tensor-data.ts';
-import type { DataType } from './types.ts';
+import { DataType } from './types.ts';
 
 /** Operators whose output is their first input under another shape. */
 const views = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Flatten']);
@@ -33,6 +33,16 @@ export function weightBytes(graph: Graph): number {
     bytes +=
       countOf(dimsOf(tensor)) * (casts.get(tensor.name) ?? elementSize[tensor.dataType as DataType] ?? 4);
   return bytes;
+}
+
+/** Whether most of the weights lie in the file in half precision. */
+export function storesHalves(graph: Graph): boolean {
+  let halves = 0;
+  for (const tensor of graph.initializers.values()) {
+    const half = tensor.dataType === DataType.FLOAT16 || tensor.dataType === DataType.BFLOAT16;
+    if (half || tensor.dataType === DataType.FLOAT) halves += (half ? 1 : -1) * countOf(dimsOf(tensor));
+  }
+  return halves > 0;
 }
 
 /** Bytes of one value; 0 where nothing is known of it. */

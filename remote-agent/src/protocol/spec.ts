@@ -30,6 +30,7 @@ const Training = Type.Object(
     schedule: oneOf('constant', 'cosine', 'linear'),
     warmup: Count,
     memory: oneOf('fast', 'lean'),
+    precision: oneOf('auto', 'f32', 'f16'),
     optimizer: oneOf('adamw', 'sgd'),
     weightDecay: Type.Number(),
     beta1: Type.Number(),

@@ -15,16 +15,26 @@ export interface Device {
   readonly doublePrecision: boolean;
   /** Computes float16 graphs as fast as or faster than float32 ones. */
   readonly fastHalf: boolean;
+  /** Has half-precision kernels for the operators of a training step. */
+  readonly trainsInHalf: boolean;
 }
 
 const devices: Readonly<Record<DeviceName, Device>> = {
-  cpu: { name: 'cpu', providers: ['cpu'], deterministic: true, doublePrecision: true, fastHalf: false },
+  cpu: {
+    name: 'cpu',
+    providers: ['cpu'],
+    deterministic: true,
+    doublePrecision: true,
+    fastHalf: false,
+    trainsInHalf: false,
+  },
   cuda: {
     name: 'cuda',
     providers: ['cuda', 'cpu'],
     deterministic: false,
     doublePrecision: true,
     fastHalf: true,
+    trainsInHalf: true,
   },
   webgpu: {
     name: 'webgpu',
@@ -32,6 +42,7 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     deterministic: false,
     doublePrecision: false,
     fastHalf: true,
+    trainsInHalf: false,
   },
 };
 

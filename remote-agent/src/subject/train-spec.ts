@@ -39,6 +39,7 @@ export interface TrainSpec {
     readonly schedule: 'constant' | 'cosine' | 'linear';
     readonly warmup: number;
     readonly memory: 'fast' | 'lean';
+    readonly precision: 'auto' | 'f32' | 'f16';
     readonly optimizer: 'adamw' | 'sgd';
     readonly weightDecay: number;
     readonly beta1: number;
@@ -141,6 +142,7 @@ export function makeTrainSpec(
       schedule: training.schedule ?? 'constant',
       warmup: training.warmup ?? 0,
       memory: overrides.memory ?? training.memory ?? 'fast',
+      precision: training.precision ?? 'auto',
       optimizer: training.optimizer ?? 'adamw',
       weightDecay: training.weightDecay ?? 0,
       beta1: training.beta1 ?? 0.9,

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { decodeSafetensors, encodeSafetensors } from '../adapters/safetensors.ts';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
+import type { LossScale } from './loss-scale.ts';
 import type { Optimizer } from './optimizer.ts';
 
 /** Everything of a run that changes from step to step; noise and order follow from the seed. */
@@ -14,6 +15,8 @@ export interface TrainState {
   best?: { readonly step: number; readonly loss: number };
   /** Step of the state in the run's folder; absent before the first. */
   savedStep?: number;
+  /** Absent in single precision. */
+  scale?: LossScale;
   readonly parameters: Float32Array;
   readonly optimizer: Optimizer;
 }
@@ -36,6 +39,7 @@ export function saveState(path: string, state: TrainState): void {
     updates: String(optimizer.updates),
     smoothed_loss: String(state.smoothedLoss),
     ...(state.best ? { best_step: String(state.best.step), best_loss: String(state.best.loss) } : {}),
+    ...(state.scale ? { loss_scale: JSON.stringify(state.scale) } : {}),
   };
   writeFileAtomic(path, encodeSafetensors(tensors, metadata));
   state.savedStep = state.step;
@@ -73,5 +77,6 @@ export function loadState(path: string, state: TrainState): boolean {
   state.smoothedLoss = Number(metadata.smoothed_loss);
   if (metadata.best_step !== undefined)
     state.best = { step: Number(metadata.best_step), loss: Number(metadata.best_loss) };
+  if (metadata.loss_scale !== undefined) state.scale = JSON.parse(metadata.loss_scale) as LossScale;
   return true;
 }

@@ -64,6 +64,8 @@ export class StepEngine {
   readonly #step: Session;
   readonly #prepare: Session | undefined;
   readonly #pullback: Session | undefined;
+  /** The step graph takes a scale of the gradient. */
+  readonly #scaled: boolean;
 
   private constructor(
     plan: AdapterPlan,
@@ -77,6 +79,7 @@ export class StepEngine {
     this.#step = sessions.step;
     this.#prepare = sessions.prepare;
     this.#pullback = sessions.pullback;
+    this.#scaled = sessions.step.inputs.some(({ name }) => name === stepNames.scale);
   }
 
   /** Builds and loads the step graph. @throws ParaError `no-gradient`, `graph`, `device`, `model-file` */
@@ -88,13 +91,14 @@ export class StepEngine {
     readonly device: DeviceName;
     readonly lossOnly?: boolean;
     readonly memory?: 'fast' | 'lean';
+    readonly precision?: 'f32' | 'f16';
   }): Promise<StepEngine> {
     const { base, method, shapes, device } = options;
     const { graph, layers, inputs } = loadUnet(base, shapes);
     lap('read the U-Net');
     const plan = options.plan(layers);
-    const { lossOnly = false, memory = 'fast' } = options;
-    buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory });
+    const { lossOnly = false, memory = 'fast', precision = 'f32' } = options;
+    buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory, precision });
     lap('build the step graph');
     const step = await createStepSession(graph, { device, directory: base.unet.weights });
     lap('load the step graph');
@@ -125,8 +129,16 @@ export class StepEngine {
     return toFloats(out[names.parametersGradient]!);
   }
 
-  /** Loss of a batch and its gradient in the coefficients (absent in an engine made with `lossOnly`). */
-  async run({ values }: Coefficients, batch: StepBatch): Promise<{ loss: number; gradient: Float32Array }> {
+  /**
+   * Loss of a batch and its gradient in the coefficients (absent in an engine made with `lossOnly`).
+   * @param scale in half precision, what gradients are multiplied by on their way (a power of two); the one that is given
+   *   back is not
+   */
+  async run(
+    { values }: Coefficients,
+    batch: StepBatch,
+    scale = 1,
+  ): Promise<{ loss: number; gradient: Float32Array }> {
     const { batch: n, latentChannels, latentHeight, latentWidth } = this.#shapes;
     const latent = [n, latentChannels, latentHeight, latentWidth];
     const { shapes } = unetInputs(this.#base, this.#shapes);
@@ -135,15 +147,15 @@ export class StepEngine {
       [stepNames.coefficients]: f32([values.length], values),
       [stepNames.target]: f32(latent, batch.target),
       [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
+      ...(this.#scaled ? { [stepNames.scale]: f32([], [scale]) } : {}),
     };
     lap('feeds');
     const out = await this.#step.run(feeds);
     lap('session');
-    const gradient = out[stepNames.gradient];
-    return {
-      loss: toFloats(out[stepNames.loss]!)[0]!,
-      gradient: gradient ? toFloats(gradient) : new Float32Array(0),
-    };
+    const found = out[stepNames.gradient];
+    const gradient = found ? toFloats(found) : new Float32Array(0);
+    if (this.#scaled) for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! / scale;
+    return { loss: toFloats(out[stepNames.loss]!)[0]!, gradient };
   }
 
   async release(): Promise<void> {

@@ -8,13 +8,17 @@ import { type Base, openBase } from '../diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../diffusion/base-memory.ts';
 import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
 import { type Adapting, trainingBytes } from '../diffusion/training-memory.ts';
+import { loadGraph } from '../onnx/io.ts';
+import { storesHalves } from '../onnx/liveness.ts';
 import type { Layer } from '../onnx/modules.ts';
+import { deviceByName } from '../runtime/device.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
 import { loadState, type TrainState } from './checkpoint.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
+import { startScale } from './loss-scale.ts';
 import { type MemoryPlan, mostEngines, planMemory } from './memory-plan.ts';
 import { Optimizer } from './optimizer.ts';
 import { RunSessions } from './sessions.ts';
@@ -88,11 +92,16 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
   const memory = memoryPlan(base, spec, { method, plan }, set, held);
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
-  const sessions = new RunSessions({ base, spec, method, plan, memory });
+  const precision = precisionOf(base, spec);
+  const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
     const engine = await sessions.step(set.groups[0]!);
     const state = startState(spec, method, engine.plan);
+    if (precision === 'f16') {
+      state.scale = startScale(precision);
+      hooks.emit({ type: 'note', message: 'This run is computed in half precision (training.precision)' });
+    }
     if (loadState(paths.state, state)) hooks.emit({ type: 'resumed', fromStep: state.step });
     else
       hooks.emit({
@@ -113,6 +122,12 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
     await sessions.release();
     throw cause;
   }
+}
+
+/** The precision that a run is computed in. */
+export function precisionOf(base: Base, { training, device }: TrainSpec): 'f32' | 'f16' {
+  if (training.precision !== 'auto') return training.precision ?? 'f32';
+  return deviceByName(device).trainsInHalf && storesHalves(loadGraph(base.unet)) ? 'f16' : 'f32';
 }
 
 function startState(spec: TrainSpec, method: Method, plan: AdapterPlan): TrainState {
@@ -187,7 +202,13 @@ function memoryPlan(
   if (samples.memory === 'beside')
     return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);
   const needs = {
-    step: trainingBytes(base, largest(set.groups, training.batch), training.memory, adapting),
+    step: trainingBytes(
+      base,
+      largest(set.groups, training.batch),
+      training.memory,
+      adapting,
+      precisionOf(base, spec),
+    ),
     validation: held
       ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
       : 0,

@@ -62,8 +62,9 @@ export class RunSessions {
     readonly method: Method;
     readonly plan: (layers: readonly Layer[]) => AdapterPlan;
     readonly memory: MemoryPlan;
+    readonly precision?: 'f32' | 'f16';
   }) {
-    const { base, spec, method, plan, memory } = options;
+    const { base, spec, method, plan, memory, precision = 'f32' } = options;
     this.#base = base;
     this.#spec = spec;
     this.#method = method;
@@ -78,6 +79,7 @@ export class RunSessions {
           shapes: { batch, latentChannels: base.latentChannels, latentHeight, latentWidth, tokens },
           lossOnly,
           memory: spec.training.memory,
+          precision,
         }),
       );
     this.#steps = set(spec.training.batch, false);

@@ -1,6 +1,7 @@
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
+import { toHalfPrecision } from '../autodiff/half-precision.ts';
 import { recompute } from '../autodiff/recompute.ts';
 import { ParaError } from '../common/errors.ts';
 import type { Graph } from '../onnx/graph.ts';
@@ -34,6 +35,8 @@ export const stepNames = {
   coefficients: 'para.coefficients',
   target: 'para.target',
   weight: 'para.weight',
+  /** f32[], of graphs in half precision: what the gradient is multiplied by. */
+  scale: 'para.scale',
   loss: 'para.loss',
   gradient: 'para.gradient',
 } as const;
@@ -47,6 +50,8 @@ export interface StepGraphOptions {
   readonly lossOnly?: boolean;
   /** `lean` computes activations again for the backward pass instead of keeping them all; default `fast`. */
   readonly memory?: 'fast' | 'lean';
+  /** `f16`: computed in mixed precision (see `toHalfPrecision`); default `f32`. */
+  readonly precision?: 'f32' | 'f16';
 }
 
 /** Fixes every dimension of a loaded U-Net graph and removes what only served dynamic shapes. */
@@ -60,8 +65,8 @@ export function prepareUnet(graph: Graph, unet: UnetInputs, batch: number): void
 /**
  * Turns a prepared U-Net graph (see `prepareUnet`) into a training step, in place: adapter attached, loss
  * `mean(weight * (output - target)^2)` over batch, channels and positions, and the gradient of the loss in the
- * adapter's flat coefficient vector. Further inputs: coefficients f32[m], target f32[B,C,h,w], weight f32[B,1,1,1];
- * outputs: loss f32[] and gradient f32[m].
+ * adapter's flat coefficient vector. Further inputs: coefficients f32[m], target f32[B,C,h,w], weight f32[B,1,1,1], in
+ * half precision scale f32[], which the gradient is multiplied by; outputs: loss f32[] and gradient f32[m].
  * @throws ParaError `no-gradient` when an operator on the way has no rule, `graph` when the output does not fit
  */
 export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
@@ -82,17 +87,22 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   if (options.lossOnly) {
     graph.setOutputs([loss]);
     prune(graph);
+    if (options.precision === 'f16') toHalfPrecision(graph, [stepNames.coefficients]);
     return;
   }
   graph.setOutputs([loss]);
   canonicalise(graph);
   const forward = graph.nodes.length;
-  const found = gradients(graph, stepNames.loss, [stepNames.coefficients]);
+  const half = options.precision === 'f16';
+  const scale = half ? graph.addInput(stepNames.scale, DataType.FLOAT, []) : undefined;
+  const found = gradients(graph, stepNames.loss, [stepNames.coefficients], scale);
   const gradient = found.get(stepNames.coefficients)!;
   graph.push(graph.makeNode('Identity', [gradient], { outputs: [stepNames.gradient] }));
+  graph.types.set(stepNames.gradient, { type: DataType.FLOAT, shape: [plan.coefficientCount] });
   graph.setOutputs([loss, valueInfo(stepNames.gradient, DataType.FLOAT, [plan.coefficientCount])]);
   if (options.memory === 'lean') recompute(graph, forward);
   prune(graph);
+  if (half) toHalfPrecision(graph, [stepNames.coefficients]);
 }
 
 function appendLoss(graph: Graph, output: string, latent: readonly number[]): void {
@@ -102,6 +112,7 @@ function appendLoss(graph: Graph, output: string, latent: readonly number[]): vo
   const type = DataType.FLOAT;
   const note = (name: string, shape: readonly number[]) => {
     graph.types.set(name, { type, shape });
+    graph.exact.add(name);
     return name;
   };
   const count = latent.reduce((a, b) => a * b, 1);

@@ -9,7 +9,8 @@ import { savedStep, saveState } from './checkpoint.ts';
 import type { Coefficients, StepEngine } from './engine.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { learningRateAt } from './learning-rate.ts';
-import { clipToNorm } from './optimizer.ts';
+import { keep, mostSkipped, shrink } from './loss-scale.ts';
+import { clipToNorm, norm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
 
 /**
@@ -75,7 +76,7 @@ async function passes(
     engine = await run.sessions.step(group);
     coefficients ??= await engine.coefficients(run.state.parameters);
     lap('basis');
-    const made = await engine.run(coefficients, batch);
+    const made = await engine.run(coefficients, batch, run.state.scale?.value);
     loss += made.loss / training.accumulation;
     if (sum) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + made.gradient[i]!;
     else sum = made.gradient;
@@ -83,19 +84,42 @@ async function passes(
   return { loss, sum: sum!, coefficients: coefficients!, engine: engine! };
 }
 
-async function makeStep(run: Run): Promise<void> {
-  const { spec, state, hooks, paths } = run;
-  const { training } = spec;
-  const start = process.hrtime.bigint();
-  const step = state.step + 1;
+/** Mean loss of a step, and its gradient in the parameters, clipped, with the norm before that. */
+async function gradientOf(run: Run, step: number) {
+  const { training } = run.spec;
   const { loss, sum, coefficients, engine } = await passes(run, step);
   const count = training.accumulation;
   if (count > 1) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / count;
   lap('gradient sum');
-  const gradient = await engine.pullback(coefficients, sum);
+  // The basis's factors do not take values that are no numbers.
+  const broken = run.state.scale && !Number.isFinite(norm(sum));
+  const gradient = broken ? sum : await engine.pullback(coefficients, sum);
   lap('pullback');
-  const gradientNorm = clipToNorm(gradient, training.clip);
-  if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm))
+  return { loss, gradient, gradientNorm: clipToNorm(gradient, training.clip) };
+}
+
+async function makeStep(run: Run): Promise<void> {
+  const { spec, state, hooks, paths } = run;
+  const { training } = spec;
+  const { scale } = state;
+  const start = process.hrtime.bigint();
+  const step = state.step + 1;
+  const say = (message: string) => hooks.emit({ type: 'note', message: `Step ${step}: ${message}` });
+  let made = await gradientOf(run, step);
+  const overflows = () => Number.isFinite(made.loss) && !Number.isFinite(made.gradientNorm);
+  while (scale && overflows() && shrink(scale)) {
+    say(`a gradient left the range of half precision; the loss scale is ${scale.value} now`);
+    made = await gradientOf(run, step);
+  }
+  const { loss, gradient, gradientNorm } = made;
+  const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+  if (scale && !finite && scale.skipped < mostSkipped) {
+    scale.skipped++;
+    state.step = step;
+    say('left out, since its loss or gradient is no number in half precision');
+    return;
+  }
+  if (!finite)
     throw new ParaError('not-a-number', `The loss or its gradient is no number any more at step ${step}`, {
       where: `last good state: ${state.savedStep === undefined ? 'none was saved yet' : `step ${state.savedStep}, in ${paths.state}`}`,
       hint: `lower training.learningRate from ${training.learningRate} (a third is a good try) and start a new run`,
@@ -108,6 +132,7 @@ async function makeStep(run: Run): Promise<void> {
     training.warmup,
   );
   state.optimizer.update(state.parameters, gradient, rate);
+  if (scale && keep(scale)) say(`the loss scale is ${scale.value} now`);
   lap('optimiser');
   state.step = step;
   state.smoothedLoss = Number.isNaN(state.smoothedLoss) ? loss : 0.95 * state.smoothedLoss + 0.05 * loss;

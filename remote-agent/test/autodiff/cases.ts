@@ -248,4 +248,16 @@ export const cases: readonly Case[] = [
     opset: 23,
     build: op('Attention'),
   },
+  {
+    name: 'fused attention',
+    inputs: [
+      [2, 4, 6],
+      [2, 3, 6],
+      [2, 3, 8],
+    ],
+    build: (g, x) => {
+      g.setOpset(1, 'com.microsoft');
+      return g.add('MultiHeadAttention', x, { domain: 'com.microsoft', attributes: { num_heads: 2n } });
+    },
+  },
 ];

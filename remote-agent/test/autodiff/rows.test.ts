@@ -33,8 +33,8 @@ it('has one product for a layer with its bias, and reshapes only for heads and p
   expect(linear.map((node) => node.opType)).toEqual(layers.map(() => 'Gemm'));
   const biased = layers.filter(({ path }) => /to_out\.0|net/.test(path)).length;
   expect(linear.filter((node) => node.input.length === 3)).toHaveLength(biased);
-  // Two products of activations, and the queries' scale, in a block.
-  expect(count(graph, 'MatMul')).toBe(2 * sizes.blocks);
-  // A block: groups and back twice, pixels to rows and back, heads of q, k, v and back; the last norm.
+  expect(count(graph, 'MultiHeadAttention')).toBe(sizes.blocks);
+  for (const operator of ['MatMul', 'Softmax']) expect(count(graph, operator), operator).toBe(0);
+  // A block: groups and back twice, pixels to rows and back, tokens of q, k, v and back; the last norm.
   expect(count(graph, 'Reshape')).toBe(10 * sizes.blocks + 2);
 });
