@@ -1,4 +1,4 @@
-/** How gradients are scaled in half precision; of a run in single precision it never changes. */
+/** How gradients are scaled in half precision. */
 export interface LossScale {
   /** What the loss's gradient is multiplied by, a power of two. */
   value: number;
@@ -14,12 +14,7 @@ const largest = 2 ** 20;
 /** Steps that may be left out in a row. */
 export const mostSkipped = 10;
 
-/** The start for a precision. */
-export const startScale = (precision: 'f32' | 'f16'): LossScale => ({
-  value: precision === 'f16' ? 2 ** 16 : 1,
-  steps: 0,
-  skipped: 0,
-});
+export const startScale = (): LossScale => ({ value: 2 ** 16, steps: 0, skipped: 0 });
 
 /** Halves it after a gradient overflowed; false where it is 1 already, so that scaling is not the reason. */
 export function shrink(scale: LossScale): boolean {

@@ -90,16 +90,16 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   hooks.emit({ type: 'phase', name: 'build step' });
   const method = methodByName(spec.method.name);
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
-  const memory = memoryPlan(base, spec, { method, plan }, set, held);
-  if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const precision = precisionOf(base, spec);
+  const memory = memoryPlan(base, spec, { method, plan }, precision, set, held);
+  if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
     const engine = await sessions.step(set.groups[0]!);
     const state = startState(spec, method, engine.plan);
     if (precision === 'f16') {
-      state.scale = startScale(precision);
+      state.scale = startScale();
       hooks.emit({ type: 'note', message: 'This run is computed in half precision (training.precision)' });
     }
     if (loadState(paths.state, state)) hooks.emit({ type: 'resumed', fromStep: state.step });
@@ -191,6 +191,7 @@ function memoryPlan(
   base: Base,
   spec: TrainSpec,
   adapting: Adapting,
+  precision: 'f32' | 'f16',
   set: Examples,
   held: Examples | undefined,
 ): MemoryPlan {
@@ -202,13 +203,7 @@ function memoryPlan(
   if (samples.memory === 'beside')
     return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);
   const needs = {
-    step: trainingBytes(
-      base,
-      largest(set.groups, training.batch),
-      training.memory,
-      adapting,
-      precisionOf(base, spec),
-    ),
+    step: trainingBytes(base, largest(set.groups, training.batch), training.memory, adapting, precision),
     validation: held
       ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
       : 0,

@@ -71,6 +71,7 @@ export function prepareUnet(graph: Graph, unet: UnetInputs, batch: number): void
  */
 export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   const { shapes, unet, method, plan } = options;
+  const half = options.precision === 'f16';
   const { batch, latentChannels, latentHeight, latentWidth } = shapes;
   const latent = [batch, latentChannels, latentHeight, latentWidth];
   graph.addInput(stepNames.coefficients, DataType.FLOAT, [plan.coefficientCount]);
@@ -87,13 +88,12 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   if (options.lossOnly) {
     graph.setOutputs([loss]);
     prune(graph);
-    if (options.precision === 'f16') toHalfPrecision(graph, [stepNames.coefficients]);
+    if (half) toHalfPrecision(graph, [stepNames.coefficients]);
     return;
   }
   graph.setOutputs([loss]);
   canonicalise(graph);
   const forward = graph.nodes.length;
-  const half = options.precision === 'f16';
   const scale = half ? graph.addInput(stepNames.scale, DataType.FLOAT, []) : undefined;
   const found = gradients(graph, stepNames.loss, [stepNames.coefficients], scale);
   const gradient = found.get(stepNames.coefficients)!;

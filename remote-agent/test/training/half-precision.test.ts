@@ -208,7 +208,7 @@ describe('a run in half precision', () => {
 
 describe('the loss scale', () => {
   it('halves down to 1, and doubles after two hundred good steps', () => {
-    const scale = startScale('f16');
+    const scale = startScale();
     const start = scale.value;
     expect(shrink(scale)).toBe(true);
     expect(scale.value).toBe(start / 2);
