@@ -32,18 +32,14 @@ export function linkEvents(directory: string): LinkEvent[] {
   }
 }
 
-/**
- * Keeps in a run's folder what happened to its link; further tries in between are no news.
- * @returns whether that is an event
- */
-export function noteLink(directory: string, link: Link | undefined, time: string): boolean {
+/** Keeps in a run's folder what happened to its link; further tries in between are no news. */
+export function noteLink(directory: string, link: Link | undefined, time: string): void {
   const known = linkEvents(directory);
   const lost = link !== undefined && link.at !== 'connected';
-  if (lost === (known.at(-1)?.what === 'lost')) return false;
+  if (lost === (known.at(-1)?.what === 'lost')) return;
   const problem = lost && link.problem !== undefined ? { problem: inWords(link.problem) } : {};
   const event: LinkEvent = { time, what: lost ? 'lost' : 'back', ...problem };
   writeFileAtomic(fileOf(directory), `${JSON.stringify([...known, event].slice(-mostKept))}\n`);
-  return true;
 }
 
 function inWords(cause: unknown): NonNullable<LinkEvent['problem']> {

@@ -187,7 +187,7 @@ class SubjectEditor {
   async #addUris(uris: readonly Uri[]) {
     const { uri } = this.document;
     const here = (one: Uri) =>
-      one.scheme === uri.scheme && one.authority === uri.authority && one.path.startsWith(`${this.#folder}/`);
+      one.scheme === uri.scheme && one.authority === uri.authority && isWithin(this.#folder, one.path);
     const pictures = uris.filter(({ path }) => isPicture(path));
     const copies = await Promise.all(
       pictures
