@@ -14,6 +14,15 @@ export const checkout = (() => {
   return folder;
 })();
 
+/** Writes the file of a small subject. @returns its path */
+export function robotSubject(folder: string, settings: object): string {
+  const path = join(folder, 'robots.para.json');
+  const pictures = [1, 2].map((i) => join(checkout, `examples/robot/robot-${i}.png`));
+  const method = { layers: 'up_blocks.**.attn{1,2}.to_*' };
+  writeFileSync(path, JSON.stringify({ pictures, class: 'robot', method, ...settings }));
+  return path;
+}
+
 /** Puts the launcher of the built agent under `root`, the folder of everything on that host. */
 export function placeAgent(root: string, { chatter = '' } = {}): void {
   const folder = join(root, 'agent/current');

@@ -1,32 +1,22 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { jobFiles, readStatus } from '../../src/jobs/job.ts';
-import { checkout, localHost, Para, sshHost } from './agent-host.ts';
-import { descendantsOf, killHard } from './processes.ts';
+import { localHost, Para, robotSubject, sshHost } from './agent-host.ts';
+import { agentsUnder, descendantsOf, killHard } from './processes.ts';
 import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
 import { excused, noSshd, Sshd } from './sshd.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-host-runs-'));
-const subject = join(work, 'two-robots.para.json');
-const steps = 160;
-
-beforeAll(async () => {
-  writeFileSync(
-    subject,
-    JSON.stringify({
-      pictures: [join(checkout, 'examples/robot/robot-1.png'), join(checkout, 'examples/robot/robot-2.png')],
-      class: 'robot',
-      method: { layers: 'up_blocks.**.attn{1,2}.to_*' },
-      training: { steps, seed: 3 },
-      samples: { every: 80, steps: 4 },
-      validation: { every: 40 },
-      checkpoints: { every: 20, best: true },
-    }),
-  );
+const subject = robotSubject(work, {
+  training: { steps: 160, seed: 3 },
+  samples: { every: 80, steps: 4 },
+  validation: { every: 40 },
+  checkpoints: { every: 20, best: true },
 });
+
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** The only run of a client's home. */
@@ -79,10 +69,11 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
   const host = (name: string, home: string) =>
     isLocal ? localHost(name, root(), home) : sshHost(name, sshd, home, transport);
   /** Kills the agents that a client talks to: those of this host alone, since other tests have agents too. */
-  const killAgents = (client: Para) =>
-    killAmong(descendantsOf(isLocal ? client.child.pid! : sshd.pid), (c) =>
-      /agent\.js (serve|blobs)/.test(c),
-    );
+  const killAgents = (client: Para) => {
+    const agents = agentsUnder(isLocal ? client.child.pid! : sshd.pid, 'serve', 'blobs');
+    agents.forEach(killHard);
+    return agents.length;
+  };
   const cut = (client: Para) => (isLocal ? killAgents(client) : cutLinks(sshd));
 
   it.skipIf(excused(why))(

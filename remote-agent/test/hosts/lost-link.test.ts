@@ -10,11 +10,15 @@ import { asParaError, HostSession } from '../../src/hosts/session.ts';
 import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
 import type { RequestError } from '../../src/protocol/connection.ts';
 import { emptySpec } from '../jobs/host.ts';
-import { checkout, localHost, Para } from './agent-host.ts';
-import { descendantsOf, killHard } from './processes.ts';
+import { checkout, localHost, Para, robotSubject } from './agent-host.ts';
+import { agentsUnder, killHard } from './processes.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-lost-'));
-const subject = join(work, 'robots.para.json');
+const subject = robotSubject(work, {
+  samples: { every: 0 },
+  validation: { every: 10 },
+  checkpoints: { every: 10, keep: [20], best: true },
+});
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** A host that is not reached while `gate` is there; each try in vain adds a character to `tries`. */
@@ -29,20 +33,6 @@ function gatedHost(name: string, home: string) {
   const close = () => writeFileSync(gate, '');
   return { profile, root, tried, close, open: () => rmSync(gate) };
 }
-
-beforeAll(() => {
-  writeFileSync(
-    subject,
-    JSON.stringify({
-      pictures: [join(checkout, 'examples/robot/robot-1.png'), join(checkout, 'examples/robot/robot-2.png')],
-      class: 'robot',
-      method: { layers: 'up_blocks.**.attn{1,2}.to_*' },
-      samples: { every: 0 },
-      validation: { every: 10 },
-      checkpoints: { every: 10, keep: [20], best: true },
-    }),
-  );
-});
 
 describe('a link that was lost', () => {
   it('is tried again at once when the person wants it, however long it would have waited', async () => {
@@ -93,10 +83,7 @@ describe('a link that was lost', () => {
     };
     await until(() => readStatus(join(home, 'runs', id)).step > 0);
     host.close();
-    for (const pid of descendantsOf(child.pid!)) {
-      const path = `/proc/${pid}/cmdline`;
-      if (existsSync(path) && /agent\.js\0(serve|blobs)/.test(readFileSync(path, 'utf8'))) killHard(pid);
-    }
+    agentsUnder(child.pid!, 'serve', 'blobs').forEach(killHard);
     await until(() => said.includes('(Enter: at once)'));
     await until(() => host.tried() >= 2);
     host.open();
@@ -121,10 +108,7 @@ describe('a request', () => {
   beforeAll(() => {
     host = localHost('r', join(work, 'r'), join(work, 'requests'));
   });
-  const agents = () =>
-    descendantsOf(process.pid).filter((pid) =>
-      /agent\.js\0serve/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')),
-    );
+  const agents = () => agentsUnder(process.pid, 'serve');
 
   it('in flight when the link is lost says that it may have been carried out, and that repeating it is harmless', async () => {
     const others = agents();

@@ -35,6 +35,14 @@ export function wordsOf(pid: number): string[] {
   }
 }
 
+/** The agents among the descendants of a process that were started for one of these. */
+export const agentsUnder = (pid: number, ...what: readonly ('serve' | 'blobs')[]): number[] =>
+  descendantsOf(pid).filter((child) =>
+    wordsOf(child).some(
+      (word, i, words) => word.endsWith('agent.js') && what.some((w) => w === words[i + 1]),
+    ),
+  );
+
 /** Every process of a user. */
 export const processesOf = (uid: number): number[] =>
   pids().filter((pid) => {

@@ -1,8 +1,10 @@
-// What every run on a host is held to, whatever happened to it on the way.
+// What runs and imports on a host are held to, whatever happened to them on the way.
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { type HostImportProgress, importBaseOnHost } from '../../src/hosts/remote-bases.ts';
+import type { HostSession } from '../../src/hosts/session.ts';
 import { createJob, jobFiles, readSpec } from '../../src/jobs/job.ts';
 import { startTrainer } from '../../src/jobs/start.ts';
 import { checkout } from './agent-host.ts';
@@ -26,4 +28,24 @@ export async function undisturbed(directory: string, work: string): Promise<stri
 export function expectWhole(events: readonly { seq: number; type: string }[]): void {
   expect(events.map((e) => e.seq)).toEqual(events.map((_, i) => i + 1));
   expect(events.at(-1)?.type).toBe('finished');
+}
+
+/** Begins to import a base or checkpoint from here, and gives it up with its connection once `isTime` says so. */
+export async function cutOffImport(
+  session: HostSession,
+  path: string,
+  isTime: (progress: HostImportProgress) => boolean,
+  options: { readonly name?: string } = {},
+): Promise<void> {
+  const control = new AbortController();
+  const cut = importBaseOnHost(
+    session,
+    { kind: 'here', path },
+    (progress) => {
+      if (progress.phase === 'sending' && isTime(progress)) control.abort();
+    },
+    { ...options, signal: control.signal },
+  );
+  await expect(cut).rejects.toMatchObject({ code: 'cancelled' });
+  session.close();
 }

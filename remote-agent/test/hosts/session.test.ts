@@ -12,6 +12,7 @@ import { startTrainer } from '../../src/jobs/start.ts';
 import type { JobInfo } from '../../src/protocol/contract.ts';
 import type { WireEvent } from '../../src/protocol/events.ts';
 import type { WireSpec } from '../../src/protocol/spec.ts';
+import { robotSubject } from './agent-host.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'para-hosts-'));
@@ -19,19 +20,12 @@ const profile: HostProfile = { name: 'here', transport: 'local', root: join(work
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 const spec = (() => {
-  const subject = join(work, 'subject.para.json');
-  writeFileSync(
-    subject,
-    JSON.stringify({
-      pictures: [join(root, 'examples/robot/robot-1.png'), join(root, 'examples/robot/robot-2.png')],
-      class: 'robot',
-      method: { layers: 'up_blocks.**.attn{1,2}.to_*' },
-      training: { steps: 200, seed: 3 },
-      samples: { every: 0 },
-      validation: { every: 0 },
-      checkpoints: { every: 20 },
-    }),
-  );
+  const subject = robotSubject(work, {
+    training: { steps: 200, seed: 3 },
+    samples: { every: 0 },
+    validation: { every: 0 },
+    checkpoints: { every: 20 },
+  });
   return specFor(subject, {}, '2026-01-02T03:04:05.000Z');
 })();
 const wire = {
