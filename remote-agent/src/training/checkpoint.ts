@@ -77,6 +77,8 @@ export function loadState(path: string, state: TrainState): boolean {
   state.smoothedLoss = Number(metadata.smoothed_loss);
   if (metadata.best_step !== undefined)
     state.best = { step: Number(metadata.best_step), loss: Number(metadata.best_loss) };
-  if (metadata.loss_scale !== undefined) state.scale = JSON.parse(metadata.loss_scale) as LossScale;
+  // A run that began in half precision may go on in single precision, on another machine.
+  if (state.scale && metadata.loss_scale !== undefined)
+    state.scale = JSON.parse(metadata.loss_scale) as LossScale;
   return true;
 }

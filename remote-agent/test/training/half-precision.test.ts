@@ -181,6 +181,14 @@ describe('a run in half precision', () => {
     expect(scale.value).toBeLessThan(2 ** 50);
   });
 
+  it('that goes on in single precision is scaled no more', async () => {
+    const directory = place();
+    await paintAll(directory, [[16, 16]]);
+    await run(directory, 'run', tinySpec(directory, settings('f16')), 3);
+    const { files } = await run(directory, 'run', tinySpec(directory, settings('f32')));
+    expect(decodeSafetensors(readFileSync(files.state)).metadata.loss_scale).toBeUndefined();
+  });
+
   it('leaves out steps whose loss is no number, ten in a row at most', async () => {
     const directory = place();
     await paintAll(directory, [[16, 16]]);
