@@ -132,7 +132,8 @@ it('counts as work for the idle command, which runs after it on a host that neve
     spawnSync('sh', [join(root, 'agent/current/para-agent'), 'idle-command', ...words], { encoding: 'utf8' });
   const marker = join(work, 'idle');
   const command = [process.execPath, '-e', 'require("fs").writeFileSync(process.argv[1], "")', marker];
-  expect(idle('0.001', '--', ...command).status).toBe(0);
+  // Longer than the generator stays after its last picture.
+  expect(idle('0.08', '--', ...command).status).toBe(0);
   await generateOnHost(await open(), { ...wish, steps: 1, idleSeconds: 1 });
   expect(existsSync(marker)).toBe(false);
   while (!existsSync(marker)) await new Promise((resume) => setTimeout(resume, 50));
