@@ -9,7 +9,7 @@ import { findLayers } from '../onnx/modules.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf } from '../onnx/tensor-data.ts';
 import type { Base } from './base.ts';
-import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
+import { type DenoiserShape, unetShapes } from './denoiser.ts';
 import { trainingBytes } from './training-memory.ts';
 
 /** Bytes, estimated from the U-Net's graph at the base's own size; the runtime's own overhead comes on top. */
@@ -60,9 +60,12 @@ function baseSizes(base: Base, batch: number): DenoiserShape {
   };
 }
 
-/** Bytes of a forward session of the U-Net. */
+/**
+ * Bytes of a forward session of the U-Net. Attention is counted as it is written, with its probabilities, though the
+ * session fuses it: what the runtime's operators work in is counted nowhere, and was seen to be more than the rest.
+ */
 export function forwardBytes(base: Base, sizes: DenoiserShape): number {
-  return sessionBytes(forwardGraph(base, sizes));
+  return sessionBytes(preparedUnet(base, sizes));
 }
 
 /**
