@@ -23,9 +23,16 @@ export class Notices {
     return plain(await toast.locator('.notification-list-item-message').innerText());
   }
 
-  /** Presses a button of a notification. */
+  /** Presses a button of a notification, in the list of all where it is out of sight again. */
   async press(text: string | RegExp, button: string): Promise<void> {
-    await this.#toast(text).getByRole('button', { name: button, exact: true }).click();
+    const at = (notice: Locator) => notice.getByRole('button', { name: button, exact: true });
+    try {
+      await at(this.#toast(text)).click({ timeout: 10_000 });
+    } catch {
+      await this.#page.locator('.statusbar-item[id="status.notifications"]').click();
+      const kept = this.#page.locator('.notifications-center .notification-list-item');
+      await at(kept.filter({ hasText: text }).first()).click();
+    }
   }
 
   /** Messages in sight now. */

@@ -76,6 +76,8 @@ export class TextEditor {
 
   /** What is shown about the place at the caret. */
   async hover(): Promise<Locator> {
+    // Where the mouse rests, something else may have its say and take the place of this.
+    await this.#page.mouse.move(640, 790);
     await this.#page.keyboard.press('Control+K');
     await this.#page.keyboard.press('Control+I');
     const hover = this.#page.locator('.monaco-resizable-hover .monaco-hover:visible');
