@@ -1,5 +1,6 @@
-import { appendFileSync, existsSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse } from 'jsonc-parser';
 import { afterAll, describe, expect, it } from 'vitest';
 import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -50,17 +51,25 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   });
 
   it('trains over SSH; the window may be loaded again and the link cut meanwhile', async () => {
+    // So many steps that the run still goes on when the link is cut, however fast this machine is.
+    const file = join(workspace.folder, 'dog.para.json');
+    const { training, ...subject } = parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...subject, training: { ...training, steps: 1000 } }));
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
     await editor.input.asked('Where?');
     await editor.input.pick('gpu');
-    await newestRun(/\d+\/200.*loss 0\.\d/);
+    await newestRun(/\d+\/1000.*loss 0\.\d/);
     await editor.screen('training/running-there');
     await editor.reload();
     await editor.views.open('PaRa Studio');
-    await newestRun(/\d+\/200.*loss 0\.\d/);
+    await newestRun(/\d+\/1000.*loss 0\.\d/);
+    // It moves: this window is connected.
+    const step = async () => Number(/(\d+)\/1000/.exec((await runs())[1] ?? '')?.[1]);
+    const before = await step();
+    await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before);
     sshd.killSessions();
-    await newestRun(/\| 200 steps/);
+    await newestRun(/\| 1000 steps/);
     await editor.settled();
     await editor.screen('training/done-there');
   });
