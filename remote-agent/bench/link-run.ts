@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -147,6 +155,34 @@ export async function sendingCost(host: LinkedHost, count: number, bytes: number
     const before = cpuSeconds(descendantsOf(host.sshd.pid));
     await fetchSamples(host, session, count);
     return cpuSeconds(descendantsOf(host.sshd.pid)) - before;
+  } finally {
+    session.close();
+  }
+}
+
+/**
+ * How long the list of a host's jobs takes, in ms, a few times: the job that was trained there stands there so often.
+ * @throws Error where the host lists another number
+ */
+export async function listingTimes({ profile, sshd }: LinkedHost, jobs: number): Promise<number[]> {
+  const runs = join(sshd.home, '.para-studio/runs');
+  const real = readdirSync(runs)[0]!;
+  for (let i = 1; i < jobs; i++) {
+    mkdirSync(join(runs, `${real}-${i}`));
+    for (const name of ['spec.json', 'status.json'])
+      copyFileSync(join(runs, real, name), join(runs, `${real}-${i}`, name));
+  }
+  const session = await HostSession.open(profile);
+  try {
+    const times: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      const begun = performance.now();
+      const { length } = (await session.call('jobs/list', { limit: jobs })).jobs;
+      times.push(performance.now() - begun);
+      if (length !== jobs) throw new Error(`${length} jobs are listed, not ${jobs}`);
+      await sleep(100);
+    }
+    return times;
   } finally {
     session.close();
   }

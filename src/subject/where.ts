@@ -1,4 +1,4 @@
-import { commands, l10n, ThemeIcon, type Uri, window } from 'vscode';
+import { commands, l10n, type QuickPickOptions, ThemeIcon, type Uri, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
@@ -16,9 +16,14 @@ const lastHost = 'para.lastHost';
 /**
  * Where to train or draw. A choice is remembered in this workspace, and for those where none was made yet.
  * @param quiet ask nothing where there is an answer
+ * @param options how the question is asked
  * @returns `undefined` where the person gave up
  */
-export async function chooseHost({ context, hosts }: Asking, quiet: boolean): Promise<string | undefined> {
+export async function chooseHost(
+  { context, hosts }: Asking,
+  quiet: boolean,
+  options: Partial<QuickPickOptions> = {},
+): Promise<string | undefined> {
   const names = hosts.list().map(({ name }) => name);
   if (names.length === 0)
     throw new ParaError('host', l10n.t('There is no host yet'), {
@@ -42,7 +47,7 @@ export async function chooseHost({ context, hosts }: Asking, quiet: boolean): Pr
       name,
     };
   });
-  const chosen = (await window.showQuickPick(items, { title: l10n.t('Where?') }))?.name;
+  const chosen = (await window.showQuickPick(items, { title: l10n.t('Where?'), ...options }))?.name;
   if (chosen) for (const store of stores) await store.update(lastHost, chosen);
   return chosen;
 }
@@ -62,7 +67,8 @@ export function offerElsewhere(services: Services, { uri, name, host, ids }: Sta
     const elsewhere = l10n.t('Train Elsewhere...');
     const text = l10n.t('{0} is trained on {1}.', name, hostLabel(host));
     if ((await window.showInformationMessage(text, elsewhere)) !== elsewhere) return;
-    const other = await chooseHost(services, false);
+    // The panel of the run that was started opens about now, and takes the focus.
+    const other = await chooseHost(services, false, { ignoreFocusOut: true });
     if (!other || other === host) return;
     for (const id of ids) {
       const run = services.runs.get(id);

@@ -1,5 +1,5 @@
 import type { LinkSettings } from '../../test/hosts/slow-link.ts';
-import { eventTimes, eventTimesBesideSamples, linkedHost, sendingCost } from '../link-run.ts';
+import { eventTimes, eventTimesBesideSamples, linkedHost, listingTimes, sendingCost } from '../link-run.ts';
 import { markdown, type Section } from '../section.ts';
 
 interface LinkRow {
@@ -15,6 +15,8 @@ interface LinkRow {
   readonly sampleCost?: number;
   /** How fast the samples came that were under way. */
   readonly bytesPerSecond?: number;
+  /** How long the list of 200 jobs takes, in ms: the first time, and at worst later. */
+  readonly listing?: { readonly first: number; readonly later: number };
 }
 
 interface Link {
@@ -23,11 +25,13 @@ interface Link {
   readonly stallMs: number;
   /** Whether samples come home meanwhile. */
   readonly samples?: boolean;
+  /** Whether a long history is listed afterwards. */
+  readonly lists?: boolean;
 }
 
 const links: readonly Link[] = [
   { name: 'loopback', settings: {}, stallMs: 0 },
-  { name: '80 ms, 1 MB/s', settings: { delayMs: 80, bytesPerSecond: 1e6 }, stallMs: 0 },
+  { name: '80 ms, 1 MB/s', settings: { delayMs: 80, bytesPerSecond: 1e6 }, stallMs: 0, lists: true },
   {
     name: '80 ms, 1 MB/s, samples of 1.5 MB under way',
     settings: { delayMs: 80, bytesPerSecond: 1e6 },
@@ -44,7 +48,7 @@ export const link: Section<LinkRow> = {
   name: 'link',
   async measure({ root, say }) {
     const rows: LinkRow[] = [];
-    for (const { name, settings, stallMs, samples } of links) {
+    for (const { name, settings, stallMs, samples, lists } of links) {
       const host = await linkedHost(settings);
       try {
         const { times, bytesPerSecond } = samples
@@ -59,6 +63,7 @@ export const link: Section<LinkRow> = {
         const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
         const own = stallMs + (settings.delayMs ?? 0);
         const cost = name === 'loopback' ? { sampleCost: (await sendingCost(host, 20, 1.5e6)) / 60 } : {};
+        const [first, ...later] = lists ? await listingTimes(host, 200) : [];
         const row = {
           link: name,
           own,
@@ -68,6 +73,7 @@ export const link: Section<LinkRow> = {
           worst: at(1),
           ...cost,
           ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+          ...(first === undefined ? {} : { listing: { first, later: Math.max(...later) } }),
         };
         rows.push(row);
         say(`link ${name}: median ${row.median} ms, p99 ${row.p99} ms, worst ${row.worst} ms`);
@@ -84,7 +90,13 @@ export const link: Section<LinkRow> = {
       rows.map((r) => [r.link, r.events, r.median, r.p99, r.worst, r.worst - r.own]),
     );
     const speed = rows.find((r) => r.bytesPerSecond !== undefined)?.bytesPerSecond;
+    const listed = rows.find((r) => r.listing)?.listing;
     const words = [
+      ...(listed
+        ? [
+            `Over the link of 80 ms and 1 MB/s the list of 200 jobs takes ${listed.first.toFixed(0)} ms the first time, ${listed.later.toFixed(0)} ms at worst in nine more.`,
+          ]
+        : []),
       ...(speed === undefined ? [] : [`The samples under way came at ${(speed / 1e6).toFixed(2)} MB/s.`]),
       ...(cost === undefined
         ? []

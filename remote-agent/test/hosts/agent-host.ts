@@ -101,10 +101,15 @@ export class Para {
   stderr = '';
   readonly done: Promise<number | null>;
 
-  constructor(home: string, args: readonly string[]) {
-    this.child = spawn(process.execPath, [join(checkout, 'remote-agent/bin/para.js'), ...args], {
+  /** @param options another `para` than this checkout's, and what it finds in its environment */
+  constructor(
+    home: string,
+    args: readonly string[],
+    { para = join(checkout, 'remote-agent/bin/para.js'), env = {} as NodeJS.ProcessEnv } = {},
+  ) {
+    this.child = spawn(process.execPath, [para, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PARA_HOME: home, NO_COLOR: '1' },
+      env: { ...process.env, ...env, PARA_HOME: home, NO_COLOR: '1' },
       cwd: dirname(home),
     });
     this.child.stdout!.on('data', (part) => {

@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { localHost, Para, robotSubject, sshHost } from './agent-host.ts';
-import { agentsUnder, descendantsOf, killHard } from './processes.ts';
+import { agentsUnder, allPids, cutLinks, killAmong, killHard } from './processes.ts';
 import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
 import { excused, noSshd, Sshd } from './sshd.ts';
 
@@ -25,26 +25,6 @@ const onlyRun = (home: string): string => {
   expect(others).toEqual([]);
   return join(home, 'runs', name!);
 };
-
-/** Kills the processes of `sshd` that carry links; what they started lives on. */
-const cutLinks = (sshd: Sshd) => killAmong(descendantsOf(sshd.pid), (command) => command.startsWith('sshd:'));
-
-function killAmong(pids: readonly number[], which: (command: string) => boolean): number {
-  const found = pids.filter((pid) => {
-    try {
-      return which(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '));
-    } catch {
-      return false; // it ended meanwhile
-    }
-  });
-  found.forEach(killHard);
-  return found.length;
-}
-
-const allPids = () =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
 
 /** Kills everything that works in the folder of a host. */
 const killHost = (root: string) =>
@@ -74,7 +54,7 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
     agents.forEach(killHard);
     return agents.length;
   };
-  const cut = (client: Para) => (isLocal ? killAgents(client) : cutLinks(sshd));
+  const cut = (client: Para) => (isLocal ? killAgents(client) : cutLinks(sshd.pid));
 
   it.skipIf(excused(why))(
     'ends with the bytes of an undisturbed local run though the client is killed, the link cut twice and the agent killed, and loses no event',

@@ -1,7 +1,8 @@
 // Processes of this machine, by /proc.
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 
-const pids = () =>
+/** Every process of this machine. */
+export const allPids = (): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
@@ -20,7 +21,7 @@ function parentOf(pid: number): number | undefined {
 
 /** Children, grandchildren and so on of a process. */
 export function descendantsOf(pid: number): number[] {
-  const parents = new Map(pids().map((child) => [child, parentOf(child)]));
+  const parents = new Map(allPids().map((child) => [child, parentOf(child)]));
   const found = [pid];
   for (const parent of found) for (const [child, its] of parents) if (its === parent) found.push(child);
   return found.slice(1);
@@ -45,7 +46,7 @@ export const agentsUnder = (pid: number, ...what: readonly ('serve' | 'blobs')[]
 
 /** Every process of a user. */
 export const processesOf = (uid: number): number[] =>
-  pids().filter((pid) => {
+  allPids().filter((pid) => {
     try {
       return statSync(`/proc/${pid}`).uid === uid;
     } catch {
@@ -69,3 +70,14 @@ export function killHard(pid: number): void {
     // It ended by itself.
   }
 }
+
+/** Kills those whose command line is as told. @returns how many they were */
+export function killAmong(pids: readonly number[], which: (command: string) => boolean): number {
+  const found = pids.filter((pid) => which(wordsOf(pid).join(' ')));
+  found.forEach(killHard);
+  return found.length;
+}
+
+/** Kills the processes of an sshd that carry links; what they started lives on. @returns how many they were */
+export const cutLinks = (sshd: number): number =>
+  killAmong(descendantsOf(sshd), (command) => command.startsWith('sshd:'));

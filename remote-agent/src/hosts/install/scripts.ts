@@ -75,6 +75,22 @@ for t in tar gzip sha512sum; do
   command -v $t >/dev/null 2>&1 || { echo "broken the host has no $t"; exit 0; }
 done
 part=$root/downloads/$file.part
+born() { cut -d ' ' -f 22 "/proc/$1/stat" 2>/dev/null; }
+owner=$root/downloads/$file.owner
+# The script of a client that was killed notices within a second, and two must not write one file.
+tries=0
+until (set -C; echo "$$ $(born $$)" > "$owner") 2>/dev/null; do
+  read -r pid since < "$owner" || { pid=; since=; }
+  if [ -n "$pid" ] && [ "$(born "$pid")" = "$since" ]; then
+    echo "progress $(wc -c < "$part" 2>/dev/null || echo 0)" || exit 1
+  else
+    tries=$((tries + 1))
+    [ $tries -lt 5 ] && rm -f "$owner" || { echo "broken cannot write to $root; is the disk full?"; exit 0; }
+  fi
+  sleep 1
+done
+trap 'rm -f "$owner"' EXIT
+if [ -x "$root/node/$name/bin/node" ]; then echo have; exit 0; fi
 bytes() { if [ -f "$part" ]; then wc -c < "$part"; else echo 0; fi; }
 if [ "$(bytes)" -gt "$size" ]; then rm -f "$part"; fi
 load() {
