@@ -59,7 +59,7 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
       PARA_HOME: home,
     });
     expect(checked).toContain(fingerprint(join(server.folder, 'host_ed25519.pub')));
-    expect(checked).toMatch(/not installed\s+para host install gpu/);
+    expect(checked).toMatch(/not installed\s+what to do: para host install gpu/);
     await run('host', 'install', 'gpu');
     expect(readdirSync(server.home).sort()).toEqual(['.bashrc', '.para-studio']);
     expect(registry.asked.length).toBe(shelf.files.size);
@@ -102,7 +102,7 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
     ]);
     expect(await run('runs', '--host', 'gpu')).toMatch(new RegExp(`${name}\\s+finished`));
     const exported = join(work, 'robots.safetensors');
-    await run('export', name!, '--format', 'kohya', '--out', exported);
+    await run('export', name!, ...['--format', 'kohya', '--as', 'lora', '--host', 'gpu'], '--out', exported);
     expect(existsSync(exported)).toBe(true);
     await run('host', 'uninstall', 'gpu', '--yes');
     expect(readdirSync(server.home)).toEqual(['.bashrc']);
