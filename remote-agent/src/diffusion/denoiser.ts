@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { activationPeak } from '../onnx/buffers.ts';
 import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
@@ -55,6 +56,12 @@ export function timeIds(
   return [original.height, original.width, top, left, height, width];
 }
 
+/**
+ * Bytes of activations up to which the runtime may lay them out beforehand. It then holds them twice: as the first run took
+ * them, and in one piece for all later runs.
+ */
+const mostPatterned = 2 ** 25;
+
 /** The base's U-Net as one resident forward session of a fixed size. */
 export class Denoiser {
   readonly shape: DenoiserShape;
@@ -76,6 +83,7 @@ export class Denoiser {
     const rows = rowsPerRun(base, shape.batch);
     const graph = forwardGraph(base, { ...shape, batch: rows }, edit);
     const made = await createSession(encodeGraph(graph), {
+      memoryPattern: activationPeak(graph) < mostPatterned,
       ...session,
       externalDataDirectory: base.unet.weights,
     });

@@ -5,12 +5,12 @@ import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
-import { forwardBytes, samplerBytes } from '../diffusion/base-memory.ts';
+import { lossBytes, samplerBytes } from '../diffusion/base-memory.ts';
 import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
 import { type Adapting, trainingBytes } from '../diffusion/training-memory.ts';
 import { loadGraph } from '../onnx/io.ts';
-import { storesHalves } from '../onnx/liveness.ts';
 import type { Layer } from '../onnx/modules.ts';
+import { storesHalves } from '../onnx/weights.ts';
 import { deviceByName } from '../runtime/device.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
@@ -205,7 +205,7 @@ function memoryPlan(
   const needs = {
     step: trainingBytes(base, largest(set.groups, training.batch), training.memory, adapting, precision),
     validation: held
-      ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
+      ? Math.min(mostEngines, held.groups.length) * lossBytes(base, largest(held.groups, 1))
       : 0,
     sampler: samples.every > 0 && samples.prompts.length > 0 ? samplerBytes(base) : 0,
   };
