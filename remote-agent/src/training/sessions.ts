@@ -78,7 +78,7 @@ export class RunSessions {
           device: spec.device,
           shapes: { batch, latentChannels: base.latentChannels, latentHeight, latentWidth, tokens },
           lossOnly,
-          memory: spec.training.memory,
+          memory: memory.mode,
           precision,
         }),
       );

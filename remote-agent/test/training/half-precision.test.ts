@@ -10,7 +10,7 @@ import { weightBytes } from '../../src/onnx/weights.ts';
 import { loadUnet, StepEngine } from '../../src/training/engine.ts';
 import type { TrainEvent } from '../../src/training/events.ts';
 import { keep, shrink, startScale } from '../../src/training/loss-scale.ts';
-import { precisionOf } from '../../src/training/prepare.ts';
+import { precisionOf } from '../../src/training/settings.ts';
 import { buildStepGraph } from '../../src/training/step-graph.ts';
 import { goldenPath, relativeError } from './golden.ts';
 import { placesFor } from './places.ts';
