@@ -1,12 +1,13 @@
 // One case of the section `memory`, in a process of its own: the case as JSON in, its result as JSON out.
 import { chooseLayers } from '../src/adapters/layers.ts';
 import { methodByName } from '../src/adapters/methods.ts';
-import { openBase } from '../src/diffusion/base.ts';
+import { type Base, openBase } from '../src/diffusion/base.ts';
+import { forwardBytes, vaeBytes } from '../src/diffusion/base-memory.ts';
 import { partSession } from '../src/diffusion/base-part.ts';
-import { forwardGraph } from '../src/diffusion/denoiser.ts';
-import type { Graph } from '../src/onnx/graph.ts';
-import { encodeGraph } from '../src/onnx/io.ts';
-import { createSession, type Session } from '../src/runtime/session.ts';
+import { openUnet } from '../src/diffusion/denoiser.ts';
+import { processBytes, trainingBytes } from '../src/diffusion/training-memory.ts';
+import type { Layer } from '../src/onnx/modules.ts';
+import type { Session } from '../src/runtime/session.ts';
 import { sizeOf, type Tensor } from '../src/runtime/tensor.ts';
 import { loadUnet } from '../src/training/engine.ts';
 import { buildStepGraph, stepNames } from '../src/training/step-graph.ts';
@@ -32,8 +33,8 @@ export interface MemoryResult {
   readonly loaded: number;
   /** The most over the whole process. */
   readonly peak: number;
-  /** Wall time of the last run, ms. */
-  readonly ms: number;
+  /** What the project estimates of the session and its process. */
+  readonly estimated: number;
 }
 
 async function open(what: MemoryCase): Promise<Session> {
@@ -41,19 +42,30 @@ async function open(what: MemoryCase): Promise<Session> {
   const { batch, side } = what;
   const tokens = base.textEncoders[0]!.tokens;
   const sizes = { batch, latentHeight: side, latentWidth: side, tokens };
-  if (what.what === 'unet')
-    return createSession(encodeGraph(forwardGraph(base, sizes)), {
-      device: 'cpu',
-      externalDataDirectory: base.unet.weights,
-    });
-  if (what.what === 'decoder') return partSession(base.vaeDecoder, {});
-  if (what.what === 'encoder') return partSession(base.vaeEncoder, {});
+  if (what.what === 'unet') return openUnet(base, sizes);
+  if (what.what === 'decoder') return partSession(base.vaeDecoder, { memoryPattern: false });
+  if (what.what === 'encoder') return partSession(base.vaeEncoder, { memoryPattern: false });
   const shapes = { ...sizes, latentChannels: base.latentChannels };
   const { graph, layers, inputs } = loadUnet(base, shapes);
   const method = methodByName(what.method!);
   const plan = method.plan(chooseLayers(layers, ['attention']), {});
   buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory: what.memory! });
-  return createStepSession(graph as Graph, { device: 'cpu', directory: base.unet.weights });
+  return createStepSession(graph, { device: 'cpu', directory: base.unet.weights });
+}
+
+function estimate(base: Base, what: MemoryCase): number {
+  const { batch, side: latentHeight } = what;
+  const sizes = { batch, latentHeight, latentWidth: latentHeight, tokens: base.textEncoders[0]!.tokens };
+  if (what.what === 'unet') return forwardBytes(base, sizes);
+  if (what.what === 'decoder')
+    return vaeBytes(base.vaeDecoder, [1, base.latentChannels, latentHeight, latentHeight]);
+  if (what.what === 'encoder') {
+    const pixels = latentHeight * base.vaeFactor;
+    return vaeBytes(base.vaeEncoder, [1, 3, pixels, pixels]);
+  }
+  const method = methodByName(what.method!);
+  const plan = (layers: readonly Layer[]) => method.plan(chooseLayers(layers, ['attention']), {});
+  return trainingBytes(base, sizes, what.memory!, { method, plan });
 }
 
 async function measure(what: MemoryCase): Promise<MemoryResult> {
@@ -78,13 +90,10 @@ async function measure(what: MemoryCase): Promise<MemoryResult> {
         ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
         : ({ type: 'float32', dims: shape, data } as Tensor);
   }
-  let ms = 0;
-  for (let i = 0; i < 3; i++) {
-    const begin = performance.now();
-    await session.run(feeds);
-    ms = performance.now() - begin;
-  }
-  return { before, loaded, peak: resident('VmHWM'), ms };
+  for (let i = 0; i < 3; i++) await session.run(feeds);
+  const peak = resident('VmHWM');
+  // Afterwards, since to estimate takes memory too.
+  return { before, loaded, peak, estimated: processBytes + estimate(base, what) };
 }
 
 console.log(JSON.stringify(await measure(JSON.parse(process.argv[2]!) as MemoryCase)));

@@ -98,7 +98,7 @@ const textBytes = ({ textEncoders }: Base) =>
   textEncoders.reduce((sum, part) => sum + copies * 4 * weightCount(loadGraph(part)), 0);
 
 /** Bytes of a direction of the VAE for an input of this shape. */
-function vaeBytes(vae: BaseVae, input: readonly number[]): number {
+export function vaeBytes(vae: BaseVae, input: readonly number[]): number {
   const graph = loadGraph(vae);
   try {
     fixDimensions(graph, { [vae.input.name]: [...input] });

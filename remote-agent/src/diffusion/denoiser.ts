@@ -81,12 +81,7 @@ export class Denoiser {
   static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
     const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
-    const graph = forwardGraph(base, { ...shape, batch: rows }, edit);
-    const made = await createSession(encodeGraph(graph), {
-      memoryPattern: activationPeak(graph) < mostPatterned,
-      ...session,
-      externalDataDirectory: base.unet.weights,
-    });
+    const made = await openUnet(base, { ...shape, batch: rows }, edit, session);
     return new Denoiser(base, shape, made, rows);
   }
 
@@ -123,6 +118,21 @@ export class Denoiser {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** A session of the U-Net alone. @throws ParaError as `Denoiser.open` */
+export function openUnet(
+  base: Base,
+  shape: DenoiserShape,
+  edit?: (graph: Graph) => void,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const graph = forwardGraph(base, shape, edit);
+  return createSession(encodeGraph(graph), {
+    memoryPattern: activationPeak(graph) < mostPatterned,
+    ...options,
+    externalDataDirectory: base.unet.weights,
+  });
 }
 
 /**

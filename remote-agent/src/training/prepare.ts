@@ -18,6 +18,7 @@ import { Optimizer } from './optimizer.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
+import { withinMemory } from './within-memory.ts';
 
 /** Where a run writes; all paths absolute. */
 export interface TrainPaths {
@@ -70,7 +71,7 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
-    const engine = await sessions.step(set.groups[0]!);
+    const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(set.groups[0]!));
     const state = startState(spec, method, engine.plan);
     if (precision === 'f16') {
       state.scale = startScale();
