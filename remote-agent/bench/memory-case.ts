@@ -90,7 +90,7 @@ async function measure(what: MemoryCase): Promise<MemoryResult> {
         ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
         : ({ type: 'float32', dims: shape, data } as Tensor);
   }
-  for (let i = 0; i < 3; i++) await session.run(feeds);
+  for (let i = 0; i < 2; i++) await session.run(feeds);
   const peak = resident('VmHWM');
   // Afterwards, since to estimate takes memory too.
   return { before, loaded, peak, estimated: processBytes + estimate(base, what) };

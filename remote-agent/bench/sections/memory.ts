@@ -12,15 +12,12 @@ const step = (method: 'para' | 'lora', memory: 'fast' | 'lean', batch: number, s
   ({ what: 'step', method, memory, batch, side }) as const;
 
 const cases: readonly Omit<MemoryCase, 'base'>[] = [
-  ...(['lora', 'para'] as const).flatMap((method) =>
-    (['fast', 'lean'] as const).flatMap((memory) => [
-      step(method, memory, 1, 16),
-      step(method, memory, 4, 16),
-      step(method, memory, 1, 64),
-      step(method, memory, 4, 64),
-      step(method, memory, 1, 128),
-    ]),
-  ),
+  ...(['fast', 'lean'] as const).flatMap((memory) => [
+    step('lora', memory, 1, 16),
+    step('para', memory, 1, 64),
+    step('lora', memory, 4, 64),
+    step('lora', memory, 1, 128),
+  ]),
   ...[16, 64, 128].map((side) => ({ what: 'unet', batch: 2, side }) as const),
   ...[16, 64, 128].map((side) => ({ what: 'decoder', batch: 1, side }) as const),
   ...[64, 128].map((side) => ({ what: 'encoder', batch: 1, side }) as const),
