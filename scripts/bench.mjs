@@ -23,6 +23,7 @@ await bundle({
   entryPoints: {
     bench: 'remote-agent/bench/main.ts',
     'bench-step': 'remote-agent/bench/step-ratio.ts',
+    'bench-memory': 'remote-agent/bench/memory-case.ts',
     'bench-worker': 'remote-agent/bench/worker.ts',
     'bench-laps': 'remote-agent/bench/laps.ts',
   },

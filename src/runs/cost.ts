@@ -1,4 +1,5 @@
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
+import type { RunMemory } from '../../remote-agent/src/protocol/contract/jobs.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import type { Run } from './run.ts';
 
@@ -7,8 +8,10 @@ export interface Cost {
   readonly steps: number;
   /** Estimated, in s; `undefined` before the first run of its kind on that host. */
   readonly seconds?: number;
-  /** Estimated memory of training, in bytes. */
+  /** Estimated memory of the run, in bytes. */
   readonly memoryBytes?: number;
+  /** How its host would hold it in memory; absent where the host's agent is too old to say. */
+  readonly memory?: RunMemory;
 }
 
 /** How long a finished run took, as a later one can go by it. */
@@ -28,13 +31,19 @@ export function paceFor(
   return (alike.find(({ method }) => method === wanted.method) ?? alike[0])?.secondsPerStep;
 }
 
-/** @param pace seconds a step with batch and accumulation 1 */
-export function costOf(spec: TrainSpec, pace?: number, check?: BaseCheck): Cost {
-  const { steps, accumulation, memory } = spec.training;
-  const memoryBytes = memory === 'lean' ? check?.memory?.leanTraining : check?.memory?.training;
+/**
+ * @param pace seconds a step with batch and accumulation 1
+ * @param memory the host's plan; where there is none, the check of its base says what it can
+ */
+export function costOf(spec: TrainSpec, pace?: number, memory?: RunMemory, check?: BaseCheck): Cost {
+  const { steps, accumulation } = spec.training;
+  const lean = spec.training.memory === 'lean';
+  const checked = lean ? check?.memory?.leanTraining : check?.memory?.training;
+  const memoryBytes = memory?.neededBytes ?? checked;
   return {
     steps,
     ...(pace === undefined ? {} : { seconds: pace * steps * accumulation }),
     ...(memoryBytes ? { memoryBytes } : {}),
+    ...(memory ? { memory } : {}),
   };
 }

@@ -151,12 +151,17 @@ async function agreed(
   spec: TrainSpec,
   work: Work,
 ): Promise<string | undefined> {
+  work.report(l10n.t('planning memory'));
+  const { planOnHost } = await import('../../remote-agent/src/hosts/submit.ts');
+  const plan = await planOnHost(session, spec);
   const cost = costOf(
     spec,
     paceFor(paces(services), { host: session.profile.name, base: spec.base.name, method: spec.method.name }),
-    await checkOf(services, session, spec.base, work),
+    plan,
+    plan ? undefined : await checkOf(services, session, spec.base, work),
   );
   const words = costWords(spec, cost);
+  if (plan?.note) services.log.info(`${spec.subject}: ${plan.note}`);
   work.report(words);
   services.log.info(`${spec.subject}: ${words}`);
   const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
@@ -171,8 +176,8 @@ async function agreed(
   return goOn ? words : undefined;
 }
 
-/** PaRa, 200 steps, about 6 s, 0.9 GB. */
-export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes }: Cost): string {
+/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free: fast. */
+export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes, memory }: Cost): string {
   return [
     methodName(spec.method.name),
     l10n.t('{0} steps', steps),
@@ -180,6 +185,9 @@ export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes }: Cost
       ? l10n.t('first run here: time not known yet')
       : l10n.t('about {0}', duration(seconds)),
     ...(memoryBytes === undefined ? [] : [l10n.t('{0} of memory', bytes(memoryBytes))]),
+    ...(memory?.freeBytes === undefined
+      ? []
+      : [l10n.t('{0} free: {1}', bytes(memory.freeBytes), memory.mode)]),
   ].join(', ');
 }
 

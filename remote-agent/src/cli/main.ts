@@ -34,6 +34,7 @@ program
   .option('--out <dir>', 'folder of the run')
   .addOption(
     new Option('--memory <mode>', 'lean: less memory, slower (default: as the subject file says)').choices([
+      'auto',
       'fast',
       'lean',
     ]),

@@ -5,13 +5,16 @@ import { type BaseRef, resolveSpec } from '../dataset/spec.ts';
 import { openBase } from '../diffusion/base.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
-import { deviceOf, placeRun, remoteId } from '../hosts/submit.ts';
+import { deviceOf, placeRun, planOnHost, remoteId } from '../hosts/submit.ts';
 import { createJob, runName, runsFolder } from '../jobs/job.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import type { SpecOverrides, TrainSpec } from '../subject/train-spec.ts';
+import { planWords } from '../training/memory-plan.ts';
+import { planSpec } from '../training/run-plan.ts';
 import { watchRun, withHost, withSendBar } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
+import { say } from './output.ts';
 import { resumeCommand } from './resume.ts';
 
 export interface TrainOptions {
@@ -19,7 +22,7 @@ export interface TrainOptions {
   readonly method?: MethodName | 'both';
   readonly steps?: number;
   readonly out?: string;
-  readonly memory?: 'fast' | 'lean';
+  readonly memory?: 'auto' | 'fast' | 'lean';
   readonly device?: 'cpu' | 'cuda' | 'webgpu';
   readonly json?: boolean;
   readonly continueSchedule?: boolean;
@@ -51,6 +54,8 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
   if (host !== undefined) return trainAway(file, host, methods, options);
   for (const method of methods) {
     const spec = specFor(file, { method, steps, device, memory });
+    if (!options.json) say(`memory: ${planWords(planSpec(spec))}`);
+    else planSpec(spec);
     const directory = outFolder(spec, options.out, several);
     createJob(directory, spec);
     if (!(await runJob(directory, options.json))) return 130;
@@ -74,6 +79,9 @@ async function trainAway(
     const device = options.device ?? deviceOf(await session.call('host/facts', {}));
     for (const method of methods) {
       const spec = specFor(file, { method, steps, device, memory }, undefined, baseOf);
+      const plan = await planOnHost(session, spec);
+      if (plan && !options.json)
+        say(`memory: ${planWords({ ...plan, needed: plan.neededBytes, atHand: plan.freeBytes })}`);
       const id = remoteId(runName(spec));
       const directory = options.out
         ? outFolder(spec, options.out, methods.length > 1)

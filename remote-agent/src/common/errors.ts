@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'host-key'
   | 'locked'
   | 'login'
+  | 'memory'
   | 'model-file'
   | 'no-gradient'
   | 'not-a-number'

@@ -4,15 +4,15 @@ import { findObstacles, gradientPath, type Obstacle } from '../autodiff/path.ts'
 import type { Graph } from '../onnx/graph.ts';
 import { loadGraph } from '../onnx/io.ts';
 import { liftOpset } from '../onnx/lift-opset.ts';
-import { activationPeak, weightBytes } from '../onnx/liveness.ts';
 import { findLayers } from '../onnx/modules.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf } from '../onnx/tensor-data.ts';
-import type { Base } from './base.ts';
-import { type DenoiserShape, unetShapes } from './denoiser.ts';
-import { trainingBytes } from './training-memory.ts';
+import { weightBytes } from '../onnx/weights.ts';
+import type { Base, BaseVae } from './base.ts';
+import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
+import { processBytes, sessionBytes, trainingBytes } from './training-memory.ts';
 
-/** Bytes, estimated from the U-Net's graph at the base's own size; the runtime's own overhead comes on top. */
+/** Bytes of whole processes, estimated from the U-Net's graph at the base's own size. */
 export interface MemoryEstimate {
   readonly unetWeights: number;
   /** One picture with guidance: U-Net weights and the largest set of values alive at once. */
@@ -37,12 +37,12 @@ export function unetFacts(base: Base): UnetFacts {
   return {
     memory: {
       unetWeights: weightBytes(once),
-      generation: forwardBytes(base, baseSizes(base, 2)),
+      generation: processBytes + forwardBytes(base, baseSizes(base, 2)),
       ...(obstacles.length > 0
         ? {}
         : {
-            training: trainingBytes(base, sizes, 'fast'),
-            leanTraining: trainingBytes(base, sizes, 'lean'),
+            training: processBytes + trainingBytes(base, sizes, 'fast'),
+            leanTraining: processBytes + trainingBytes(base, sizes, 'lean'),
           }),
     },
     obstacles,
@@ -60,36 +60,53 @@ function baseSizes(base: Base, batch: number): DenoiserShape {
   };
 }
 
-/**
- * Bytes of a forward session of the U-Net. Attention is counted as it is written, with its probabilities, though the
- * session fuses it: what the runtime's operators work in is counted nowhere, and was seen to be more than the rest.
- */
-export function forwardBytes(base: Base, sizes: DenoiserShape): number {
-  return sessionBytes(preparedUnet(base, sizes));
-}
+/** The processor's provider lays weights out for their readers beside the weights themselves. */
+const copies = 2;
+
+/** Bytes of a session that draws with the U-Net. */
+export const forwardBytes = (base: Base, sizes: DenoiserShape): number =>
+  sessionBytes(forwardGraph(base, sizes), copies);
+
+/** Bytes of a session that measures the U-Net's loss: its attention is computed as it is written. */
+export const lossBytes = (base: Base, sizes: DenoiserShape): number =>
+  sessionBytes(preparedUnet(base, sizes), copies);
 
 /**
  * Bytes of all that draws a picture: U-Net, VAE decoder, text encoders.
  * @param sizes default: the base's own size, with guidance
  */
 export function samplerBytes(base: Base, sizes = baseSizes(base, 2)): number {
-  // Held as f32, whatever they are stored as.
-  const text = base.textEncoders.reduce((sum, part) => sum + 4 * weightCount(loadGraph(part)), 0);
-  return forwardBytes(base, sizes) + decoderBytes(base, sizes) + text;
+  const { latentChannels, vaeDecoder } = base;
+  const latent = [1, latentChannels, sizes.latentHeight, sizes.latentWidth];
+  return forwardBytes(base, sizes) + vaeBytes(vaeDecoder, latent) + textBytes(base);
 }
 
-function decoderBytes(
-  { latentChannels, vaeDecoder }: Base,
-  { latentHeight, latentWidth }: DenoiserShape,
+/**
+ * Bytes of all that encodes pictures of this size and captions before training: VAE encoder, text encoders.
+ * @param sizes those of the pictures' latents
+ */
+export function encoderBytes(
+  base: Base,
+  { latentHeight, latentWidth }: Pick<DenoiserShape, 'latentHeight' | 'latentWidth'>,
 ): number {
-  const graph = loadGraph(vaeDecoder);
+  const { vaeFactor, vaeEncoder } = base;
+  return vaeBytes(vaeEncoder, [1, 3, latentHeight * vaeFactor, latentWidth * vaeFactor]) + textBytes(base);
+}
+
+/** Weights alone, held as f32 whatever they are stored as: activations of a prompt are small beside them. */
+const textBytes = ({ textEncoders }: Base) =>
+  textEncoders.reduce((sum, part) => sum + copies * 4 * weightCount(loadGraph(part)), 0);
+
+/** Bytes of a direction of the VAE for an input of this shape. */
+export function vaeBytes(vae: BaseVae, input: readonly number[]): number {
+  const graph = loadGraph(vae);
   try {
-    fixDimensions(graph, { [vaeDecoder.input.name]: [1, latentChannels, latentHeight, latentWidth] });
+    fixDimensions(graph, { [vae.input.name]: [...input] });
     simplify(graph);
-    return sessionBytes(graph);
+    return sessionBytes(graph, copies);
   } catch {
     // An operator whose sizes are not known here does not keep the runtime from it: count the weights alone.
-    return 4 * weightCount(loadGraph(vaeDecoder));
+    return copies * 4 * weightCount(loadGraph(vae));
   }
 }
 
@@ -98,8 +115,6 @@ function weightCount(graph: Graph): number {
   for (const tensor of graph.initializers.values()) count += countOf(dimsOf(tensor));
   return count;
 }
-
-const sessionBytes = (graph: Graph) => weightBytes(graph) + activationPeak(graph);
 
 function preparedUnet(base: Base, sizes: DenoiserShape): Graph {
   const graph = loadGraph(base.unet);

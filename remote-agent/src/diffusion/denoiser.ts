@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { activationPeak } from '../onnx/buffers.ts';
 import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
@@ -55,6 +56,12 @@ export function timeIds(
   return [original.height, original.width, top, left, height, width];
 }
 
+/**
+ * Bytes of activations up to which the runtime may lay them out beforehand. It then holds them twice: as the first run took
+ * them, and in one piece for all later runs.
+ */
+const mostPatterned = 2 ** 25;
+
 /** The base's U-Net as one resident forward session of a fixed size. */
 export class Denoiser {
   readonly shape: DenoiserShape;
@@ -74,11 +81,7 @@ export class Denoiser {
   static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
     const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
-    const graph = forwardGraph(base, { ...shape, batch: rows }, edit);
-    const made = await createSession(encodeGraph(graph), {
-      ...session,
-      externalDataDirectory: base.unet.weights,
-    });
+    const made = await openUnet(base, { ...shape, batch: rows }, edit, session);
     return new Denoiser(base, shape, made, rows);
   }
 
@@ -115,6 +118,21 @@ export class Denoiser {
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** A session of the U-Net alone. @throws ParaError as `Denoiser.open` */
+export function openUnet(
+  base: Base,
+  shape: DenoiserShape,
+  edit?: (graph: Graph) => void,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const graph = forwardGraph(base, shape, edit);
+  return createSession(encodeGraph(graph), {
+    memoryPattern: activationPeak(graph) < mostPatterned,
+    ...options,
+    externalDataDirectory: base.unet.weights,
+  });
 }
 
 /**

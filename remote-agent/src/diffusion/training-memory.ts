@@ -5,14 +5,15 @@ import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { toHalfPrecision } from '../autodiff/half-precision.ts';
 import { recompute } from '../autodiff/recompute.ts';
+import { activationPeak } from '../onnx/buffers.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { loadGraph } from '../onnx/io.ts';
 import { liftOpset } from '../onnx/lift-opset.ts';
-import { activationPeak, weightBytes } from '../onnx/liveness.ts';
 import { findLayers, type Layer } from '../onnx/modules.ts';
 import { prune } from '../onnx/prune.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { DataType, valueInfo } from '../onnx/types.ts';
+import { weightBytes } from '../onnx/weights.ts';
 import type { Base } from './base.ts';
 import { type DenoiserShape, unetShapes } from './denoiser.ts';
 
@@ -22,11 +23,18 @@ const mostPrepacked = 2 ** 29;
 /** Whether a training session lets the runtime copy weights for their readers. */
 export const prepacksWeights = (graph: Graph): boolean => weightBytes(graph) <= mostPrepacked;
 
-/** What a training session needs beside weights and activations: the runtime itself, its thousands of operators, threads. */
-const overhead = 90e6;
+/** What the process that trains or draws holds whatever it loads: the program, the runtime, its threads; in bytes. */
+export const processBytes = 45e6;
 
-/** What the runtime holds of the copies of `lean`, which differ in size, over what is alive (measured: 1 to 1.6). */
-const leanRounding = 1.3;
+/** What the runtime and the building of a graph leave for each of its operators, in bytes. */
+const operatorBytes = 27e3;
+
+/**
+ * Bytes of a loaded session while it runs, from its graph: weights, operators, activations and what operators work in.
+ * @param copies how often weights are held, e.g. laid out for each of their readers
+ */
+export const sessionBytes = (graph: Graph, copies: number): number =>
+  copies * weightBytes(graph) + operatorBytes * graph.nodes.length + activationPeak(graph);
 
 /** How the layers of a base are adapted. */
 export interface Adapting {
@@ -49,10 +57,9 @@ const usual: Adapting = {
 };
 
 /**
- * Bytes of a session that trains on batches of these sizes, from a step graph built for it: weights, and the most
- * values alive at once when its nodes run in order. Within a quarter of what a process was seen to take on latents up to
- * 64 x 64; on larger ones too low, since what operators work in is not all counted. In half precision it is that of a
- * device with kernels for it.
+ * Bytes of a session that trains on batches of these sizes, from a step graph built for it; `processBytes` come on top.
+ * docs/performance.md holds it against what processes were seen to take. In half precision it is that of a device with
+ * kernels for it.
  * @throws ParaError `no-gradient`, `graph`
  */
 export function trainingBytes(
@@ -82,8 +89,6 @@ export function trainingBytes(
   if (memory === 'lean') recompute(graph, forward);
   prune(graph);
   if (precision === 'f16') toHalfPrecision(graph, [coefficients]);
-  // The forward pass and the backward pass read a weight, in lean half of them the copies of the forward pass too.
-  const readers = prepacksWeights(graph) ? (memory === 'lean' ? 2.5 : 2) : 1;
-  const activations = activationPeak(graph) * (memory === 'lean' ? leanRounding : 1);
-  return readers * weightBytes(graph) + activations + overhead;
+  // The forward pass and the backward pass read a weight.
+  return sessionBytes(graph, prepacksWeights(graph) ? 2 : 1);
 }

@@ -26,7 +26,8 @@ export class Vae {
 
   constructor(base: Base, options: SessionOptions = {}) {
     this.#base = base;
-    this.#options = options;
+    // Planned beforehand, activations at the size of pixels would be held twice (see `Denoiser`).
+    this.#options = { memoryPattern: false, ...options };
   }
 
   /**

@@ -7,7 +7,13 @@ import { asParaError, type HostSession } from './session.ts';
 const noLimit = 2 ** 31 - 1;
 
 type ProgressNotice = 'generation/progress' | 'bases/progress';
-type LongMethod = 'adapters/export' | 'generation/draw' | 'bases/import' | 'bases/check' | 'bases/list';
+type LongMethod =
+  | 'adapters/export'
+  | 'generation/draw'
+  | 'bases/import'
+  | 'bases/check'
+  | 'bases/list'
+  | 'jobs/plan';
 
 const listeners = new WeakMap<ClientEnd, Map<string, (params: never) => void>>();
 

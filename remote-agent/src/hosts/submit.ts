@@ -7,11 +7,21 @@ import { readEvents } from '../jobs/event-log.ts';
 import { jobFiles, readSpec } from '../jobs/job.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { toWire, toWireSpec } from '../jobs/wire.ts';
-import type { JobHistory } from '../protocol/contract/jobs.ts';
+import type { JobHistory, RunMemory } from '../protocol/contract/jobs.ts';
 import type { HostFacts, JobInfo } from '../protocol/contract.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
+import { callLong } from './long-request.ts';
 import { type RemoteRef, writeRemote } from './remote-ref.ts';
 import type { HostSession } from './session.ts';
+
+/**
+ * How the host would hold a run in its memory; `undefined` where its agent is too old to say.
+ * @throws ParaError `memory` where it cannot; `base`, `host`
+ */
+export async function planOnHost(session: HostSession, spec: TrainSpec): Promise<RunMemory | undefined> {
+  if (session.protocol < 3) return undefined;
+  return callLong(session, 'jobs/plan', { spec: toWireSpec(spec, session.protocol) });
+}
 
 /** An id no other client's run has. */
 export const remoteId = (stem: string): string => `${stem.slice(0, 90)}-${randomBytes(3).toString('hex')}`;
@@ -77,7 +87,7 @@ export async function submitRun(
     await send(session, [...pictures(spec), ...(history?.sending ?? [])], progress);
     return await session.call('jobs/submit', {
       id,
-      spec: toWireSpec(spec),
+      spec: toWireSpec(spec, session.protocol),
       ...(history ? { history: history.names } : {}),
     });
   } finally {

@@ -61,7 +61,10 @@ export function startTrainer(
           outcome: 'failed',
           error: error ?? {
             message: `The trainer ended unexpectedly (${signal ?? `code ${code}`})`,
-            hint: stderr.trim(),
+            hint:
+              signal === 'SIGKILL'
+                ? 'a system whose memory is full ends programs so: end other programs, or train with less (training.memory "lean", a smaller training.resolution)'
+                : stderr.trim(),
           },
         });
     });

@@ -1,20 +1,26 @@
 import { join, relative } from 'node:path';
 import type { WireEvent } from '../protocol/events.ts';
 import type { WireSpec } from '../protocol/spec.ts';
+import { protocolVersion } from '../protocol/version.ts';
 import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
 import { blobPath } from './blob-store.ts';
 import type { LoggedEvent } from './event-log.ts';
 
-/** A spec as it travels: pictures by hash, no path in it. */
-export function toWireSpec(spec: TrainSpec): WireSpec {
+/**
+ * A spec as it travels: pictures by hash, no path in it.
+ * @param protocol of the other end: before 3 there was no `auto`, and `fast` gives the same results
+ */
+export function toWireSpec(spec: TrainSpec, protocol = protocolVersion): WireSpec {
   const hashed = (pictures: readonly SpecPicture[]) =>
     pictures.map(({ sha256, caption }) => ({ sha256, caption }));
-  const { method } = spec;
+  const { method, training } = spec;
+  const memory = protocol < 3 && training.memory === 'auto' ? 'fast' : training.memory;
   return {
     ...spec,
     pictures: hashed(spec.pictures),
     validationPictures: hashed(spec.validationPictures),
     method: { ...method, layers: typeof method.layers === 'string' ? method.layers : [...method.layers] },
+    training: { ...training, memory },
     samples: { ...spec.samples, prompts: [...spec.samples.prompts] },
     checkpoints: { ...spec.checkpoints, keep: [...spec.checkpoints.keep] },
   };

@@ -29,7 +29,7 @@ const Training = Type.Object(
     learningRate: Type.Number(),
     schedule: oneOf('constant', 'cosine', 'linear'),
     warmup: Count,
-    memory: oneOf('fast', 'lean'),
+    memory: oneOf('auto', 'fast', 'lean'),
     precision: oneOf('auto', 'f32', 'f16'),
     optimizer: oneOf('adamw', 'sgd'),
     weightDecay: Type.Number(),

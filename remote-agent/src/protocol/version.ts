@@ -1,5 +1,5 @@
-/** The newest protocol this code speaks, and the oldest it still understands. 2: `acks` on the blob channel. */
-export const protocolVersion = 2;
+/** The newest protocol this code speaks, and the oldest it still understands. 2: `acks` on the blob channel. 3: `jobs/plan`, `training.memory` "auto". */
+export const protocolVersion = 3;
 export const oldestProtocol = 1;
 
 /**

@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { freemem } from 'node:os';
+import { freemem, totalmem } from 'node:os';
 import type { DeviceName } from './device.ts';
 
-/** Free memory of a GPU in bytes, as its driver's tool tells it; `undefined` where there is none. */
-function freeOnGpu(): number | undefined {
+/** What the driver's tool says of the first GPU that this process may use, in bytes; `undefined` where there is none. */
+function ofGpu(what: 'memory.free' | 'memory.total'): number | undefined {
+  const [first] = (process.env.CUDA_VISIBLE_DEVICES ?? '').split(',');
   try {
-    const said = execFileSync('nvidia-smi', ['--query-gpu=memory.free', '--format=csv,noheader,nounits'], {
-      encoding: 'utf8',
-      timeout: 10_000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
+    const said = execFileSync(
+      'nvidia-smi',
+      [`--query-gpu=${what}`, '--format=csv,noheader,nounits', ...(first ? [`--id=${first}`] : [])],
+      { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] },
+    );
     return parseFreeMemory(said);
   } catch {
     // No such tool, or no GPU: nobody knows.
@@ -25,8 +26,17 @@ export function parseFreeMemory(said: string): number | undefined {
 
 /** Memory in bytes that a device has left for sessions now; `undefined` where nobody tells. */
 export function memoryAtHand(device: DeviceName): number | undefined {
-  if (device === 'cuda') return freeOnGpu();
+  if (device === 'cuda') return ofGpu('memory.free');
   if (device === 'webgpu') return undefined;
   // Newer releases know the limits of containers too.
   return typeof process.availableMemory === 'function' ? process.availableMemory() : freemem();
+}
+
+/** Memory in bytes that a device has when nothing else runs; `undefined` where nobody tells. */
+export function memoryInAll(device: DeviceName): number | undefined {
+  if (device === 'cuda') return ofGpu('memory.total');
+  if (device === 'webgpu') return undefined;
+  // 0 or a number beyond all memory where there is no limit.
+  const limit = process.constrainedMemory?.() ?? 0;
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

@@ -2,6 +2,7 @@ import './no-telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { ParaError } from '../common/errors.ts';
 import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';
+import { failureOf } from './failure-words.ts';
 import { type ElementType, sizeOf, type Tensor } from './tensor.ts';
 
 export interface SessionOptions {
@@ -49,7 +50,8 @@ export class Session {
   /**
    * Runs the graph once. Every input must be fed; the whole graph is computed whatever is fetched.
    * @param fetch names of the outputs wanted; default all
-   * @throws ParaError `graph` when names, types or sizes do not fit or an operator fails
+   * @throws ParaError `graph` when names, types or sizes do not fit or an operator fails, `memory` when the device's is full,
+   *   `device` when it is lost
    */
   async run(
     feeds: Readonly<Record<string, Tensor>>,
@@ -67,6 +69,8 @@ export class Session {
     try {
       results = await (fetch ? this.#session.run(given, [...fetch]) : this.#session.run(given));
     } catch (cause) {
+      const known = knownFailure(this.device, cause);
+      if (known) throw known;
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
     const out: Record<string, Tensor> = {};
@@ -100,7 +104,8 @@ export class Session {
 
 /**
  * Loads a model from a path (external data beside it) or from bytes (external data in `externalDataDirectory`).
- * @throws ParaError `device` when the provider is missing, `model-file` when the runtime refuses the model
+ * @throws ParaError `device` when the provider is missing, `model-file` when the runtime refuses the model, `memory` when the
+ *   device's is full
  */
 export async function createSession(
   model: Uint8Array | string,
@@ -127,6 +132,8 @@ export async function createSession(
         : await InferenceSession.create(model, settings);
     return new Session(made, device);
   } catch (cause) {
+    const known = knownFailure(device, cause);
+    if (known) throw known;
     if (providerMissing(device, cause)) throw deviceError(device, cause);
     throw new ParaError('model-file', `The runtime cannot load the model: ${firstLine(cause)}`, {
       ...(typeof model === 'string' ? { where: model } : {}),
@@ -134,6 +141,29 @@ export async function createSession(
       cause,
     });
   }
+}
+
+/** What the runtime said as an error of the house, where it speaks of memory or of a lost device. */
+function knownFailure(device: Device, cause: unknown): ParaError | undefined {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  const failure = failureOf(said);
+  if (failure?.kind === 'memory') {
+    const asked =
+      failure.asked === undefined ? [] : [`${Math.ceil(failure.asked / 1e6)} MB more were asked for`];
+    const where = [...asked, ...(failure.node ? [`by ${failure.node}`] : [])].join(' ');
+    return new ParaError('memory', `The memory of the device "${device.name}" is full`, {
+      ...(where ? { where } : {}),
+      hint: 'end other programs that use it, or ask for less: a smaller size or batch',
+      cause,
+    });
+  }
+  if (failure?.kind === 'device')
+    return new ParaError('device', `The device "${device.name}" failed: ${failure.what}`, {
+      where: firstLine(cause),
+      hint: 'start again: what was saved is kept. Where it happens again, look for "Xid" in the kernel log (dmesg), and update the driver',
+      cause,
+    });
+  return undefined;
 }
 
 /** Dotted keys as objects within objects, which is how the runtime's package takes them. */

@@ -118,10 +118,10 @@ const Training = Type.Object(
       }),
     ),
     memory: Type.Optional(
-      Type.Union([Type.Literal('fast'), Type.Literal('lean')], {
+      Type.Union([Type.Literal('auto'), Type.Literal('fast'), Type.Literal('lean')], {
         description:
-          'fast: keep all activations; lean: compute most of them again for the backward pass (slower, less memory).',
-        default: 'fast',
+          'fast: keep all activations; lean: compute most of them again for the backward pass (slower, less memory); auto: fast where the free memory holds it, else lean. The results are the same.',
+        default: 'auto',
       }),
     ),
     precision: Type.Optional(

@@ -38,7 +38,7 @@ export interface TrainSpec {
     readonly learningRate: number;
     readonly schedule: 'constant' | 'cosine' | 'linear';
     readonly warmup: number;
-    readonly memory: 'fast' | 'lean';
+    readonly memory: 'auto' | 'fast' | 'lean';
     readonly precision: 'auto' | 'f32' | 'f16';
     readonly optimizer: 'adamw' | 'sgd';
     readonly weightDecay: number;
@@ -83,7 +83,7 @@ export interface SpecOverrides {
   readonly steps?: number | undefined;
   readonly device?: TrainSpec['device'] | undefined;
   readonly keep?: readonly number[] | undefined;
-  readonly memory?: 'fast' | 'lean' | undefined;
+  readonly memory?: 'auto' | 'fast' | 'lean' | undefined;
 }
 
 /** Defaults that differ between the methods. */
@@ -141,7 +141,7 @@ export function makeTrainSpec(
       learningRate: switched ? defaults.learningRate : (training.learningRate ?? defaults.learningRate),
       schedule: training.schedule ?? 'constant',
       warmup: training.warmup ?? 0,
-      memory: overrides.memory ?? training.memory ?? 'fast',
+      memory: overrides.memory ?? training.memory ?? 'auto',
       precision: training.precision ?? 'auto',
       optimizer: training.optimizer ?? 'adamw',
       weightDecay: training.weightDecay ?? 0,

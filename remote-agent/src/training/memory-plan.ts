@@ -1,3 +1,5 @@
+import { ParaError } from '../common/errors.ts';
+
 /** Most step sessions kept at once; a run whose pictures have more sizes makes some of them anew now and then. */
 export const mostEngines = 3;
 
@@ -17,7 +19,10 @@ export interface MemoryNeeds {
   readonly sampler: number;
 }
 
+/** How a run is held in memory. */
 export interface MemoryPlan {
+  /** How training keeps activations. */
+  readonly mode: 'fast' | 'lean';
   /** Training, validation and sampler are loaded one at a time. */
   readonly turns: boolean;
   /** Sessions of different sizes that are kept, from 1. */
@@ -29,6 +34,9 @@ export interface MemoryPlan {
 /** Bytes in words, e.g. `1.2 GB`. */
 export const sizeText = (bytes: number): string =>
   bytes < 1e9 ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+
+/** Which sessions are loaded together. */
+export type SessionPlan = Omit<MemoryPlan, 'mode'>;
 
 /**
  * Which sessions of a run stay loaded together. It decides about time and memory alone: what a run computes is the
@@ -42,7 +50,7 @@ export function planMemory(
   sizes: number,
   needs: MemoryNeeds,
   atHand: number | undefined,
-): MemoryPlan {
+): SessionPlan {
   const wanted = Math.min(mostEngines, sizes);
   if (setting === 'beside') return { turns: false, engines: wanted };
   const room = usableShare * (atHand ?? unknownMemory);
@@ -64,4 +72,124 @@ export function planMemory(
     engines,
     note: `Training (${sizeText(wanted * step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
   };
+}
+
+/** A setting that would need less, in the words of the subject file, with the bytes that it needs. */
+export interface Smaller {
+  readonly setting: string;
+  readonly bytes: number;
+}
+
+/** What a plan is made from. */
+export interface PlanInput {
+  /** `training.memory` and `samples.memory` of the subject file. */
+  readonly mode: 'auto' | 'fast' | 'lean';
+  readonly sessions: 'auto' | 'beside' | 'turns';
+  /** How many sizes the training pictures have. */
+  readonly sizes: number;
+  readonly needs: (mode: 'fast' | 'lean') => MemoryNeeds;
+  /** Bytes that pictures need to be encoded, before anything else is loaded. */
+  readonly encoding: number;
+  /** Bytes that the device has left, `undefined` where nobody tells. */
+  readonly atHand: number | undefined;
+  /** Bytes above which a run is refused; default those at hand. */
+  readonly most?: number | undefined;
+  /** Settings that may fit, asked for where a run is refused. */
+  readonly smaller: () => Iterable<Smaller>;
+}
+
+export interface PlanOfRun extends MemoryPlan {
+  /** The most that is held at once, in bytes. */
+  readonly needed: number;
+  readonly atHand: number | undefined;
+}
+
+/** The most that is held at once where as much as may be takes turns. */
+export function leastNeeded(
+  { step, validation, sampler }: MemoryNeeds,
+  encoding: number,
+  beside = false,
+): number {
+  const sessions = beside ? step + validation + sampler : Math.max(step, validation, sampler);
+  return Math.max(sessions, encoding);
+}
+
+/**
+ * Chooses how a run is held in memory. `auto` takes `fast` where that fits, else `lean`, and refuses what cannot fit
+ * even so; what a subject file asks for by name is tried, with a note where it is likely to fail.
+ * @throws ParaError `memory` with what is needed, what is there, and what would fit
+ */
+export function planRunMemory(input: PlanInput): PlanOfRun {
+  const { mode: asked, sessions, sizes, needs, encoding, atHand } = input;
+  const beside = sessions === 'beside';
+  const plan = (mode: 'fast' | 'lean', note?: string): PlanOfRun => {
+    const made = planMemory(sessions, sizes, needs(mode), atHand);
+    const { step, validation, sampler } = needs(mode);
+    const together = made.turns
+      ? Math.max(made.engines * step, validation, sampler)
+      : made.engines * step + validation + sampler;
+    const notes = [note, made.note].filter((one) => one !== undefined);
+    return {
+      ...{ mode, turns: made.turns, engines: made.engines, atHand },
+      needed: Math.max(together, encoding),
+      ...(notes.length > 0 ? { note: notes.join('. ') } : {}),
+    };
+  };
+  if (asked !== 'auto') return plan(asked);
+  const room = usableShare * (atHand ?? unknownMemory);
+  const fast = leastNeeded(needs('fast'), encoding, beside);
+  if (fast <= room) return plan('fast');
+  const lean = leastNeeded(needs('lean'), encoding, beside);
+  const most = input.most ?? atHand;
+  if (most !== undefined && lean > most) throw tooLarge(input, lean, most);
+  if (lean === fast) return plan('fast');
+  const hand = atHand === undefined ? 'how much there is nobody tells' : `${sizeText(atHand)} are free`;
+  return plan(
+    'lean',
+    `This run computes activations again (training.memory "auto" took "lean"): "fast" needs about ${sizeText(fast)}, "lean" ${sizeText(lean)}, and ${hand}`,
+  );
+}
+
+function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
+  const { step, validation, sampler } = input.needs('lean');
+  const parts = [
+    `training ${sizeText(step)}`,
+    ...(validation > 0 ? [`validation ${sizeText(validation)}`] : []),
+    ...(sampler > 0 ? [`samples ${sizeText(sampler)}`] : []),
+    `pictures ${sizeText(input.encoding)}`,
+  ].join(', ');
+  const fitting = new Map<string, string>();
+  let least: Smaller | undefined;
+  for (const smaller of input.smaller()) {
+    const [key = ''] = smaller.setting.split(' ');
+    // Of each setting, the first value that fits.
+    if (smaller.bytes <= usableShare * most && !fitting.has(key))
+      fitting.set(key, `${smaller.setting} (about ${sizeText(smaller.bytes)})`);
+    if (!least || smaller.bytes < least.bytes) least = smaller;
+  }
+  const nothing = least
+    ? `no smaller setting fits either: even ${least.setting} needs about ${sizeText(least.bytes)}; use another device or host, or end other programs`
+    : 'use another device or host, or end other programs';
+  return new ParaError(
+    'memory',
+    'This run does not fit into the memory of its device, not even with training.memory "lean"',
+    {
+      where: `needed at least ${sizeText(needed)} (${parts}), there: ${sizeText(most)}`,
+      hint:
+        fitting.size > 0
+          ? `what would fit: ${[...fitting.values()].join('; ')}; or end other programs`
+          : nothing,
+    },
+  );
+}
+
+/** A plan in a line, e.g. `fast, about 180 MB of 20.1 GB free`. */
+export function planWords({
+  mode,
+  turns,
+  needed,
+  atHand,
+}: Pick<PlanOfRun, 'mode' | 'turns' | 'needed' | 'atHand'>): string {
+  const hand = atHand === undefined ? '' : ` of ${sizeText(atHand)} free`;
+  return `${mode}, about ${sizeText(needed)}${hand}${turns ? ', one session at a time' : ''}`;
 }

@@ -1,17 +1,11 @@
-import { chooseLayers } from '../adapters/layers.ts';
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
-import { forwardBytes, samplerBytes } from '../diffusion/base-memory.ts';
 import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
-import { type Adapting, trainingBytes } from '../diffusion/training-memory.ts';
-import { loadGraph } from '../onnx/io.ts';
-import { storesHalves } from '../onnx/liveness.ts';
 import type { Layer } from '../onnx/modules.ts';
-import { deviceByName } from '../runtime/device.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
@@ -19,9 +13,12 @@ import { loadState, type TrainState } from './checkpoint.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
-import { type MemoryPlan, mostEngines, planMemory } from './memory-plan.ts';
+import type { PlanOfRun } from './memory-plan.ts';
 import { Optimizer } from './optimizer.ts';
+import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
+import { planFor, precisionOf } from './settings.ts';
+import { withinMemory } from './within-memory.ts';
 
 /** Where a run writes; all paths absolute. */
 export interface TrainPaths {
@@ -48,32 +45,6 @@ export interface Run {
   readonly state: TrainState;
 }
 
-/** Settings of the method as the adapters room takes them. */
-export function methodSettings({ method }: TrainSpec) {
-  const { name, rank, gamma, alpha, scale, init } = method;
-  if (name === 'lora')
-    return {
-      ...(rank === undefined ? {} : { rank }),
-      ...(alpha === undefined ? {} : { alpha }),
-      ...(scale === undefined ? {} : { scale }),
-    };
-  // A rank that was asked for is not cut down by gamma.
-  return {
-    init,
-    ...(rank === undefined ? {} : { rank, gamma: 1 }),
-    ...(gamma === undefined ? {} : { gamma }),
-  };
-}
-
-/** The plan that a spec makes for the layers of a U-Net. */
-export function planFor(spec: TrainSpec, method: Method, layers: readonly Layer[]): AdapterPlan {
-  const wanted = spec.method.layers;
-  return method.plan(
-    chooseLayers(layers, typeof wanted === 'string' ? [wanted] : wanted),
-    methodSettings(spec),
-  );
-}
-
 /** Loads pictures, base and the saved state, if there is one. @throws ParaError of every room */
 export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): Promise<Run> {
   hooks.emit({ type: 'phase', name: 'encode pictures' });
@@ -84,6 +55,10 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
       hint: 'put the earlier base back, or start a new run',
     });
   lap('open the base');
+  const planner = new RunPlanner(base, spec);
+  // Before anything is loaded: what cannot fit is refused now.
+  if (spec.training.memory === 'auto') await settledPlan(planner, spec);
+  lap('plan memory');
   const { set, held, thumbnail } = await loadPictures(base, spec, paths, hooks);
   lap('encode pictures');
 
@@ -91,12 +66,12 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const method = methodByName(spec.method.name);
   const plan = (layers: readonly Layer[]) => planFor(spec, method, layers);
   const precision = precisionOf(base, spec);
-  const memory = memoryPlan(base, spec, { method, plan }, precision, set, held);
+  const memory = planner.plan(memoryAtHand(spec.device), sizesKnown(set, held));
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
-    const engine = await sessions.step(set.groups[0]!);
+    const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(set.groups[0]!));
     const state = startState(spec, method, engine.plan);
     if (precision === 'f16') {
       state.scale = startScale();
@@ -122,12 +97,6 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
     await sessions.release();
     throw cause;
   }
-}
-
-/** The precision that a run is computed in. */
-export function precisionOf(base: Base, { training, device }: TrainSpec): 'f32' | 'f16' {
-  if (training.precision !== 'auto') return training.precision ?? 'f32';
-  return deviceByName(device).trainsInHalf && storesHalves(loadGraph(base.unet)) ? 'f16' : 'f32';
 }
 
 function startState(spec: TrainSpec, method: Method, plan: AdapterPlan): TrainState {
@@ -186,28 +155,33 @@ async function loadPictures(
 const sizesOf = (groups: readonly ExampleGroup[]) =>
   groups.map(({ width, height, examples }) => `${width} x ${height} (${examples.length})`).join(', ');
 
-/** Which sessions stay loaded together, by the estimates for this run's own sizes. */
-function memoryPlan(
-  base: Base,
-  spec: TrainSpec,
-  adapting: Adapting,
-  precision: 'f32' | 'f16',
-  set: Examples,
-  held: Examples | undefined,
-): MemoryPlan {
-  const { samples, training, device } = spec;
-  const largest = (groups: readonly ExampleGroup[], batch: number) => {
+/** What is known of the sizes once pictures are read. */
+function sizesKnown(set: Examples, held: Examples | undefined): KnownSizes {
+  const largest = (groups: readonly ExampleGroup[]) => {
     const values = (g: ExampleGroup) => g.latentHeight * g.latentWidth;
-    return { batch, ...groups.reduce((a, b) => (values(b) > values(a) ? b : a)) };
+    return groups.reduce((a, b) => (values(b) > values(a) ? b : a));
   };
-  if (samples.memory === 'beside')
-    return planMemory('beside', set.groups.length, { step: 0, validation: 0, sampler: 0 }, undefined);
-  const needs = {
-    step: trainingBytes(base, largest(set.groups, training.batch), training.memory, adapting, precision),
-    validation: held
-      ? Math.min(mostEngines, held.groups.length) * forwardBytes(base, largest(held.groups, 1))
-      : 0,
-    sampler: samples.every > 0 && samples.prompts.length > 0 ? samplerBytes(base) : 0,
-  };
-  return planMemory(samples.memory, set.groups.length, needs, memoryAtHand(device));
+  const of = ({ groups }: Examples) => ({ count: groups.length, largest: largest(groups) });
+  return { ...of(set), ...(held ? { validation: of(held) } : {}) };
+}
+
+/** How long others get to give back memory before a run does with less, in ms: idle generators leave when it begins. */
+const grace = 5000;
+
+/**
+ * The plan by what is free, looked at again for a while where that is not enough for the fastest one.
+ * @throws ParaError `memory`
+ */
+async function settledPlan(planner: RunPlanner, spec: TrainSpec, sizes?: KnownSizes): Promise<PlanOfRun> {
+  const begun = Date.now();
+  for (;;) {
+    const late = Date.now() - begun >= grace;
+    try {
+      const plan = planner.plan(memoryAtHand(spec.device), sizes);
+      if (late || plan.mode === 'fast' || spec.training.memory !== 'auto') return plan;
+    } catch (cause) {
+      if (late || !(cause instanceof ParaError) || cause.code !== 'memory') throw cause;
+    }
+    await new Promise((resume) => setTimeout(resume, 500));
+  }
 }

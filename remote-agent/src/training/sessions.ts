@@ -12,7 +12,7 @@ class EngineSet {
   /** In the order of their last use. */
   readonly #engines = new Map<string, StepEngine>();
   readonly #make: (group: ExampleGroup) => Promise<StepEngine>;
-  readonly #most: number;
+  #most: number;
 
   constructor(most: number, make: (group: ExampleGroup) => Promise<StepEngine>) {
     this.#most = most;
@@ -36,6 +36,11 @@ class EngineSet {
     return engine;
   }
 
+  /** Keeps one engine from now on. */
+  keepOne(): void {
+    this.#most = 1;
+  }
+
   async release(): Promise<void> {
     for (const engine of this.#engines.values()) await engine.release();
     this.#engines.clear();
@@ -48,7 +53,7 @@ class EngineSet {
  * computes the same bits.
  */
 export class RunSessions {
-  readonly #memory: MemoryPlan;
+  #memory: MemoryPlan;
   readonly #steps: EngineSet;
   readonly #losses: EngineSet;
   readonly #base: Base;
@@ -78,7 +83,7 @@ export class RunSessions {
           device: spec.device,
           shapes: { batch, latentChannels: base.latentChannels, latentHeight, latentWidth, tokens },
           lossOnly,
-          memory: spec.training.memory,
+          memory: this.#memory.mode,
           precision,
         }),
       );
@@ -103,6 +108,22 @@ export class RunSessions {
     this.#sampler ??= new Sampler(this.#base, this.#spec, plan, this.#method, !this.#memory.turns);
     await this.#alone(this.#sampler);
     return this.#sampler;
+  }
+
+  /**
+   * Frees everything and goes on with as little memory as can be: `lean`, one engine, in turns. What is computed stays the
+   * same.
+   * @returns whether that is less than before
+   */
+  async lessen(): Promise<boolean> {
+    const { mode, turns, engines } = this.#memory;
+    if (mode === 'lean' && turns && engines === 1) return false;
+    await this.release();
+    this.#sampler = undefined;
+    this.#memory = { mode: 'lean', turns: true, engines: 1 };
+    this.#steps.keepOne();
+    this.#losses.keepOne();
+    return true;
   }
 
   async #alone(party: EngineSet | Sampler): Promise<void> {

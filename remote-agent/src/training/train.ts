@@ -12,6 +12,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
 import { clipToNorm, norm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
+import { withinMemory } from './within-memory.ts';
 
 /**
  * Runs or continues one training job to its end.
@@ -105,11 +106,12 @@ async function makeStep(run: Run): Promise<void> {
   const start = process.hrtime.bigint();
   const step = state.step + 1;
   const say = (message: string) => hooks.emit({ type: 'note', message: `Step ${step}: ${message}` });
-  let made = await gradientOf(run, step);
+  const gradientHere = () => withinMemory(run, () => gradientOf(run, step));
+  let made = await gradientHere();
   const overflows = () => Number.isFinite(made.loss) && !Number.isFinite(made.gradientNorm);
   while (scale && overflows() && shrink(scale)) {
     say(`a gradient left the range of half precision; the loss scale is ${scale.value} now`);
-    made = await gradientOf(run, step);
+    made = await gradientHere();
   }
   const { loss, gradient, gradientNorm } = made;
   const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
@@ -169,14 +171,16 @@ async function afterStep(run: Run): Promise<void> {
   const last = spec.training.steps;
   let improved = false;
   if (run.validation.length > 0 && due(step, spec.validation.every, last)) {
-    const loss = await validate(run);
+    const loss = await withinMemory(run, () => validate(run));
     hooks.emit({ type: 'validation', step, loss });
     if (spec.checkpoints.best) improved = keepBest(run, loss);
   }
   if (spec.samples.prompts.length > 0 && due(step, spec.samples.every, last)) {
-    const sampler = await run.sessions.sampler(run.plan);
-    for (const sample of await sampler.draw(state.parameters, step, paths.samples))
-      hooks.emit({ type: 'sample', step, ...sample });
+    const drawn = await withinMemory(run, async () => {
+      const sampler = await run.sessions.sampler(run.plan);
+      return sampler.draw(state.parameters, step, paths.samples);
+    });
+    for (const sample of drawn) hooks.emit({ type: 'sample', step, ...sample });
   }
   if (spec.checkpoints.keep.includes(step)) {
     const file = join(paths.checkpoints, `step-${String(step).padStart(6, '0')}.safetensors`);

@@ -15,6 +15,7 @@ import { ParaError } from '../../src/common/errors.ts';
 import { Random } from '../../src/common/random.ts';
 import { type Base, openBase } from '../../src/diffusion/base.ts';
 import { importBase, listBases } from '../../src/diffusion/base-import.ts';
+import { generate } from '../../src/diffusion/generate.ts';
 import {
   difference,
   ownHome,
@@ -135,6 +136,21 @@ describe('the file of an imported checkpoint', () => {
     expect(difference(await unetOutput(base, file), golden(file, 'output'))).toBeLessThan(1e-4);
     const states = await textStates(base, file);
     expect(difference(states.hidden, golden(file, 'hidden'))).toBeLessThan(1e-4);
+  });
+
+  it('draws with F16 weights the picture that F32 weights give, within one of 255 levels, and no black one', async () => {
+    const draw = async (dtype: 'F16' | 'F32') => {
+      const path = join(home, `drawn-${dtype}.safetensors`);
+      writeCheckpoint(path, tensors, dtype);
+      const request = { prompt: file.prompt, seed: 7, steps: 2, width: 64, height: 64 };
+      const [picture] = await generate(importBase(path), request);
+      return picture!;
+    };
+    const [half, single] = [await draw('F16'), await draw('F32')];
+    expect(half.latents.every(Number.isFinite)).toBe(true);
+    expect(new Set(half.pixels).size).toBeGreaterThan(16);
+    const distances = half.pixels.map((level, i) => Math.abs(level - single.pixels[i]!));
+    expect(Math.max(...distances)).toBeLessThanOrEqual(1);
   });
 
   it('may hold more than the model, but not less', async () => {

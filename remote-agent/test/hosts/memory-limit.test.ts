@@ -8,7 +8,7 @@ import { checkout, localHost, Para } from './agent-host.ts';
 import { killHard } from './processes.ts';
 
 /** Bytes; enough for a trainer of this batch, or for a picture of 512 x 512, not for both. */
-const limit = 1340 << 20;
+const limit = 1100 << 20;
 
 /** A group of processes that may take so much memory together, as a container sets it; `undefined` where none can be made. */
 function memoryGroup(): string | undefined {

@@ -8,8 +8,8 @@ import { inspectCommand } from '../../src/cli/adapter-commands.ts';
 import { shownExamples, trainingBatch } from '../../src/training/batches.ts';
 import { ExampleLoader } from '../../src/training/examples.ts';
 import type { MemoryPlan } from '../../src/training/memory-plan.ts';
-import { planFor } from '../../src/training/prepare.ts';
 import { RunSessions } from '../../src/training/sessions.ts';
+import { planFor } from '../../src/training/settings.ts';
 import { goldenPath, tinyBase } from './golden.ts';
 import { placesFor } from './places.ts';
 import { notes, paintAll, run, tinySpec } from './runs.ts';
@@ -76,8 +76,8 @@ describe('training in buckets', () => {
 
   it('computes the same whether the sessions of all sizes stay or one at a time', async () => {
     const [one, three] = [
-      await gradients({ turns: false, engines: 1 }),
-      await gradients({ turns: false, engines: 3 }),
+      await gradients({ mode: 'fast', turns: false, engines: 1 }),
+      await gradients({ mode: 'fast', turns: false, engines: 3 }),
     ];
     expect(new Set(three.map(({ size }) => size)).size).toBe(3);
     expect(one).toEqual(three);
@@ -278,7 +278,7 @@ describe('sampler and training', () => {
     const { method, batchOf, open } = await threeSizes();
     const { group, batch } = batchOf(1);
     for (const turns of [true, false]) {
-      const sessions = open({ turns, engines: 3 });
+      const sessions = open({ mode: 'fast', turns, engines: 3 });
       const engine = await sessions.step(group);
       const coefficients = await engine.coefficients(method.initialise(engine.plan, 0));
       const before = await engine.run(coefficients, batch);

@@ -1,9 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openBase } from '../../src/diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../src/diffusion/base-memory.ts';
 import { trainingBytes } from '../../src/diffusion/training-memory.ts';
 import { memoryAtHand, parseFreeMemory } from '../../src/runtime/memory.ts';
-import { planMemory } from '../../src/training/memory-plan.ts';
+import { type PlanInput, planMemory, planRunMemory } from '../../src/training/memory-plan.ts';
+import { RunPlanner } from '../../src/training/run-plan.ts';
+import { paintAll, tinySpec } from './runs.ts';
 
 const gigabyte = 1e9;
 const needs = { step: 4 * gigabyte, validation: 2 * gigabyte, sampler: 3 * gigabyte };
@@ -63,5 +68,94 @@ describe('memory', () => {
     expect(trainingBytes(base, { ...sizes, latentWidth: 32 }, 'fast')).toBeGreaterThan(once);
     // Text encoders and VAE decoder come on top of the U-Net.
     expect(samplerBytes(base)).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
+  });
+});
+
+describe('training.memory "auto"', () => {
+  const input = (atHand: number | undefined, more: Partial<PlanInput> = {}): PlanInput => ({
+    ...{ mode: 'auto', sessions: 'auto', sizes: 1, encoding: gigabyte, atHand },
+    needs: (mode) => ({ step: (mode === 'fast' ? 8 : 4) * gigabyte, validation: 2 * gigabyte, sampler: 3e9 }),
+    smaller: () => [
+      { setting: 'training.resolution 768', bytes: 3e9 },
+      { setting: 'training.resolution 512', bytes: 1.5e9 },
+      { setting: 'training.resolution 256', bytes: 1e9 },
+      { setting: 'training.batch 1', bytes: 2.4e9 },
+      { setting: 'method.rank 4', bytes: 3.9e9 },
+    ],
+    ...more,
+  });
+
+  it('is fast where that fits, in turns if need be', () => {
+    expect(planRunMemory(input(16e9))).toMatchObject({ mode: 'fast', turns: false, needed: 13e9 });
+    expect(planRunMemory(input(10e9))).toMatchObject({ mode: 'fast', turns: true, needed: 8e9 });
+  });
+
+  it('is lean where only that fits, and says so with figures', () => {
+    const { mode, note } = planRunMemory(input(6e9));
+    expect(mode).toBe('lean');
+    for (const figure of ['8.0 GB', '4.0 GB', '6.0 GB']) expect(note).toContain(figure);
+  });
+
+  it('refuses what does not fit even so, with what is needed, what is there, and what would fit', () => {
+    const refused = () => planRunMemory(input(3e9));
+    expect(refused).toThrow(/does not fit/);
+    try {
+      refused();
+    } catch (cause) {
+      expect(cause).toMatchObject({
+        code: 'memory',
+        where:
+          'needed at least 4.0 GB (training 4.0 GB, validation 2.0 GB, samples 3.0 GB, pictures 1.0 GB), there: 3.0 GB',
+        hint: 'what would fit: training.resolution 512 (about 1.5 GB); training.batch 1 (about 2.4 GB); or end other programs',
+      });
+    }
+  });
+
+  it('says so where nothing would fit', () => {
+    expect(() => planRunMemory(input(5e8))).toThrow(
+      expect.objectContaining({
+        hint: expect.stringContaining('even training.resolution 256 needs about 1.0 GB'),
+      }),
+    );
+  });
+
+  it('does not refuse what would fit once others have ended, before the run is sent', () => {
+    expect(planRunMemory(input(3e9, { most: 16e9 }))).toMatchObject({ mode: 'lean', turns: true });
+    expect(() => planRunMemory(input(2e9, { most: 3e9 }))).toThrow(/does not fit/);
+  });
+
+  it('counts the sampler as beside training where the subject file says so', () => {
+    expect(() => planRunMemory(input(8e9, { sessions: 'beside' }))).toThrow(/does not fit/);
+    expect(planRunMemory(input(11e9, { sessions: 'beside' })).mode).toBe('lean');
+  });
+
+  it('leaves what is asked for by name as it is, with a note where it may fail', () => {
+    const { mode, note } = planRunMemory(input(3e9, { mode: 'fast' }));
+    expect(mode).toBe('fast');
+    expect(note).toContain('may fail');
+  });
+
+  it('refuses nothing where nobody tells the memory', () => {
+    expect(planRunMemory(input(undefined)).mode).toBe('lean');
+  });
+});
+
+describe('the plan of a subject file', () => {
+  const work = mkdtempSync(join(tmpdir(), 'para-plan-'));
+  afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+  it('grows with its batch, counts samples, and names smaller settings that fit', async () => {
+    await paintAll(work, [[16, 16]]);
+    const spec = tinySpec(work, { training: { batch: 4 }, samples: { every: 1 } });
+    const base = openBase(spec.base.name);
+    const plan = new RunPlanner(base, spec).plan(16 * gigabyte);
+    expect(plan).toMatchObject({ mode: 'fast', turns: false });
+    const one = new RunPlanner(base, { ...spec, training: { ...spec.training, batch: 1 } });
+    expect(one.plan(16 * gigabyte).needed).toBeLessThan(plan.needed);
+    const silent = new RunPlanner(base, { ...spec, samples: { ...spec.samples, every: 0 } });
+    expect(silent.plan(16 * gigabyte).needed).toBeLessThan(plan.needed);
+    expect(() => new RunPlanner(base, spec).plan(1e6)).toThrow(
+      expect.objectContaining({ code: 'memory', hint: expect.stringContaining('training.') }),
+    );
   });
 });

@@ -16,7 +16,7 @@ import { ExampleLoader } from '../../src/training/examples.ts';
 import { learningRateAt } from '../../src/training/learning-rate.ts';
 import { noisedExample } from '../../src/training/objective.ts';
 import { clipToNorm, norm } from '../../src/training/optimizer.ts';
-import { planFor } from '../../src/training/prepare.ts';
+import { planFor } from '../../src/training/settings.ts';
 import { train } from '../../src/training/train.ts';
 import { tinyBase } from './golden.ts';
 import { placesFor } from './places.ts';

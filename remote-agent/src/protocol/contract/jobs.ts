@@ -37,7 +37,24 @@ const JobHistory = Type.Object(
 );
 export type JobHistory = Static<typeof JobHistory>;
 
+/** How a run would be held in memory. */
+export const RunMemory = Type.Object({
+  mode: Type.Union([Type.Literal('fast'), Type.Literal('lean')]),
+  turns: Type.Boolean({ description: 'training, validation and sampler are loaded one at a time' }),
+  neededBytes: Type.Number(),
+  freeBytes: Type.Optional(Type.Number({ description: 'absent where the device does not tell' })),
+  note: Type.Optional(Text),
+});
+export type RunMemory = Static<typeof RunMemory>;
+
 export const jobRequests = {
+  'jobs/plan': {
+    about:
+      'How a run would be held in the memory that is free now; refused with `memory` where the device could not hold it even with nothing else on it. Pictures need not be there yet. Since protocol 3.',
+    repeatable: true,
+    params: Type.Object({ spec: WireSpec }, closed),
+    result: RunMemory,
+  },
   'jobs/submit': {
     about:
       'Makes a job and queues it. The same id with the same spec again is the same job. With `history` it goes on from what it did elsewhere.',

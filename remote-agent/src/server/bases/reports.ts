@@ -2,6 +2,8 @@ import type { Base } from '../../diffusion/base.ts';
 import type { BaseReport } from '../../diffusion/base-check.ts';
 import { listBases } from '../../diffusion/base-import.ts';
 import type { BaseCheck, BaseInfo } from '../../protocol/contract/bases.ts';
+import type { RunMemory } from '../../protocol/contract/jobs.ts';
+import type { PlanOfRun } from '../../training/memory-plan.ts';
 import { isShipped } from './places.ts';
 
 /** The bases of this machine as clients see them. */
@@ -50,3 +52,10 @@ function factsOf(base: Base): NonNullable<BaseCheck['facts']> {
     tokens: base.textEncoders.map((e) => e.tokens),
   };
 }
+
+/** A plan as it travels. */
+export const runMemory = ({ mode, turns, needed, atHand, note }: PlanOfRun): RunMemory => ({
+  ...{ mode, turns, neededBytes: needed },
+  ...(atHand === undefined ? {} : { freeBytes: atHand }),
+  ...(note === undefined ? {} : { note }),
+});

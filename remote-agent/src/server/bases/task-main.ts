@@ -1,12 +1,14 @@
 import { openBase } from '../../diffusion/base.ts';
 import { checkBase } from '../../diffusion/base-check.ts';
 import { beginTask } from '../../jobs/idle-command.ts';
+import { fromWireSpec } from '../../jobs/wire.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
 import { isValid } from '../../protocol/validate.ts';
+import { planSpec } from '../../training/run-plan.ts';
 import { toFailure } from '../failure.ts';
 import { exportHere } from './export.ts';
 import { importFrom } from './import.ts';
-import { baseCheck, baseInfos } from './reports.ts';
+import { baseCheck, baseInfos, runMemory } from './reports.ts';
 import { BaseTask, type TaskProgress } from './tasks.ts';
 
 /** Reads one task from standard input and does it; ends at once when whoever asked is gone. */
@@ -37,6 +39,8 @@ async function perform(task: BaseTask, tell: (progress: TaskProgress) => void): 
       return openBase(task.name).hash;
     case 'check':
       return baseCheck(await checkBase(task.name, { full: task.full }));
+    case 'plan':
+      return runMemory(planSpec(fromWireSpec(task.spec)));
     case 'export':
       return exportHere(task.how);
     case 'import': {

@@ -1,8 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { adapterRequests } from '../../protocol/contract/adapters.ts';
 import { type BaseCheck, type BaseInfo, BaseProgress, BaseSource } from '../../protocol/contract/bases.ts';
+import type { RunMemory } from '../../protocol/contract/jobs.ts';
 import { Failure, type Result } from '../../protocol/contract.ts';
 import { BaseName, RequestId } from '../../protocol/names.ts';
+import { WireSpec } from '../../protocol/spec.ts';
 
 /**
  * Work on bases that takes its time: reading gigabytes, loading models, downloading, exporting with their weights. It runs in a process of its own,
@@ -18,6 +20,7 @@ export const BaseTask = Type.Union([
     name: Type.Optional(BaseName),
     source: BaseSource,
   }),
+  Type.Object({ task: Type.Literal('plan'), spec: WireSpec }),
   Type.Object({ task: Type.Literal('export'), how: adapterRequests['adapters/export'].params }),
 ]);
 export type BaseTask = Static<typeof BaseTask>;
@@ -28,6 +31,7 @@ export interface TaskResult {
   readonly hash: string;
   readonly check: BaseCheck;
   readonly import: BaseInfo;
+  readonly plan: RunMemory;
   readonly export: Result<'adapters/export'>;
 }
 

@@ -10,6 +10,8 @@ import { toWireSpec } from '../../jobs/wire.ts';
 import type { jobRequests } from '../../protocol/contract/jobs.ts';
 import { isJobFile } from '../../protocol/names.ts';
 import { baseHash } from '../bases/hashes.ts';
+import { registeredBase } from '../bases/places.ts';
+import { runTask } from '../bases/run-task.ts';
 import { deleteWithBlobs } from '../delete-job.ts';
 import { endOf } from '../end-of-file.ts';
 import { findJob } from '../find-job.ts';
@@ -34,6 +36,10 @@ export function jobHandlers(context: ServerContext): HandlersOf<typeof jobReques
   const { bundle, infos, client } = context;
   const info = (id: string) => infos.of(findJob(id));
   return {
+    'jobs/plan': ({ spec }) => {
+      registeredBase(spec.base.name);
+      return runTask(bundle, { task: 'plan', spec });
+    },
     'jobs/submit': async (submission) => {
       submitJob(submission, await baseHash(submission.spec.base.name, bundle), client());
       await kick(bundle);
