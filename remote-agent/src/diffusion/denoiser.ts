@@ -1,9 +1,10 @@
 import { ParaError } from '../common/errors.ts';
 import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
-import { encodeGraph, loadGraph } from '../onnx/io.ts';
+import { loadGraph } from '../onnx/io.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
-import { createSession, type Session, type SessionOptions } from '../runtime/session.ts';
+import { createGraphSession } from '../runtime/graph-session.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base } from './base.ts';
 import type { GraphPort } from './base-ports.ts';
@@ -75,7 +76,7 @@ export class Denoiser {
     const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
     const graph = forwardGraph(base, { ...shape, batch: rows }, edit);
-    const made = await createSession(encodeGraph(graph), {
+    const made = await createGraphSession(graph, {
       ...session,
       externalDataDirectory: base.unet.weights,
     });
