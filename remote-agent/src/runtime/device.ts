@@ -75,17 +75,25 @@ export function deviceByName(name: string): Device {
   return found;
 }
 
+/** The first line of what the runtime said, without the place in its own sources where it has one. */
+const withoutPlace = (said: string): string =>
+  said
+    .split('\n')[0]!
+    .replace(/^\S*onnxruntime\S*\.cc:\d+ .* (?:was false|failed)\. /, '')
+    .slice(0, 300);
+
 /** What the runtime said, when it could not start a provider, as an error that says what to install. */
 export function deviceError(device: Device, cause: unknown): ParaError {
   const hints: Record<DeviceName, string> = {
     cpu: 'install the package onnxruntime-node again for this platform',
     cuda: 'an NVIDIA GPU with its driver, CUDA, cuDNN 9 and the CUDA provider files of ONNX Runtime are needed; or use --device cpu',
-    webgpu: 'a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; or use --device cpu',
+    webgpu:
+      'a GPU with a Vulkan, Metal or Direct3D 12 driver is needed (on Linux the Vulkan loader too: Debian and Ubuntu call them libvulkan1 and mesa-vulkan-drivers); or use --device cpu',
   };
   const said = cause instanceof Error ? cause.message : String(cause);
   const known = device.name === 'cuda' ? cudaTrouble(said) : undefined;
   return new ParaError('device', `The device "${device.name}" is not available here`, {
-    where: known?.what ?? said.split('\n')[0]!.slice(0, 300),
+    where: known?.what ?? withoutPlace(said),
     hint: known?.hint ?? hints[device.name],
     cause,
   });

@@ -76,6 +76,12 @@ export class Session {
     try {
       results = await (fetch ? this.#session.run(given, [...fetch]) : this.#session.run(given));
     } catch (cause) {
+      if (/requires f16 but the device/.test(String(cause)))
+        throw new ParaError('device', 'This GPU does not compute in half precision', {
+          where: firstLine(cause),
+          hint: 'set "training.precision" to "f32"',
+          cause,
+        });
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
     if (this.#profile) {
