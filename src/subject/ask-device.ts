@@ -1,6 +1,7 @@
 import { ConfigurationTarget, l10n, ThemeIcon, window, workspace } from 'vscode';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { Devices } from '../../remote-agent/src/protocol/contract/host.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
 import type { Work } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import type { Services } from '../runs/services.ts';
@@ -23,6 +24,15 @@ export const deviceHere = (
     remember: async (answer) =>
       workspace.getConfiguration('para').update('device', answer, ConfigurationTarget.Global),
   });
+
+/** What a host draws on: this machine on its GPU where the person said so, else its processor; others choose. */
+export async function drawingDevice(
+  host: string,
+  session: HostSession,
+): Promise<Devices['device'] | undefined> {
+  if (host !== thisMachine) return undefined;
+  return setting('device') === 'gpu' ? (await session.call('host/devices', {})).device : 'cpu';
+}
 
 async function ask({ device, findings }: Devices): Promise<'gpu' | 'processor' | undefined> {
   const speed = findings.find((finding) => finding.device === device)?.speed ?? 1;

@@ -84,14 +84,22 @@ export class Session {
         });
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
-    if (this.#profile) {
-      this.#session.endProfiling();
-      this.#placement = this.#profile.take();
-      this.#profile = undefined;
-    }
+    this.#endProfile();
     const out: Record<string, Tensor> = {};
     for (const [name, value] of Object.entries(results)) out[name] = fromOrt(value as OrtTensor, name);
     return out;
+  }
+
+  #endProfile(): void {
+    if (!this.#profile) return;
+    try {
+      this.#session.endProfiling();
+      this.#placement = this.#profile.take();
+    } catch {
+      // It is a report, not worth a run.
+      this.#profile.remove();
+    }
+    this.#profile = undefined;
   }
 
   /** Where each operator ran in the first run, for a session that was to tell; `undefined` before. */

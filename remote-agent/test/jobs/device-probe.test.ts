@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
   chooseDevice,
   type DeviceFinding,
@@ -9,6 +10,9 @@ import {
   findingText,
   probeDevice,
 } from '../../src/jobs/device-probe.ts';
+import { excused } from '../hosts/sshd.ts';
+import { noSwiftShader, swiftShader } from '../runtime/swiftshader.ts';
+import { bundleProgram } from './bundle.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'para-probe-'));
 const home = process.env.PARA_HOME;
@@ -52,6 +56,35 @@ describe('trying a device', () => {
     expect(await probeDevice('webgpu', join(folder, 'none.js'))).toMatchObject({
       why: expect.stringMatching(/not built/),
     });
+  });
+});
+
+describe.skipIf(excused(noSwiftShader))('the probe of WebGPU', () => {
+  // In the agent's folder, from where the child finds the runtime.
+  const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+  mkdirSync(dist, { recursive: true });
+  const built = mkdtempSync(join(dist, 'probe-'));
+  const path = bundleProgram(new URL('../../src/jobs/device-probe-main.ts', import.meta.url), built);
+  afterAll(() => rmSync(built, { recursive: true, force: true }));
+  const { VK_DRIVER_FILES, LD_LIBRARY_PATH } = process.env;
+  afterEach(() => {
+    for (const [name, value] of Object.entries({ VK_DRIVER_FILES, LD_LIBRARY_PATH }))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+  });
+
+  it('finds that a driver in software works, far slower than the processor, so that "auto" leaves it', async () => {
+    Object.assign(process.env, swiftShader);
+    const found = await probeDevice('webgpu', path, 120_000);
+    expect(found).toMatchObject({ works: true });
+    expect(found.works && found.speed).toBeLessThan(0.2);
+    expect(chooseDevice([found]).device).toBe('cpu');
+  });
+
+  it('says what to install where there is no driver', async () => {
+    process.env.VK_DRIVER_FILES = join(folder, 'no-such-driver.json');
+    const found = await probeDevice('webgpu', path, 120_000);
+    expect(found).toMatchObject({ works: false, why: expect.stringMatching(/WebGPU adapter.*libvulkan1/) });
   });
 });
 

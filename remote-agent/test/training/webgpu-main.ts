@@ -1,10 +1,15 @@
 // Started by webgpu.test.ts with a driver for WebGPU in its environment: steps and a picture on a device, JSON out.
 import { chooseLayers } from '../../src/adapters/layers.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
+import type { ParaError } from '../../src/common/errors.ts';
 import { Random } from '../../src/common/random.ts';
 import { openBase } from '../../src/diffusion/base.ts';
 import { Generator } from '../../src/diffusion/generate.ts';
+import { encodeGraph, newGraph } from '../../src/onnx/io.ts';
+import { DataType, valueInfo } from '../../src/onnx/types.ts';
 import type { DeviceName } from '../../src/runtime/device.ts';
+import { createSession } from '../../src/runtime/session.ts';
+import { f32 } from '../../src/runtime/tensor.ts';
 import { StepEngine } from '../../src/training/engine.ts';
 
 export interface StepCase {
@@ -36,6 +41,8 @@ export interface DeviceResults {
   }[];
   /** RGB, base64. */
   readonly pictures: readonly string[];
+  /** What the device says to a graph in half precision; absent where it computes it. */
+  readonly half?: { readonly code: string; readonly hint?: string | undefined };
   readonly cpuSeconds: number;
 }
 
@@ -86,11 +93,34 @@ async function picture({ base, steps }: PictureCase, device: DeviceName): Promis
   return base64(drawn!.pixels);
 }
 
+/** Runs a graph whose values are halves, without the runtime's own casts around them. */
+async function half(device: DeviceName): Promise<Pick<DeviceResults, 'half'>> {
+  const graph = newGraph('half', 18);
+  graph.addInput('x', DataType.FLOAT, [4]);
+  const narrow = graph.add('Cast', ['x'], { attributes: { to: BigInt(DataType.FLOAT16) } });
+  const sum = graph.add('Add', [narrow, narrow]);
+  graph.push(graph.makeNode('Cast', [sum], { outputs: ['y'], attributes: { to: BigInt(DataType.FLOAT) } }));
+  graph.setOutputs([valueInfo('y', DataType.FLOAT, [4])]);
+  const session = await createSession(encodeGraph(graph), { device });
+  try {
+    await session.run({ x: f32([4], [1, 2, 3, 4]) });
+    return {};
+  } catch (cause) {
+    const { code, hint } = cause as ParaError;
+    return { half: { code, hint } };
+  }
+}
+
 const work = JSON.parse(process.argv[2]!) as DeviceWork;
 const steps = [];
 for (const what of work.steps) steps.push(await step(what, work.device));
 const pictures = [];
 for (const what of work.pictures) pictures.push(await picture(what, work.device));
 const { user, system } = process.cpuUsage();
-const results: DeviceResults = { steps, pictures, cpuSeconds: (user + system) / 1e6 };
+const results: DeviceResults = {
+  steps,
+  pictures,
+  ...(await half(work.device)),
+  cpuSeconds: (user + system) / 1e6,
+};
 process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0));

@@ -73,6 +73,11 @@ describe.skipIf(excused(noSwiftShader))('WebGPU, on a driver in software', () =>
     for (const { placement } of cpu.steps) expect(placement).toBeUndefined();
   });
 
+  it('says which setting to change where the GPU does not compute in half precision', () => {
+    expect(webgpu.half).toEqual({ code: 'device', hint: 'set "training.precision" to "f32"' });
+    expect(cpu.half).toBeUndefined();
+  });
+
   it("draws the CPU's picture: no value differs by more than one of 255", () => {
     for (const [i, wanted] of cpu.pictures.entries()) {
       const [a, b] = [wanted, webgpu.pictures[i]!].map((text) => Buffer.from(text, 'base64'));
