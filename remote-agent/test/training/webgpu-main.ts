@@ -8,8 +8,9 @@ import { Generator } from '../../src/diffusion/generate.ts';
 import { encodeGraph, newGraph } from '../../src/onnx/io.ts';
 import { DataType, valueInfo } from '../../src/onnx/types.ts';
 import type { DeviceName } from '../../src/runtime/device.ts';
+import { createGraphSession } from '../../src/runtime/graph-session.ts';
 import { createSession } from '../../src/runtime/session.ts';
-import { f32 } from '../../src/runtime/tensor.ts';
+import { f32, toFloats } from '../../src/runtime/tensor.ts';
 import { StepEngine } from '../../src/training/engine.ts';
 
 export interface StepCase {
@@ -43,6 +44,8 @@ export interface DeviceResults {
   readonly pictures: readonly string[];
   /** What the device says to a graph in half precision; absent where it computes it. */
   readonly half?: { readonly code: string; readonly hint?: string | undefined };
+  /** Attention of 64 queries, which the runtime would fuse, f32 as base64. */
+  readonly attention: string;
   readonly cpuSeconds: number;
 }
 
@@ -111,6 +114,24 @@ async function half(device: DeviceName): Promise<Pick<DeviceResults, 'half'>> {
   }
 }
 
+async function attention(device: DeviceName): Promise<string> {
+  const graph = newGraph('attention', 18);
+  graph.setOpset(1, 'com.microsoft');
+  const names = ['q', 'k', 'v'];
+  for (const name of names) graph.addInput(name, DataType.FLOAT, [2, 64, 16]);
+  graph.push(
+    graph.makeNode('MultiHeadAttention', names, {
+      ...{ domain: 'com.microsoft', outputs: ['y'], attributes: { num_heads: 2n } },
+    }),
+  );
+  graph.setOutputs([valueInfo('y', DataType.FLOAT, [2, 64, 16])]);
+  const session = await createGraphSession(graph, { device });
+  const { y } = await session.run(
+    Object.fromEntries(names.map((name) => [name, f32([2, 64, 16], values(2 * 64 * 16, name))])),
+  );
+  return base64(toFloats(y!));
+}
+
 const work = JSON.parse(process.argv[2]!) as DeviceWork;
 const steps = [];
 for (const what of work.steps) steps.push(await step(what, work.device));
@@ -121,6 +142,7 @@ const results: DeviceResults = {
   steps,
   pictures,
   ...(await half(work.device)),
+  attention: await attention(work.device),
   cpuSeconds: (user + system) / 1e6,
 };
 process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0));

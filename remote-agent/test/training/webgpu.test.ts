@@ -73,6 +73,10 @@ describe.skipIf(excused(noSwiftShader))('WebGPU, on a driver in software', () =>
     for (const { placement } of cpu.steps) expect(placement).toBeUndefined();
   });
 
+  it("attends as the CPU does, within 1e-5: the runtime's own operator is off by a tenth there", () => {
+    expect(relativeError(floats(webgpu.attention), floats(cpu.attention))).toBeLessThan(1e-5);
+  });
+
   it('says which setting to change where the GPU does not compute in half precision', () => {
     expect(webgpu.half).toEqual({ code: 'device', hint: 'set "training.precision" to "f32"' });
     expect(cpu.half).toBeUndefined();
