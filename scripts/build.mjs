@@ -11,6 +11,7 @@ import { install, root } from './install.mjs';
 const agentPrograms = {
   trainer: 'remote-agent/src/jobs/trainer-main.ts',
   agent: 'remote-agent/src/server/main.ts',
+  'device-probe': 'remote-agent/src/jobs/device-probe-main.ts',
 };
 
 /** Packages with native code: on a host they come from the registry, made for that machine. */

@@ -65,6 +65,9 @@ Before anything is loaded a run is planned: what training, validation, samples a
 
 Training, validation and sampler are sessions of their own, each with the U-Net's weights. With \`samples.memory\` \`"auto"\` their needs are estimated from the graphs at the run's own sizes and held against the memory that is free when the run starts (85 % of it; 4 GB are assumed where a device does not tell). Where they do not fit together they take turns: each is freed before the next is loaded. The results are the same to the last bit on devices that repeat their bits; loading takes time at each turn.
 
+## Devices
+On what a run is computed is no part of the subject: \`para train --device NAME\`, or the editor's setting \`para.device\` ([devices](devices.md)).
+
 ## The subject
 ${head}${table(flat)}
 

@@ -4,6 +4,7 @@ import { l10n } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { drawingDevice } from '../subject/ask-device.ts';
 import { appliedFile, newId } from './adapters.ts';
 import { defaultSettings } from './model.ts';
 import { Painter } from './painter.ts';
@@ -35,7 +36,7 @@ export async function drawPicture(
     });
   const host = wanted ?? adapter?.run?.host ?? thisMachine;
   const id = newId();
-  const painter = new Painter((one) => hosts.session(one), id);
+  const painter = new Painter((one) => hosts.session(one), id, drawingDevice);
   const png = await painter.draw(
     {
       place: await painter.place({ host, base: adapter?.base ?? defaultBase }),

@@ -16,6 +16,9 @@ export interface PaintHooks {
 
 type Adapters = Drawing['adapters'];
 
+/** The device that a host is to draw on. */
+export type DeviceOn = (host: string, session: HostSession) => Promise<DrawRequest['device']>;
+
 /** Draws on hosts; adapters are where they are needed before. */
 export class Painter {
   readonly #placed = new WeakMap<HostSession, Map<string, Promise<AdapterSource>>>();
@@ -23,10 +26,12 @@ export class Painter {
   /**
    * @param session opens the connection to a host, or gives the one there is
    * @param lane pictures of one painter: the host drops one for the next
+   * @param deviceOn what a host is to draw on; where it gives nothing, the host chooses
    */
   constructor(
     readonly session: (host: string) => Promise<HostSession>,
     readonly lane: string,
+    readonly deviceOn: DeviceOn = async () => undefined,
   ) {}
 
   /** What a host's base is. @throws ParaError `base` where there is none of this name, `host` */
@@ -50,6 +55,7 @@ export class Painter {
     const { place, prompt, settings, adapters } = drawing;
     const { generateOnHost } = await import('../../remote-agent/src/hosts/remote-generation.ts');
     const session = await this.session(place.host);
+    const device = await this.deviceOn(place.host, session);
     const on = (list: Adapters) => this.#on(session, place.host, list);
     const request: Omit<DrawRequest, 'id'> = {
       base: place.base,
@@ -60,6 +66,7 @@ export class Painter {
       adapters: await on(adapters),
       beside: await Promise.all(beside.map(on)),
       lane: this.lane,
+      ...(device ? { device } : {}),
       ...(hooks.previewEvery > 0 ? { previewEvery: hooks.previewEvery } : {}),
     };
     hooks.signal.throwIfAborted();

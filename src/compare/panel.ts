@@ -16,6 +16,7 @@ import { gathered } from '../platform/signal.ts';
 import { page, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
 import { pinnedFolder } from '../runs/pinned.ts';
+import { drawingDevice } from '../subject/ask-device.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
 import { Comparison, fileNameOf } from './comparison.ts';
 import { type ComparisonState, keyOf, promptLineOf } from './model.ts';
@@ -61,7 +62,7 @@ export class ComparisonPanel {
         Uri.file(join(storage, 'previews')),
       ],
     };
-    const painter = new Painter((host) => hosts.session(host), `view-${state.id}`);
+    const painter = new Painter((host) => hosts.session(host), `view-${state.id}`, drawingDevice);
     let last = state;
     const save = this.#owned.add(gathered(300, () => saveSnapshot(storage, last)));
     this.#comparison = this.#owned.add(

@@ -4,6 +4,7 @@ import { workspace } from 'vscode';
 export interface Settings {
   readonly home: string;
   readonly nodePath: string;
+  readonly device: 'ask' | 'processor' | 'gpu';
   readonly bring: 'last' | 'best' | 'all';
   readonly notifications: boolean;
   readonly exportFolder: string;

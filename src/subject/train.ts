@@ -26,6 +26,7 @@ import { paces } from '../runs/pace.ts';
 import type { Services } from '../runs/services.ts';
 import { fileSubject } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
+import { deviceHere } from './ask-device.ts';
 import { localSubject } from './local-copy.ts';
 import { chooseHost, offerElsewhere } from './where.ts';
 import { findSubjects } from './workspace-files.ts';
@@ -80,8 +81,9 @@ export async function trainSubject(services: TrainServices, request: TrainReques
     );
     const bases = findAmong(listed, host);
     const facts = await session.call('host/facts', {});
-    const device = host === thisMachine ? 'cpu' : deviceOf(facts);
+    const device = host === thisMachine ? await deviceHere(services, session, work) : deviceOf(facts);
     const ids: string[] = [];
+    if (!device) return ids;
     for (const method of request.methods ?? [undefined]) {
       work.signal.throwIfAborted();
       work.report(l10n.t('checking pictures and settings'));

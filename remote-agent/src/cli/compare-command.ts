@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { adapterArgument, describeAdapter } from './adapters.ts';
 import { type CompareColumn, drawComparison, readRows } from './compare.ts';
+import type { DeviceOption } from './devices.ts';
 import { refuseExisting } from './generate.ts';
 import { openStudio } from './open-studio.ts';
 import { say } from './output.ts';
@@ -13,6 +14,7 @@ export async function compareCommand(
     readonly out: string;
     readonly base: string;
     readonly force?: boolean;
+    readonly device?: DeviceOption;
     readonly host?: string;
   },
 ): Promise<void> {
@@ -27,7 +29,7 @@ export async function compareCommand(
       adapter,
     };
   });
-  const studio = await openStudio(options.base, options.host);
+  const studio = await openStudio(options.base, options);
   try {
     await drawComparison(studio, [{ title: 'base', note: studio.base.name }, ...columns], rows, options.out);
   } finally {

@@ -78,7 +78,7 @@ export async function demoCommand(options: {
   ];
   if (!existsSync(made.sheet)) {
     const rows = readRows(join(dirname(subject), 'compare.prompts'));
-    const studio = await openStudio(named, undefined);
+    const studio = await openStudio(named, {});
     await drawComparison(studio, [{ title: 'base', note: named }, ...columns], rows, made.sheet).finally(() =>
       studio.close(),
     );

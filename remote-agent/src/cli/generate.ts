@@ -8,6 +8,7 @@ import { grid } from '../dataset/sheet.ts';
 import type { Base } from '../diffusion/base.ts';
 import { parseRecipe, type Recipe, type RecipeAdapter } from '../diffusion/recipe.ts';
 import { adapterArgument, adapterHash, promptAdapters } from './adapters.ts';
+import type { DeviceOption } from './devices.ts';
 import { openStudio } from './open-studio.ts';
 import { Progress, say } from './output.ts';
 import type { DrawnFile } from './studio.ts';
@@ -26,6 +27,7 @@ export interface GenerateOptions {
   readonly from?: string;
   readonly out: string;
   readonly force?: boolean;
+  readonly device?: DeviceOption;
   readonly host?: string;
 }
 
@@ -112,7 +114,7 @@ function sameAgain(recipe: Recipe, base: PictureBase): Recipe {
 export async function generateCommand(options: GenerateOptions): Promise<void> {
   refuseExisting(options.out, options.force);
   const old = options.from ? recipeOf(options.from) : undefined;
-  const studio = await openStudio(old?.base ?? options.base, options.host);
+  const studio = await openStudio(old?.base ?? options.base, options);
   try {
     const recipe = old ? sameAgain(old, studio.base) : newRecipe(options, studio.base);
     const count = old ? 1 : options.count;

@@ -2,6 +2,7 @@ import { drawnPng } from '../dataset/drawn-picture.ts';
 import type { Base } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
 import type { Recipe } from '../diffusion/recipe.ts';
+import type { DeviceName } from '../runtime/device.ts';
 import { loadApplied } from './adapters.ts';
 import type { DrawingHooks, DrawnFile, RecipeAdapters, Studio } from './studio.ts';
 
@@ -10,8 +11,11 @@ export class LocalStudio implements Studio {
   readonly #generator: Generator;
   readonly #loaded = new Map<string, ReturnType<typeof loadApplied>>();
 
-  constructor(readonly base: Base) {
-    this.#generator = new Generator(base);
+  constructor(
+    readonly base: Base,
+    device: DeviceName = 'cpu',
+  ) {
+    this.#generator = new Generator(base, { device });
   }
 
   #applied(adapters: RecipeAdapters): ReturnType<typeof loadApplied>[] {

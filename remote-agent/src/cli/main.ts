@@ -16,6 +16,10 @@ const real = (text: string): number => {
 };
 const collect = (value: string, list: string[]) => [...list, value];
 
+const device = () =>
+  new Option('--device <name>', 'where to compute; auto: a GPU that is worth it, else the processor').choices(
+    ['auto', 'cpu', 'cuda', 'webgpu'],
+  );
 const bring = () =>
   new Option('--bring <what>', 'with --host: checkpoints that come home').choices(['last', 'best', 'all']);
 
@@ -39,7 +43,7 @@ program
       'lean',
     ]),
   )
-  .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda', 'webgpu']))
+  .addOption(device())
   .option('--continue-schedule', 'with --resume --steps: stretch a falling learning rate')
   .option('--host <name>', 'train on this host')
   .addOption(bring())
@@ -64,6 +68,7 @@ program
   .option('--size <WxH>', "pixels (default: the base's own)")
   .option('--count <n>', 'how many pictures', whole, 1)
   .option('--from <png>', 'repeat the picture of this file')
+  .addOption(device())
   .requiredOption('--out <file>', 'PNG file to write')
   .option('--force', 'write over an existing file')
   .option('--host <name>', 'draw on this host, with a base that it has')
@@ -77,6 +82,7 @@ program
   .requiredOption('--out <png>', 'sheet to write')
   .option('--base <base>', 'base model, name or path', defaultBase)
   .option('--force', 'write over an existing file')
+  .addOption(device())
   .option('--host <name>', 'draw on this host, with a base that it has')
   .action(async (adapters, options) =>
     (await import('./compare-command.ts')).compareCommand(adapters, options),
@@ -166,6 +172,12 @@ base
   .action(async (name, options) => (await import('./base.ts')).baseDeleteCommand(name, options));
 
 addHostCommands(program);
+
+program
+  .command('devices')
+  .description('which devices of this machine compute, and which one "--device auto" takes')
+  .option('--again', 'try them anew, whatever was found before')
+  .action(async (options) => (await import('./devices.ts')).devicesCommand(options));
 
 program
   .command('runs')

@@ -5,16 +5,19 @@ import { type BaseRef, resolveSpec } from '../dataset/spec.ts';
 import { openBase } from '../diffusion/base.ts';
 import { hostBases } from '../hosts/remote-bases.ts';
 import type { Bring } from '../hosts/remote-ref.ts';
+import type { HostSession } from '../hosts/session.ts';
 import { deviceOf, placeRun, planOnHost, remoteId } from '../hosts/submit.ts';
 import { createJob, runName, runsFolder } from '../jobs/job.ts';
+import type { DeviceName } from '../runtime/device.ts';
 import { loadSubject } from '../subject/load.ts';
 import type { MethodName } from '../subject/schema.ts';
 import type { SpecOverrides, TrainSpec } from '../subject/train-spec.ts';
 import { planWords } from '../training/memory-plan.ts';
 import { planSpec } from '../training/run-plan.ts';
+import { choiceText, type DeviceOption, deviceHere } from './devices.ts';
 import { watchRun, withHost, withSendBar } from './host-run.ts';
 import { done, runJob } from './local-run.ts';
-import { say } from './output.ts';
+import { dim, say } from './output.ts';
 import { resumeCommand } from './resume.ts';
 
 export interface TrainOptions {
@@ -23,7 +26,7 @@ export interface TrainOptions {
   readonly steps?: number;
   readonly out?: string;
   readonly memory?: 'auto' | 'fast' | 'lean';
-  readonly device?: 'cpu' | 'cuda' | 'webgpu';
+  readonly device?: DeviceOption;
   readonly json?: boolean;
   readonly continueSchedule?: boolean;
   readonly host?: string;
@@ -49,9 +52,10 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
       hint: 'para train NAME.para.json, or para train --resume RUN',
     });
   const methods: (MethodName | undefined)[] = options.method === 'both' ? ['para', 'lora'] : [options.method];
-  const { steps, device, memory, host } = options;
+  const { steps, memory, host } = options;
   const several = methods.length > 1;
   if (host !== undefined) return trainAway(file, host, methods, options);
+  const device = await deviceHere(options.device, options.json);
   for (const method of methods) {
     const spec = specFor(file, { method, steps, device, memory });
     if (!options.json) say(`memory: ${planWords(planSpec(spec))}`);
@@ -76,7 +80,7 @@ async function trainAway(
   await withHost(host, async (session) => {
     const bases = await hostBases(session);
     const baseOf = (name: string) => ({ name, hash: bases(name).hash });
-    const device = options.device ?? deviceOf(await session.call('host/facts', {}));
+    const device = await deviceThere(session, options);
     for (const method of methods) {
       const spec = specFor(file, { method, steps, device, memory }, undefined, baseOf);
       const plan = await planOnHost(session, spec);
@@ -99,6 +103,15 @@ async function trainAway(
     if (!options.detach) done(directory, options);
   }
   return 0;
+}
+
+/** The device of a host: the one asked for, its own choice for `auto`, else a GPU where it has one. */
+async function deviceThere(session: HostSession, { device, json }: TrainOptions): Promise<DeviceName> {
+  if (device === undefined) return deviceOf(await session.call('host/facts', {}));
+  if (device !== 'auto') return device;
+  const chosen = await session.call('host/devices', {});
+  if (!json) say(dim(choiceText(chosen)));
+  return chosen.device;
 }
 
 function outFolder(spec: TrainSpec, out: string | undefined, several: boolean): string {

@@ -2,9 +2,10 @@ import { ParaError } from '../common/errors.ts';
 import { activationPeak } from '../onnx/buffers.ts';
 import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
-import { encodeGraph, loadGraph } from '../onnx/io.ts';
+import { loadGraph } from '../onnx/io.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
-import { createSession, type Session, type SessionOptions } from '../runtime/session.ts';
+import { createGraphSession } from '../runtime/graph-session.ts';
+import type { Session, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base } from './base.ts';
 import type { GraphPort } from './base-ports.ts';
@@ -128,7 +129,7 @@ export function openUnet(
   options: SessionOptions = {},
 ): Promise<Session> {
   const graph = forwardGraph(base, shape, edit);
-  return createSession(encodeGraph(graph), {
+  return createGraphSession(graph, {
     memoryPattern: activationPeak(graph) < mostPatterned,
     ...options,
     externalDataDirectory: base.unet.weights,

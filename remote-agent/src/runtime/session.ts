@@ -3,6 +3,7 @@ import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { ParaError } from '../common/errors.ts';
 import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';
 import { failureOf } from './failure-words.ts';
+import { type Placement, ProfileFolder } from './placement.ts';
 import { type ElementType, sizeOf, type Tensor } from './tensor.ts';
 
 export interface SessionOptions {
@@ -16,6 +17,10 @@ export interface SessionOptions {
   readonly threads?: number;
   /** Folder of external data for a model given as bytes (a model given as path has its own folder). */
   readonly externalDataDirectory?: string;
+  /** Names of nodes that the device leaves to the CPU. */
+  readonly leaveToCpu?: readonly string[];
+  /** Lets the first run tell where each operator ran (see `Session.placement`); it takes longer then. */
+  readonly tellPlacement?: boolean;
   /** Further runtime settings, e.g. `{ 'session.disable_prepacking': '1' }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -38,10 +43,14 @@ export class Session {
   readonly #session: InferenceSession;
   readonly #types: ReadonlyMap<string, ElementType>;
   #released = false;
+  #profile: ProfileFolder | undefined;
+  #placement: Placement | undefined;
 
-  constructor(session: InferenceSession, device: Device) {
+  /** @param profile where the runtime profiles the session, until the first run is over */
+  constructor(session: InferenceSession, device: Device, profile?: ProfileFolder) {
     this.#session = session;
     this.device = device;
+    this.#profile = profile;
     this.inputs = session.inputMetadata.map(port);
     this.outputs = session.outputMetadata.map(port);
     this.#types = new Map(this.inputs.map((input) => [input.name, input.type]));
@@ -71,11 +80,35 @@ export class Session {
     } catch (cause) {
       const known = knownFailure(this.device, cause);
       if (known) throw known;
+      if (/requires f16 but the device/.test(String(cause)))
+        throw new ParaError('device', 'This GPU does not compute in half precision', {
+          where: firstLine(cause),
+          hint: 'set "training.precision" to "f32"',
+          cause,
+        });
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
+    this.#endProfile();
     const out: Record<string, Tensor> = {};
     for (const [name, value] of Object.entries(results)) out[name] = fromOrt(value as OrtTensor, name);
     return out;
+  }
+
+  #endProfile(): void {
+    if (!this.#profile) return;
+    try {
+      this.#session.endProfiling();
+      this.#placement = this.#profile.take();
+    } catch {
+      // It is a report, not worth a run.
+      this.#profile.remove();
+    }
+    this.#profile = undefined;
+  }
+
+  /** Where each operator ran in the first run, for a session that was to tell; `undefined` before. */
+  get placement(): Placement | undefined {
+    return this.#placement;
   }
 
   #feed(name: string, tensor: Tensor): OrtTensor {
@@ -99,6 +132,8 @@ export class Session {
     if (this.#released) return;
     this.#released = true;
     await this.#session.release();
+    // The runtime writes the profile of a session that never ran when it ends.
+    this.#profile?.remove();
   }
 }
 
@@ -117,12 +152,14 @@ export async function createSession(
     ...options.settings,
     ...(folder ? { 'session.model_external_initializers_file_folder_path': folder } : {}),
   });
+  const profile = options.tellPlacement ? new ProfileFolder() : undefined;
   const settings: InferenceSession.SessionOptions = {
-    executionProviders: [...device.providers],
+    executionProviders: providersOf(device, options.leaveToCpu ?? []),
     graphOptimizationLevel: options.optimization ?? 'all',
     enableMemPattern: options.memoryPattern ?? true,
     ...(options.threads ? { intraOpNumThreads: options.threads } : {}),
     logSeverityLevel: 3,
+    ...(profile ? { enableProfiling: true, profileFilePrefix: profile.prefix } : {}),
     extra,
   };
   try {
@@ -130,8 +167,9 @@ export async function createSession(
       typeof model === 'string'
         ? await InferenceSession.create(model, settings)
         : await InferenceSession.create(model, settings);
-    return new Session(made, device);
+    return new Session(made, device, profile);
   } catch (cause) {
+    profile?.remove();
     const known = knownFailure(device, cause);
     if (known) throw known;
     if (providerMissing(device, cause)) throw deviceError(device, cause);
@@ -164,6 +202,13 @@ function knownFailure(device: Device, cause: unknown): ParaError | undefined {
       cause,
     });
   return undefined;
+}
+
+/** The runtime takes no empty list of nodes. */
+function providersOf(device: Device, leaveToCpu: readonly string[]) {
+  return device.providers.map((name, i) =>
+    i === 0 && leaveToCpu.length > 0 ? { name, forceCpuNodeNames: [...leaveToCpu] } : name,
+  );
 }
 
 /** Dotted keys as objects within objects, which is how the runtime's package takes them. */

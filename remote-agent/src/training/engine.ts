@@ -6,7 +6,8 @@ import { type Conditioning, unetFeeds, unetShapes } from '../diffusion/denoiser.
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
 import { findLayers, type Layer } from '../onnx/modules.ts';
-import type { DeviceName } from '../runtime/device.ts';
+import { type DeviceName, deviceByName } from '../runtime/device.ts';
+import { placementText } from '../runtime/placement.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { f32, type Tensor, toFloats } from '../runtime/tensor.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
@@ -100,8 +101,10 @@ export class StepEngine {
     const { lossOnly = false, memory = 'fast', precision = 'f32' } = options;
     buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory, precision });
     lap('build the step graph');
-    const step = await createStepSession(graph, { device, directory: base.unet.weights });
+    const tellPlacement = deviceByName(device).partial && !lossOnly;
+    const step = await createStepSession(graph, { device, directory: base.unet.weights, tellPlacement });
     lap('load the step graph');
+    // In double precision, which few GPUs have, and too small to be worth the way there.
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
     const prepare = await small(method.prepareGraph?.(plan));
@@ -156,6 +159,15 @@ export class StepEngine {
     const gradient = found ? toFloats(found) : new Float32Array(0);
     if (this.#scaled) for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! / scale;
     return { loss: toFloats(out[stepNames.loss]!)[0]!, gradient };
+  }
+
+  /**
+   * Where the operators of a step run, in words, on a device that may leave some to the CPU; `undefined` on others and
+   * before the first step.
+   */
+  get placement(): string | undefined {
+    const { placement, device } = this.#step;
+    return placement && placementText(placement, device.name);
   }
 
   async release(): Promise<void> {

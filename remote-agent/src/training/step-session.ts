@@ -1,8 +1,8 @@
 import { prepacksWeights } from '../diffusion/training-memory.ts';
 import type { Graph } from '../onnx/graph.ts';
-import { encodeGraph } from '../onnx/io.ts';
 import type { DeviceName } from '../runtime/device.ts';
-import { createSession, type Session } from '../runtime/session.ts';
+import { createGraphSession } from '../runtime/graph-session.ts';
+import type { Session } from '../runtime/session.ts';
 
 /**
  * Fusions whose results round otherwise than what they replace. They apply where nothing but the next operator reads a
@@ -16,11 +16,12 @@ const unevenFusions = ['MatMulScaleFusion', 'QuickGeluFusion'];
  */
 export function createStepSession(
   graph: Graph,
-  options: { readonly device: DeviceName; readonly directory?: string },
+  options: { readonly device: DeviceName; readonly directory?: string; readonly tellPlacement?: boolean },
 ): Promise<Session> {
-  const { device, directory } = options;
-  return createSession(encodeGraph(graph), {
+  const { device, directory, tellPlacement = false } = options;
+  return createGraphSession(graph, {
     device,
+    tellPlacement,
     optimization: 'extended',
     memoryPattern: false,
     ...(directory === undefined ? {} : { externalDataDirectory: directory }),

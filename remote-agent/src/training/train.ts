@@ -35,6 +35,7 @@ export async function train(
   }
   const begin = process.hrtime.bigint();
   const { state } = run;
+  let toldPlacement = false;
   try {
     while (state.step < spec.training.steps) {
       if (await askedToStop(hooks)) {
@@ -43,7 +44,9 @@ export async function train(
         return 'stopped';
       }
       lap('between steps');
-      await makeStep(run);
+      const engine = await makeStep(run);
+      if (engine.placement && !toldPlacement) hooks.emit({ type: 'note', message: engine.placement });
+      toldPlacement = true;
       await afterStep(run);
       lap('after the step');
     }
@@ -96,10 +99,11 @@ async function gradientOf(run: Run, step: number) {
   const broken = run.state.scale && !Number.isFinite(norm(sum));
   const gradient = broken ? sum : await engine.pullback(coefficients, sum);
   lap('pullback');
-  return { loss, gradient, gradientNorm: clipToNorm(gradient, training.clip) };
+  return { loss, gradient, engine, gradientNorm: clipToNorm(gradient, training.clip) };
 }
 
-async function makeStep(run: Run): Promise<void> {
+/** Makes one step; gives the engine that ran it. */
+async function makeStep(run: Run): Promise<StepEngine> {
   const { spec, state, hooks, paths } = run;
   const { training } = spec;
   const { scale } = state;
@@ -119,7 +123,7 @@ async function makeStep(run: Run): Promise<void> {
     scale.skipped++;
     state.step = step;
     say('left out, since its loss or gradient is no number in half precision');
-    return;
+    return made.engine;
   }
   if (!finite)
     throw new ParaError('not-a-number', `The loss or its gradient is no number any more at step ${step}`, {
@@ -149,6 +153,7 @@ async function makeStep(run: Run): Promise<void> {
     memoryBytes: process.memoryUsage.rss(),
   });
   lap('event');
+  return made.engine;
 }
 
 /** Mean loss over the fixed validation batches. */

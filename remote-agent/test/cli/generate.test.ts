@@ -154,7 +154,7 @@ describe('a comparison', () => {
     const [row] = readRows(prompts);
     expect(row!.adapters.map(({ strength }) => strength)).toEqual([0.6]);
     const label = { title: 'one', note: 'column' };
-    const studio = await openStudio(base, undefined);
+    const studio = await openStudio(base, {});
     const sheet = async (name: string, adapters: typeof row, adapter?: WantedAdapter) => {
       const out = join(work, name);
       await drawComparison(studio, [{ ...label, ...(adapter ? { adapter } : {}) }], [adapters!], out);

@@ -24,6 +24,24 @@ export const HostFacts = Type.Object({
 });
 export type HostFacts = Static<typeof HostFacts>;
 
+export const Devices = Type.Object({
+  /** The one to compute on. */
+  device: Type.Union([Type.Literal('cpu'), Type.Literal('cuda'), Type.Literal('webgpu')]),
+  /** Why this one, in words. */
+  why: Text,
+  findings: Type.Array(
+    Type.Object({
+      device: Type.Union([Type.Literal('cuda'), Type.Literal('webgpu')]),
+      works: Type.Boolean(),
+      /** Where it works: as many times as fast as the processor, in matrix products. */
+      speed: Type.Optional(Type.Number({ minimum: 0 })),
+      /** Where it does not. */
+      why: Type.Optional(Text),
+    }),
+  ),
+});
+export type Devices = Static<typeof Devices>;
+
 export const Diagnostics = Type.Object({
   facts: HostFacts,
   notes: Type.Array(Text),
@@ -54,6 +72,13 @@ export const hostRequests = {
     repeatable: true,
     params: Nothing,
     result: HostFacts,
+  },
+  'host/devices': {
+    about:
+      'Which devices compute there, each tried in a process of its own and then remembered, and which one to choose. The first answer may take a minute.',
+    repeatable: true,
+    params: Nothing,
+    result: Devices,
   },
   'host/diagnostics': {
     about:

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
+import { chooseDevice, deviceFindings } from '../../jobs/device-probe.ts';
 import { runsFolder } from '../../jobs/job.ts';
 import { type Kick, kick } from '../../jobs/kick.ts';
 import { loginAdvice, loginRules } from '../../jobs/login.ts';
@@ -58,6 +59,10 @@ export function hostHandlers(context: ServerContext): HandlersOf<typeof hostRequ
     },
     ping: () => ({}),
     'host/facts': () => hostFacts(version),
+    'host/devices': async () => {
+      const { findings, ...chosen } = chooseDevice(await deviceFindings());
+      return { ...chosen, findings: [...findings] };
+    },
     'host/diagnostics': async () => diagnostics(version, await standing()),
   };
 }
