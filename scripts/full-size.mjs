@@ -1,7 +1,7 @@
 // `npm run full-size [-- STAGE...]`: proof at full size on the CPU. A checkpoint of SDXL with random weights is imported,
 // training steps of it are planned and made, and their losses and gradients are held against PyTorch's.
 // Needs 20 GB of memory, 8 GB of disk and the Python of tools/requirements.txt; not part of the tests.
-//   STAGE            checkpoint, import, values, para, para-pytorch, lora, lora-pytorch, growth, tables; default all
+//   STAGE            checkpoint, import, values, para, para-pytorch, lora, lora-pytorch, growth; default all
 //   --folder DIR     where its files go, default full-size in the system's temporary folder; nothing is deleted there
 //   --widths small   the same architecture with few channels, to try it out
 //   --latent N       side of the latents, default 64 (512 px)
@@ -113,6 +113,25 @@ const stages = {
   'para-pytorch': theirs('para'),
   lora: ours('lora'),
   'lora-pytorch': theirs('lora'),
+  growth: async () => {
+    // Few channels, so that the graph is what is measured: it has the operators of the full size.
+    const [path, small] = [join(folder, 'sdxl-growth.safetensors'), join(home, 'bases/sdxl-growth')];
+    await tool('checkpoint.py', path, '--widths', 'small');
+    rmSync(small, { recursive: true, force: true });
+    await measured(process.execPath, [join(root, 'remote-agent/bin/para.js'), 'base', 'import', path], {
+      PARA_HOME: home,
+    });
+    const what = {
+      ...{ base: small, method: 'lora', latent: Number(given.latent) },
+      plot: join(root, 'docs/growth.svg'),
+    };
+    const { said } = await measured(
+      process.execPath,
+      [join(dist, 'full-size-growth.js'), JSON.stringify(what)],
+      { PARA_HOME: home },
+    );
+    return { rows: JSON.parse(said) };
+  },
 };
 
 const unknown = positionals.find((name) => !(name in stages));
@@ -125,6 +144,7 @@ await bundle({
   entryPoints: {
     para: 'remote-agent/src/cli/main.ts',
     'full-size-step': 'remote-agent/bench/full-size/step.ts',
+    'full-size-growth': 'remote-agent/bench/full-size/growth.ts',
   },
   outdir: dist,
 });
