@@ -1,13 +1,22 @@
 // `npm run full-size [-- STAGE...]`: proof at full size on the CPU. A checkpoint of SDXL with random weights is imported,
 // training steps of it are planned and made, and their losses and gradients are held against PyTorch's.
 // Needs 20 GB of memory, 8 GB of disk and the Python of tools/requirements.txt; not part of the tests.
-//   STAGE            checkpoint, import, values, para, para-pytorch, lora, lora-pytorch, growth; default all
+//   STAGE            checkpoint, import, values, para, para-pytorch, lora, lora-pytorch, train, growth; default all
 //   --folder DIR     where its files go, default full-size in the system's temporary folder; nothing is deleted there
 //   --widths small   the same architecture with few channels, to try it out
 //   --latent N       side of the latents, default 64 (512 px)
 //   --memory M       fast or lean, default lean
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -32,7 +41,25 @@ const base = join(home, 'bases', `sdxl-${widths}`);
 const dist = join(root, 'remote-agent/dist');
 const file = join(folder, `results-${widths}.json`);
 
-/** Runs a program to its end: its seconds, the most memory it had, and the last line it said. */
+/** A text that the system keeps of a process; empty when it has ended, or where the system keeps none. */
+const told = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+const peakOf = (pid) => 1024 * Number(/VmHWM:\s*(\d+)/.exec(told(`/proc/${pid}/status`))?.[1] ?? 0);
+
+/** A process and all that it started. */
+const family = (pid) => [
+  pid,
+  ...told(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).flatMap(family),
+];
+
+/** Runs a program to its end: its seconds, the most memory that it, or one that it started, had, and the last line
+ * it said. */
 function measured(command, args, env = {}) {
   return new Promise((done, failed) => {
     const begin = performance.now();
@@ -44,12 +71,7 @@ function measured(command, args, env = {}) {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const look = setInterval(() => {
-      try {
-        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-        peakBytes = Math.max(peakBytes, 1024 * Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0));
-      } catch {
-        // It has ended, or the system does not tell.
-      }
+      for (const pid of family(child.pid)) peakBytes = Math.max(peakBytes, peakOf(pid));
     }, 10);
     child.stdout.on('data', (text) => {
       said += text;
@@ -113,6 +135,27 @@ const stages = {
   'para-pytorch': theirs('para'),
   lora: ours('lora'),
   'lora-pytorch': theirs('lora'),
+  train: async () => {
+    const subject = join(folder, 'dog.para.json');
+    const pictures = [1, 2].map((i) => `dog-${i}.png`);
+    for (const name of pictures) copyFileSync(join(root, 'examples/dog', name), join(folder, name));
+    const settings = {
+      ...{ base: `sdxl-${widths}`, pictures, class: 'dog' },
+      training: { steps: 3, resolution: 8 * Number(given.latent), memory: given.memory },
+      ...{ samples: { every: 0 }, validation: { every: 0 } },
+    };
+    writeFileSync(subject, JSON.stringify(settings));
+    const out = join(folder, 'run');
+    rmSync(out, { recursive: true, force: true });
+    const { seconds, peakBytes } = await measured(
+      process.execPath,
+      [join(root, 'remote-agent/bin/para.js'), 'train', subject, '--method', 'para', '--out', out],
+      { PARA_HOME: home },
+    );
+    const events = readFileSync(join(out, 'events.jsonl'), 'utf8').trim().split('\n').map(JSON.parse);
+    const losses = events.filter(({ type }) => type === 'step').map(({ loss }) => loss);
+    return { seconds, peakBytes, losses, notes: events.filter(({ type }) => type === 'note') };
+  },
   growth: async () => {
     // Few channels, so that the graph is what is measured: it has the operators of the full size.
     const [path, small] = [join(folder, 'sdxl-growth.safetensors'), join(home, 'bases/sdxl-growth')];
@@ -143,6 +186,7 @@ mkdirSync(folder, { recursive: true });
 await bundle({
   entryPoints: {
     para: 'remote-agent/src/cli/main.ts',
+    trainer: 'remote-agent/src/jobs/trainer-main.ts',
     'full-size-step': 'remote-agent/bench/full-size/step.ts',
     'full-size-growth': 'remote-agent/bench/full-size/growth.ts',
   },
