@@ -6,6 +6,7 @@
 //   --widths small   the same architecture with few channels, to try it out
 //   --latent N       side of the latents, default 64 (512 px)
 //   --memory M       fast or lean, default lean
+//   --minutes N      PyTorch begins no further step after this time, default 60
 import { spawn } from 'node:child_process';
 import {
   copyFileSync,
@@ -31,6 +32,7 @@ const { values: given, positionals } = parseArgs({
     widths: { type: 'string', default: 'full' },
     latent: { type: 'string', default: '64' },
     memory: { type: 'string', default: 'lean' },
+    minutes: { type: 'string', default: '3.5' },
   },
 });
 const { folder, widths } = given;
@@ -67,7 +69,8 @@ function measured(command, args, env = {}) {
     let said = '';
     const child = spawn(command, args, {
       cwd: root,
-      env: { ...process.env, DIFFUSERS_VERBOSITY: 'error', ...env },
+      // PyTorch's threads wait for each other without using up the cores of a busy machine.
+      env: { ...process.env, DIFFUSERS_VERBOSITY: 'error', OMP_WAIT_POLICY: 'PASSIVE', ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const look = setInterval(() => {
@@ -109,7 +112,9 @@ const ours = (method) => async () => {
 };
 
 const theirs = (method) => async () => {
-  const { said } = await tool('pytorch_step.py', checkpoint, folder, method, '--widths', widths);
+  const { said } = await tool(
+    ...['pytorch_step.py', checkpoint, folder, method, '--widths', widths, '--minutes', given.minutes],
+  );
   return JSON.parse(said);
 };
 

@@ -1,6 +1,6 @@
 """PyTorch's side of the full-size check: the same three steps with diffusers' U-Net and PEFT's adapter, compared.
 
-Run: python tools/full-size/pytorch_step.py CHECKPOINT FOLDER {lora|para} [--widths full|small]
+Run: python tools/full-size/pytorch_step.py CHECKPOINT FOLDER {lora|para} [--widths full|small] [--minutes N]
 Reads the checkpoint's halves as f32 (names translated by diffusers), FOLDER/inputs.safetensors, FOLDER/METHOD.safetensors
 and what our side left: FOLDER/METHOD.gradient.K.safetensors, metadata `loss`. After each step the gradient is clipped to
 1 and AdamW (1e-4, decay 0.01) changes the adapter, as on our side. Transformer blocks and residual blocks are computed
@@ -89,7 +89,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("method", choices=("lora", "para"))
     parser.add_argument("--widths", choices=("full", "small"), default="full")
+    parser.add_argument("--minutes", type=float, default=60, help="no further step is begun after this time")
     args = parser.parse_args()
+    start = time.perf_counter()
     unet = load_unet(args.checkpoint, (architectures.FULL if args.widths == "full" else WIDTHS)["sdxl"])
     unet.enable_gradient_checkpointing()
     named = adapt(unet, args.method, load_file(args.folder / f"{args.method}.safetensors"))
@@ -99,11 +101,14 @@ def main() -> None:
     for k in range(len(inputs["noisy"])):
         row = {name: value[k : k + 1] for name, value in inputs.items()}
         begin = time.perf_counter()
+        if steps and begin - start > 60 * args.minutes:
+            break
         optimiser.zero_grad(set_to_none=True)
         loss = torch.nn.functional.mse_loss(oracle.predict(unet, row["noisy"], row["timesteps"], row), row["target"])
         loss.backward()
         seconds = time.perf_counter() - begin
         steps.append({"seconds": seconds, **compared(named, args.folder / f"{args.method}.gradient.{k}.safetensors", loss.item())})
+        print(json.dumps(steps[-1]), file=sys.stderr, flush=True)
         torch.nn.utils.clip_grad_norm_(list(named.values()), 1.0)
         optimiser.step()
     # Linux tells kilobytes; mapped pages of the checkpoint are counted.

@@ -39,8 +39,10 @@ export interface FullSizeResult {
   readonly stepMs: readonly number[];
   readonly losses: readonly number[];
   readonly gradientNorms: readonly number[];
-  /** Most memory of the process's own while it made steps; peak with mapped files, bytes. */
-  readonly stepBytes: number;
+  /** Processor time of the steps, all threads together: it depends less on other work of the machine. */
+  readonly processorMs: readonly number[];
+  /** Most memory of the process's own by part of the steps, and over all of them with mapped files, bytes. */
+  readonly stepBytes: Readonly<Record<'bases' | 'session' | 'pullback' | 'optimiser and files', number>>;
   readonly peakBytes: number;
   /** What the product says beforehand that this training takes, bytes. */
   readonly estimatedBytes: number;
@@ -99,17 +101,28 @@ const row = (name: string, step: number) => {
   return data.slice((step * data.length) / dims[0]!, ((step + 1) * data.length) / dims[0]!);
 };
 const [stepMs, losses, gradientNorms] = [[] as number[], [] as number[], [] as number[]];
+const processorMs: number[] = [];
+const stepBytes = { bases: 0, session: 0, pullback: 0, 'optimiser and files': 0 };
+const note = (part: keyof typeof stepBytes) => {
+  stepBytes[part] = Math.max(stepBytes[part], own.most());
+};
 for (let step = 0; step < steps; step++) {
   const start = performance.now();
+  const used = process.cpuUsage();
   const coefficients = await engine.coefficients(parameters);
+  note('bases');
   const batch = {
     ...{ noisy: row('noisy', step), target: row('target', step), weights: Float32Array.of(1) },
     ...{ timesteps: [row('timesteps', step)[0]!], hidden: row('hidden', step) },
     ...{ pooled: row('pooled', step), timeIds: row('time_ids', step) },
   };
   const { loss, gradient } = await engine.run(coefficients, batch);
+  note('session');
   const back = await engine.pullback(coefficients, gradient);
+  note('pullback');
   stepMs.push(performance.now() - start);
+  const { user, system } = process.cpuUsage(used);
+  processorMs.push((user + system) / 1000);
   losses.push(loss);
   gradientNorms.push(Math.sqrt(back.reduce((sum, x) => sum + x * x, 0)));
   writeFileSync(
@@ -118,8 +131,8 @@ for (let step = 0; step < steps; step++) {
   );
   clipToNorm(back, 1);
   optimizer.update(parameters, back, 1e-4);
+  note('optimiser and files');
 }
-const stepBytes = own.most();
 const peakBytes = resident('VmHWM');
 own.stop();
 await engine.release();
@@ -129,7 +142,7 @@ const result: FullSizeResult = {
   planning: planningParts,
   ...{ planningMs, planningBytes, plannedBytes },
   copiedBytes: weightBytes(loadGraph(base.unet)),
-  ...{ stepMs, losses, gradientNorms, stepBytes, peakBytes },
+  ...{ stepMs, processorMs, losses, gradientNorms, stepBytes, peakBytes },
   estimatedBytes: trainingBytes(base, shapes, what.memory, adapting),
   swappedPages: swapped() - swappedBefore,
 };

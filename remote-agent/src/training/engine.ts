@@ -103,7 +103,7 @@ export class StepEngine {
     const step = await createStepSession(graph, { device, directory: base.unet.weights });
     lap('load the step graph');
     const small = async (made: Graph | undefined) =>
-      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
+      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1, memoryPattern: false }));
     const prepare = await small(method.prepareGraph?.(plan));
     const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
     lap('load the basis graphs');
