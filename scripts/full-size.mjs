@@ -32,7 +32,7 @@ const { values: given, positionals } = parseArgs({
     widths: { type: 'string', default: 'full' },
     latent: { type: 'string', default: '64' },
     memory: { type: 'string', default: 'lean' },
-    minutes: { type: 'string', default: '3.5' },
+    minutes: { type: 'string', default: '60' },
   },
 });
 const { folder, widths } = given;

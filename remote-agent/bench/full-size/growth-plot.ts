@@ -27,7 +27,7 @@ interface Panel {
   readonly series: readonly Series[];
 }
 
-const [width, height, top, side] = [330, 220, 64, 340] as const;
+const [width, height, top, between] = [250, 220, 64, 105] as const;
 
 /** A round number above all values, and steps to it. */
 function scale(most: number): { end: number; step: number } {
@@ -65,14 +65,15 @@ function panel({ title, left, series }: Panel, x: readonly number[]): string {
   return out.join('\n');
 }
 
-/** An SVG of nodes and planning time against depth: points as measured, lines of least squares; for light and dark. */
+/** An SVG of nodes, bytes and planning time against depth: points as measured, lines of least squares; for light and dark. */
 export function growthPlot(rows: readonly GrowthRow[]): string {
   const series = (name: string, style: string, pick: (row: GrowthRow) => number) => {
     return { name, style, values: rows.map(pick) };
   };
-  const panels: Panel[] = [
+  const left = (panel: number) => 70 + panel * (width + between);
+  const all: Panel[] = [
     {
-      ...{ title: 'operators in the graph', left: 70 },
+      ...{ title: 'operators in the graph', left: left(0) },
       series: [
         series('lean', 'a', (row) => row.leanNodes),
         series('fast', 'b', (row) => row.fastNodes),
@@ -80,7 +81,14 @@ export function growthPlot(rows: readonly GrowthRow[]): string {
       ],
     },
     {
-      ...{ title: 'seconds of planning, lean', left: 70 + width + side / 3 },
+      ...{ title: 'megabytes without weights', left: left(1) },
+      series: [
+        series('lean', 'a', (row) => row.leanBytes / 1e6),
+        series('fast', 'b', (row) => row.fastBytes / 1e6),
+      ],
+    },
+    {
+      ...{ title: 'processor seconds of planning, lean', left: left(2) },
       series: [
         series('both', 'a', (row) => (row.buildMs + row.sessionMs) / 1000),
         series('load', 'b', (row) => row.sessionMs / 1000),
@@ -89,8 +97,11 @@ export function growthPlot(rows: readonly GrowthRow[]): string {
     },
   ];
   const x = rows.map((row) => row.blocks);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 880 350" role="img" aria-labelledby="title">
-<title id="title">Operators of the step graph and time of planning grow in a straight line with the number of transformer blocks</title>
+  // Time is left out where it was not measured.
+  const panels = all.slice(0, rows.every((row) => row.sessionMs > 0) ? 3 : 2);
+  const whole = left(panels.length) - 20;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${whole} 350" role="img" aria-labelledby="title">
+<title id="title">How operators and bytes of the step graph and the time of planning grow with the number of transformer blocks</title>
 <style>
 svg { --paper: #ffffff; --ink: #1f2328; --soft: #57606a; --grid: #d0d7de; --a: #0969da; --b: #bc4c00; --c: #1a7f37 }
 @media (prefers-color-scheme: dark) {
@@ -107,7 +118,7 @@ text { font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-se
 .l.a { stroke: var(--a) } .l.b { stroke: var(--b) } .l.c { stroke: var(--c) }
 .p.a { fill: var(--a) } .p.b { fill: var(--b) } .p.c { fill: var(--c) }
 </style>
-<rect x="0.5" y="0.5" width="879" height="349" rx="10" class="paper"/>
+<rect x="0.5" y="0.5" width="${whole - 1}" height="349" rx="10" class="paper"/>
 ${panels.map((one) => panel(one, x)).join('\n')}
 </svg>
 `;

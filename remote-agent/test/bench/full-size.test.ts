@@ -29,6 +29,6 @@ test('the plot of growth shows every depth that was measured', () => {
     ...{ leanNodes: 300 * blocks, fastBytes: 1, leanBytes: 1, buildMs: 10 * blocks, sessionMs: 20 * blocks },
   });
   const svg = growthPlot([row(10), row(20), row(40)]);
-  expect(svg.match(/<circle/g)).toHaveLength(3 * 6);
+  expect(svg.match(/<circle/g)).toHaveLength(3 * 8);
   expect(svg).not.toContain('NaN');
 });
