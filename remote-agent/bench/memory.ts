@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** Peak (VmHWM) or present (VmRSS) memory of this process in bytes; 0 where the system does not tell. */
-export function resident(field: 'VmHWM' | 'VmRSS'): number {
+/**
+ * Peak (VmHWM) or present (VmRSS) memory of this process in bytes, or of the present what is its own alone (RssAnon) or
+ * pages of mapped files (RssFile); 0 where the system does not tell.
+ */
+export function resident(field: 'VmHWM' | 'VmRSS' | 'RssAnon' | 'RssFile'): number {
   try {
     const line = readFileSync('/proc/self/status', 'utf8')
       .split('\n')
-      .find((l) => l.startsWith(field));
+      .find((l) => l.startsWith(`${field}:`));
     return Number(/(\d+)/.exec(line ?? '')?.[1] ?? 0) * 1024;
   } catch {
     return 0;

@@ -9,11 +9,18 @@ interface Group extends Matrices {
   readonly offset: number;
 }
 
-function groupsOf(plan: AdapterPlan): Group[] {
+/**
+ * Most values of the matrices that are handled together. The runtime keeps the memory of its largest run, and there are
+ * about ten f64 copies of these: one group of all layers of SDXL took 2.3 GB.
+ */
+const mostTogether = 2 ** 20;
+
+function groupsOf(plan: AdapterPlan, most: number): Group[] {
   const groups: { offset: number; count: number; dOut: number; rank: number }[] = [];
   for (const { dOut, rank, offset } of plan.layers) {
     const last = groups.at(-1);
-    if (last && last.dOut === dOut && last.rank === rank) last.count++;
+    if (last && last.dOut === dOut && last.rank === rank && (last.count + 1) * dOut * rank <= most)
+      last.count++;
     else groups.push({ offset, count: 1, dOut, rank });
   }
   return groups;
@@ -50,11 +57,12 @@ const factorCount = (plan: AdapterPlan) => plan.layers.reduce((sum, { rank }) =>
 /**
  * Graph parameters (B of every layer) f32[n] -> coefficients (Q of every layer) f32[n] and, for the pullback, kept
  * (`R^-T` of every layer) f64; f64 inside.
+ * @param most values of matrices that are handled together: less memory, the same bits
  */
-export function basisGraph(plan: AdapterPlan): Graph {
+export function basisGraph(plan: AdapterPlan, most = mostTogether): Graph {
   const graph = newGraph('para basis', 18);
   const parameters = graph.addInput(names.parameters, DataType.FLOAT, [plan.parameterCount]);
-  const made = groupsOf(plan).map((group) => {
+  const made = groupsOf(plan, most).map((group) => {
     const { offset, count, dOut, rank } = group;
     return orthonormal(graph, matricesOf(graph, parameters, offset, [count, dOut, rank]), group);
   });
@@ -76,14 +84,15 @@ export function basisGraph(plan: AdapterPlan): Graph {
  * Graph (parameters f32[n], kept f64, coefficients_gradient f32[n]) -> parameters_gradient f32[n]. The loss depends on
  * Q only through `P = Q Q^T`, and with `G = dL/dQ` (Q taken as free) the exact gradient through the orthonormalisation
  * is `dL/dB = (I - Q Q^T) G R^-T`; `Q = B R^-1` is made again.
+ * @param most as for `basisGraph`
  */
-export function basisPullbackGraph(plan: AdapterPlan): Graph {
+export function basisPullbackGraph(plan: AdapterPlan, most = mostTogether): Graph {
   const graph = newGraph('para basis gradient', 18);
   const parameters = graph.addInput(names.parameters, DataType.FLOAT, [plan.parameterCount]);
   const kept = graph.addInput(names.kept, DataType.DOUBLE, [factorCount(plan)]);
   const gradient = graph.addInput(names.coefficientsGradient, DataType.FLOAT, [plan.coefficientCount]);
   let factor = 0;
-  const parts = groupsOf(plan).map(({ offset, count, dOut, rank }) => {
+  const parts = groupsOf(plan, most).map(({ offset, count, dOut, rank }) => {
     const b = matricesOf(graph, parameters, offset, [count, dOut, rank]);
     const inverse = matricesOf(graph, kept, factor, [count, rank, rank]);
     factor += count * rank * rank;

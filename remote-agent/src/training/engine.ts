@@ -106,7 +106,7 @@ export class StepEngine {
     lap('load the step graph');
     // In double precision, which few GPUs have, and too small to be worth the way there.
     const small = async (made: Graph | undefined) =>
-      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1 }));
+      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1, memoryPattern: false }));
     const prepare = await small(method.prepareGraph?.(plan));
     const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
     lap('load the basis graphs');

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { AdapterPlan, MethodSettings } from '../../src/adapters/method.ts';
 import { methodByName, methodNames } from '../../src/adapters/methods.ts';
 import { orthonormalColumns } from '../../src/adapters/orthonormal.ts';
+import { basisGraph, basisPullbackGraph } from '../../src/adapters/para-basis.ts';
 import { normals } from '../../src/common/random.ts';
 import { toFloat32 } from '../../src/onnx/tensor-data.ts';
 import { DataType } from '../../src/onnx/types.ts';
@@ -190,6 +191,27 @@ test('the gradient of PaRa is exact: closed form against central differences thr
     values[i] = at;
     expect(Math.abs((above - below) / (2 * step) - found[i]!) / scale).toBeLessThan(1e-6);
   }
+});
+
+test('bases and gradients of PaRa that are made a few layers at a time have the bits of all at once', async () => {
+  const para = methodByName('para');
+  const layers = [12, 12, 12, 20, 20].map((dOut, i) => ({
+    ...{ path: `l${i}`, kind: 'linear' as const, node: `l${i}`, dIn: 5, dOut },
+  }));
+  const plan = para.plan(layers, { gamma: 0.25 });
+  const parameters = f32([plan.parameterCount], para.initialise(plan, 3));
+  const gradient = f32([plan.coefficientCount], normals(3, 'gradient', plan.coefficientCount));
+  // Together: all that share a width; then two of the first width at a time, then each layer alone.
+  const made = [2 ** 20, 72, 1].map(async (most) => {
+    const { coefficients, kept } = await runGraph(basisGraph(plan, most), { parameters });
+    const back = await runGraph(basisPullbackGraph(plan, most), {
+      ...{ parameters, kept: kept!, coefficients_gradient: gradient },
+    });
+    return { coefficients, kept, back };
+  });
+  const [together, some, alone] = await Promise.all(made);
+  expect(some).toEqual(together);
+  expect(alone).toEqual(together);
 });
 
 test('the rank of PaRa is a fortieth of the output width, at least 1, and rank lowers it further', () => {
