@@ -12,7 +12,7 @@ export const requireLines = [
  */
 export async function bundle(options) {
   const { build } = await import('esbuild');
-  await build({
+  return build({
     absWorkingDir: root,
     bundle: true,
     platform: 'node',

@@ -1,12 +1,7 @@
 import { commands, l10n, type Uri, window } from 'vscode';
 import { ParaError } from '../remote-agent/src/common/errors.ts';
-import {
-  type AdapterArgument,
-  type AdapterServices,
-  deleteAdapter,
-  exportAdapter,
-  importAdapter,
-} from './adapters/commands.ts';
+import { type AdapterArgument, deleteAdapter, exportAdapter, importAdapter } from './adapters/commands.ts';
+import { compareCommands } from './compare/commands.ts';
 import {
   addHostCommand,
   checkHostCommand,
@@ -17,6 +12,7 @@ import {
 } from './hosts/commands.ts';
 import { importBase } from './hosts/import-base.ts';
 import { thisMachine } from './hosts/this-machine.ts';
+import { type PanelServices, showRun } from './panels.ts';
 import type { CommandHandlers } from './platform/commands.ts';
 import {
   continueTraining,
@@ -24,6 +20,7 @@ import {
   type RunArgument,
   revealRunFolder,
   stopTraining,
+  whichRun,
 } from './runs/commands.ts';
 import { deleteRun } from './runs/delete.ts';
 import { runDiagnostics } from './runs/diagnostics.ts';
@@ -31,7 +28,10 @@ import { filterOfSubject } from './runs/history.ts';
 import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
 import { subjectOf } from './runs/subject.ts';
-import { copySample, type TrainRequest, type TrainServices, trainSubject } from './subject/train.ts';
+import type { SubjectServices } from './subject/context.ts';
+import { subjectEditorType } from './subject/language.ts';
+import { newSubject } from './subject/new-subject.ts';
+import { copySample, type TrainRequest, trainSubject } from './subject/train.ts';
 import { chooseHost } from './subject/where.ts';
 import type { Views } from './views.ts';
 
@@ -42,7 +42,8 @@ const hostName = (argument: HostArgument) => (typeof argument === 'string' ? arg
 
 /** What every command does; rooms hold how. */
 export function commandHandlers(
-  services: AdapterServices & TrainServices,
+  services: PanelServices,
+  subjects: SubjectServices,
   views: Views,
   logs: RunLogs,
 ): CommandHandlers {
@@ -62,6 +63,18 @@ export function commandHandlers(
     return uri;
   };
   return {
+    ...compareCommands(services),
+    'para.showRun': async (argument?: RunArgument) => {
+      const run = await whichRun(services, argument, l10n.t('Show which run?'));
+      if (run) await showRun(services, run);
+    },
+    // The explorer gives what was clicked, and all that is selected.
+    'para.newSubject': async (clicked?: Uri, selected?: readonly Uri[]) => {
+      const chosen = selected && selected.length > 0 ? selected : clicked ? [clicked] : [];
+      const uri = await newSubject(subjects, chosen);
+      if (uri) await commands.executeCommand('vscode.openWith', uri, subjectEditorType);
+      return uri;
+    },
     // Menus hand over more than the file, which names no host.
     'para.trainSubject': (subject?: Uri, host?: unknown) =>
       train({ ...(subject ? { subject } : {}), ...(typeof host === 'string' ? { host } : {}) }),
@@ -141,7 +154,7 @@ export function commandHandlers(
       commands.executeCommand(
         'vscode.openWith',
         uri ?? window.activeTextEditor?.document.uri,
-        'para.subjectEditor',
+        subjectEditorType,
       ),
   };
 }

@@ -3,16 +3,16 @@ import { ParaError } from '../remote-agent/src/common/errors.ts';
 import { adaptersFolder } from '../remote-agent/src/diffusion/base-places.ts';
 import { runsFolder } from '../remote-agent/src/jobs/job.ts';
 import { AdapterLibrary } from './adapters/library.ts';
-import { commandHandlers } from './command-handlers.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { hostLabel } from './hosts/label.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
 import { localProfile } from './hosts/this-machine.ts';
 import { registerLanguages } from './languages.ts';
-import { isWatched, panelCommands, restorePanels } from './panels.ts';
+import { isWatched, restorePanels } from './panels.ts';
 import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
 import { Failures } from './platform/failure.ts';
+import { once } from './platform/later.ts';
 import { redactedLog } from './platform/log.ts';
 import { setting } from './platform/settings.ts';
 import { emptyTrash } from './platform/trash.ts';
@@ -59,19 +59,24 @@ export function activate(context: ExtensionContext): void {
   const library = owned.add(new AdapterLibrary(runs));
   const rooms = { context, log, failures, hosts, runs, homecoming, library };
   const languages = owned.add(registerLanguages(rooms));
-  const services = { ...rooms, problemsOf: languages.problemsOf };
-  const logs = owned.add(new RunLogs(services));
-
+  const logs = owned.add(new RunLogs(rooms));
   const machine = whichMachine(context);
-  const views = owned.add(registerViews(services, machine));
-  const panels = {
-    ...services,
+  const views = owned.add(registerViews(rooms, machine));
+  const { subjects } = languages;
+  const services = {
+    ...rooms,
     hostLabel: (name: string) => hostLabel(name, machine),
+    problemsOf: async (uri: Uri) => {
+      const { problemsOf } = await import('./subject/support.ts');
+      return problemsOf(await workspace.openTextDocument(uri), subjects);
+    },
   };
-  owned.add(
-    registerCommands({ ...commandHandlers(services, views, logs), ...panelCommands(panels) }, failures),
-  );
-  owned.add(restorePanels(panels));
+  const handlers = once(async () => {
+    const { commandHandlers } = await import('./command-handlers.ts');
+    return commandHandlers(services, subjects, views, logs);
+  });
+  owned.add(registerCommands(handlers, failures));
+  owned.add(restorePanels(services));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
   owned.add(tellOfEnds(runs, isWatched));

@@ -1,30 +1,26 @@
 import { join } from 'node:path';
-import { commands, type Disposable, EventEmitter, type Uri, workspace } from 'vscode';
+import { type Disposable, EventEmitter } from 'vscode';
 import { paraHome } from '../remote-agent/src/diffusion/base-places.ts';
 import type { AdapterServices } from './adapters/commands.ts';
 import type { AdapterLibrary } from './adapters/library.ts';
 import { basesOfHosts } from './hosts/known-bases.ts';
-import { registerCommands } from './platform/commands.ts';
 import { Disposables } from './platform/disposables.ts';
-import type { Problem } from './platform/problem.ts';
 import { gathered } from './platform/signal.ts';
 import { BaseShelf } from './prompt/base-facts.ts';
 import { registerPromptLanguage } from './prompt/language.ts';
 import type { KnownAdapter, Library } from './prompt/library.ts';
 import { basesIn } from './prompt/local-bases.ts';
 import type { SubjectServices } from './subject/context.ts';
-import { subjectEditorType } from './subject/editor/editor.ts';
-import { PictureShelf } from './subject/gallery.ts';
-import { problemsOf, registerSubjectLanguage } from './subject/language.ts';
-import { newSubject } from './subject/new-subject.ts';
+import { registerSubjectLanguage } from './subject/language.ts';
+import { PictureShelf } from './subject/picture-shelf.ts';
 
 export interface Languages extends Disposable {
-  /** What is to mend in a subject file, as it is in the editor. */
-  problemsOf(uri: Uri): Promise<readonly Problem[]>;
+  /** What commands about subjects work with. */
+  readonly subjects: SubjectServices;
 }
 
 /** Subject files and prompt files as languages of the editor. */
-export function registerLanguages({ context, library, failures, log }: AdapterServices): Languages {
+export function registerLanguages({ context, library, log }: AdapterServices): Languages {
   const owned = new Disposables();
   const places = [join(paraHome(), 'bases'), join(context.extensionPath, 'remote-agent', 'bases')];
   const known = owned.add(new LanguageLibrary(library, places, () => basesOfHosts(context.globalState)));
@@ -37,22 +33,8 @@ export function registerLanguages({ context, library, failures, log }: AdapterSe
   };
   owned.add(registerPromptLanguage(services));
   owned.add(registerSubjectLanguage(services));
-  owned.add(
-    registerCommands(
-      {
-        // The explorer gives what was clicked, and all that is selected.
-        'para.newSubject': async (clicked?: Uri, selected?: readonly Uri[]) => {
-          const chosen = selected && selected.length > 0 ? selected : clicked ? [clicked] : [];
-          const uri = await newSubject(services, chosen);
-          if (uri) await commands.executeCommand('vscode.openWith', uri, subjectEditorType);
-          return uri;
-        },
-      },
-      failures,
-    ),
-  );
   return {
-    problemsOf: async (uri) => problemsOf(await workspace.openTextDocument(uri), services),
+    subjects: services,
     dispose: () => owned.dispose(),
   };
 }

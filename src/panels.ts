@@ -1,8 +1,6 @@
-import { type Disposable, l10n, window } from 'vscode';
-import { type CompareCommandServices, compareCommands } from './compare/commands.ts';
-import type { CommandHandlers } from './platform/commands.ts';
+import { type Disposable, window } from 'vscode';
+import type { CompareCommandServices } from './compare/commands.ts';
 import { Disposables } from './platform/disposables.ts';
-import { type RunArgument, whichRun } from './runs/commands.ts';
 import type { RunPanelServices } from './runs/panel/panel.ts';
 import type { Run } from './runs/run.ts';
 
@@ -21,16 +19,11 @@ async function panels() {
 export const isWatched = ({ directory }: Run): boolean =>
   window.state.focused && (loaded?.isRunVisible(directory) ?? false);
 
-/** Commands that open an editor tab; what draws it is loaded with the first. */
-export const panelCommands = (services: PanelServices): CommandHandlers => ({
-  ...compareCommands(services),
-  'para.showRun': async (argument?: RunArgument) => {
-    const run = await whichRun(services, argument, l10n.t('Show which run?'));
-    if (!run) return;
-    const { openRunPanel } = await panels();
-    openRunPanel(services, run.directory);
-  },
-});
+/** Shows a run in a tab of its own. */
+export async function showRun(services: PanelServices, run: Run): Promise<void> {
+  const { openRunPanel } = await panels();
+  openRunPanel(services, run.directory);
+}
 
 /** Brings back the tabs that were open when the window was closed or loaded again. */
 export function restorePanels(services: PanelServices): Disposable {

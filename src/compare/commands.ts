@@ -6,9 +6,10 @@ import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { type AdapterArgument, chooseAdapters, whichAdapter } from '../adapters/commands.ts';
 import type { LibraryAdapter } from '../adapters/library.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
-import type { CommandHandlers } from '../platform/commands.ts';
 import { methodName } from '../platform/format.ts';
-import { basesBeside, type PromptLineArgument, promptLanguage } from '../prompt/language.ts';
+import { basesBeside } from '../prompt/documents.ts';
+import { promptLanguage } from '../prompt/language.ts';
+import type { PromptLineArgument } from '../prompt/services.ts';
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
 import { SubjectDocument } from '../subject/document.ts';
@@ -20,7 +21,7 @@ import type { ComparisonServices } from './panel.ts';
 export type CompareCommandServices = ComparisonServices & TrainServices;
 
 /** Commands that draw: comparisons, single pictures, lines of prompt files. */
-export const compareCommands = (services: CompareCommandServices): CommandHandlers => ({
+export const compareCommands = (services: CompareCommandServices) => ({
   'para.compareAdapters': (argument?: AdapterArgument, all?: readonly AdapterArgument[]) =>
     compareAdapters(services, argument, all),
   'para.compareStrengths': (argument?: AdapterArgument) => compareStrengths(services, argument),

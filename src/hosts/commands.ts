@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env, l10n, ThemeIcon, type Uri, window } from 'vscode';
-import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
 import {
   addHost,
@@ -18,6 +17,7 @@ import { confirmed } from '../platform/confirm.ts';
 import { bytes } from '../platform/format.ts';
 import { withProgress } from '../platform/progress.ts';
 import type { Hosts } from './hosts.ts';
+import { noHostYet } from './no-host.ts';
 import { thisMachine } from './this-machine.ts';
 
 /** What the commands of hosts work with. */
@@ -88,10 +88,7 @@ async function askTarget(): Promise<string | undefined> {
 /** Chooses one of the hosts that were added. @throws ParaError `host` where there is none */
 export async function chooseAdded(title: string): Promise<string | undefined> {
   const hosts = listHosts();
-  if (hosts.length === 0)
-    throw new ParaError('host', l10n.t('There is no host yet'), {
-      hint: l10n.t('add one with "PaRa: Add Host"'),
-    });
+  if (hosts.length === 0) throw noHostYet();
   if (hosts.length === 1) return hosts[0]!.name;
   const chosen = await window.showQuickPick(
     hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),

@@ -44,16 +44,20 @@ export const commandIds = [
 ] as const;
 export type CommandId = (typeof commandIds)[number];
 
-/** Handlers of commands; whatever they throw is shown once. */
-export type CommandHandlers = Partial<Record<CommandId, (...args: never[]) => unknown>>;
+type Handler = (...args: never[]) => unknown;
 
-export function registerCommands(handlers: CommandHandlers, failures: Failures): Disposable {
+/** What every command does; one that is missing does not compile. */
+export type CommandHandlers = Readonly<Record<CommandId, Handler>>;
+
+/** Registers all commands; what they do is loaded with the first of them. Whatever they throw is shown once. */
+export function registerCommands(load: () => Promise<CommandHandlers>, failures: Failures): Disposable {
   const owned = new Disposables();
-  for (const [id, handler] of Object.entries(handlers))
+  for (const id of commandIds)
     owned.add(
       commands.registerCommand(id, async (...args: unknown[]) => {
         try {
-          return await (handler as (...args: unknown[]) => unknown)(...args);
+          const handler = (await load())[id] as (...args: unknown[]) => unknown;
+          return await handler(...args);
         } catch (cause) {
           void failures.show(cause);
         }

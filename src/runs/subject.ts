@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { parse } from 'jsonc-parser';
 import { type Uri, workspace } from 'vscode';
 import { subjectName } from '../../remote-agent/src/subject/name.ts';
 
@@ -8,6 +7,7 @@ export const fileSubject = ({ path }: Uri): string => subjectName(posix.basename
 
 /** The name that runs of a subject file have, as the file is in the editor. */
 export async function subjectOf(uri: Uri): Promise<string> {
+  const { parse } = await import('jsonc-parser');
   const file = (parse(await textOf(uri)) ?? {}) as { readonly name?: unknown };
   return subjectName(posix.basename(uri.path), file.name);
 }

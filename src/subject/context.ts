@@ -1,11 +1,12 @@
 import type { TextDocument, Uri } from 'vscode';
 import { l10n } from 'vscode';
 import type { Log } from '../platform/log.ts';
-import type { PromptServices } from '../prompt/providers.ts';
+import type { PromptServices } from '../prompt/services.ts';
 import type { CheckContext } from './checks/context.ts';
 import { SubjectDocument } from './document.ts';
-import { findGallery, type PictureShelf } from './gallery.ts';
+import { findGallery } from './gallery.ts';
 import { folderOf } from './paths.ts';
+import type { PictureShelf } from './picture-shelf.ts';
 import { filesOf } from './workspace-files.ts';
 
 /** What the language of subject files needs. */

@@ -12,42 +12,65 @@ import {
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
 import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
-import type { Problem } from '../platform/problem.ts';
-import { adapterProblems } from '../prompt/problems.ts';
+import { later } from '../platform/later.ts';
 import { registerPromptFeatures } from '../prompt/providers.ts';
-import { subjectProblems } from './checks/index.ts';
-import { contextOf, type SubjectServices } from './context.ts';
-import { SubjectDocument } from './document.ts';
-import { SubjectEditorProvider, subjectEditorType } from './editor/editor.ts';
-import { valueCompletion } from './providers/completion.ts';
+import type { SubjectServices } from './context.ts';
 import { subjectLenses } from './providers/lenses.ts';
-import { pictureHover, pictureLinks } from './providers/pictures.ts';
 
 /** Language id of `*.para.json` files. */
 export const subjectLanguage = 'para-subject';
 
-/** Support for subject files as text. */
+/** Type of the editor with pictures and form, as the manifest names it. */
+export const subjectEditorType = 'para.subjectEditor';
+
+/** Who answers for subject files as text, and edits them with their pictures. */
+const support = () => import('./support.ts');
+const editor = () => import('./editor/editor.ts');
+
+/** Support for subject files; what it knows is loaded with the first of them. */
 export function registerSubjectLanguage(services: SubjectServices): Disposable {
   const owned = new Disposables();
-  const spotsOf = async (document: TextDocument) => {
-    const { base, spots } = new SubjectDocument(document.getText());
-    return { base, spots };
-  };
-  owned.add(registerPromptFeatures(subjectLanguage, spotsOf, services));
-  owned.add(languages.registerDocumentLinkProvider(subjectLanguage, pictureLinks));
-  owned.add(languages.registerHoverProvider(subjectLanguage, pictureHover(services)));
+  owned.add(
+    registerPromptFeatures(
+      subjectLanguage,
+      async (document) => (await support()).subjectSpots(document),
+      services,
+    ),
+  );
+  owned.add(
+    languages.registerDocumentLinkProvider(
+      subjectLanguage,
+      later('provideDocumentLinks', async () => (await support()).pictureLinks),
+    ),
+  );
+  owned.add(
+    languages.registerHoverProvider(
+      subjectLanguage,
+      later('provideHover', async () => (await support()).pictureHover(services)),
+    ),
+  );
   owned.add(languages.registerCodeLensProvider(subjectLanguage, subjectLenses));
-  owned.add(languages.registerCompletionItemProvider(subjectLanguage, valueCompletion(services), '"', '/'));
+  owned.add(
+    languages.registerCompletionItemProvider(
+      subjectLanguage,
+      later('provideCompletionItems', async () => (await support()).valueCompletion(services)),
+      '"',
+      '/',
+    ),
+  );
   const around = owned.add(new Surroundings(services));
   const find = async (document: TextDocument) => {
     around.watch(document);
-    return problemsOf(document, services);
+    return (await support()).problemsOf(document, services);
   };
   owned.add(new LiveDiagnostics(subjectLanguage, find, around.onDidChange, services.log));
   owned.add(
     window.registerCustomEditorProvider(
       subjectEditorType,
-      new SubjectEditorProvider(services.extensionUri, services, around.onDidChange),
+      later('resolveCustomTextEditor', async () => {
+        const { SubjectEditorProvider } = await editor();
+        return new SubjectEditorProvider(services.extensionUri, services, around.onDidChange);
+      }),
     ),
   );
   // The JSON service wakes for JSON files only; a folder may hold no other than ours.
@@ -56,16 +79,6 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
     ?.activate()
     .then(undefined, (cause) => services.log.warn(describe(cause)));
   return owned;
-}
-
-/** Everything that is to mend in a subject file. */
-export async function problemsOf(document: TextDocument, services: SubjectServices): Promise<Problem[]> {
-  const context = await contextOf(document, services);
-  const adapters = await services.library.adapters();
-  return [
-    ...(await subjectProblems(context)),
-    ...context.document.spots.flatMap((spot) => adapterProblems(spot, adapters, context.t)),
-  ];
 }
 
 /** Pictures and captions beside open subject files, and the library: what their problems depend on. */

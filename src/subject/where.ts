@@ -1,6 +1,6 @@
 import { commands, l10n, type QuickPickOptions, ThemeIcon, type Uri, window } from 'vscode';
-import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { hostLabel } from '../hosts/label.ts';
+import { noHostYet } from '../hosts/no-host.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { bytes } from '../platform/format.ts';
 import { stopTraining } from '../runs/commands.ts';
@@ -25,10 +25,7 @@ export async function chooseHost(
   options: Partial<QuickPickOptions> = {},
 ): Promise<string | undefined> {
   const names = hosts.list().map(({ name }) => name);
-  if (names.length === 0)
-    throw new ParaError('host', l10n.t('There is no host yet'), {
-      hint: l10n.t('add one with "PaRa: Add Host"'),
-    });
+  if (names.length === 0) throw noHostYet();
   const stores = [context.workspaceState, context.globalState];
   const usual = usualHost(
     names,

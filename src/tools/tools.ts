@@ -9,12 +9,10 @@ import {
   Uri,
   workspace,
 } from 'vscode';
-import { whichAdapter } from '../adapters/commands.ts';
-import { type CompareCommandServices, openAdapters } from '../compare/commands.ts';
+import type { CompareCommandServices } from '../compare/commands.ts';
 import type { PictureRequest } from '../compare/draw.ts';
 import { Disposables } from '../platform/disposables.ts';
 import type { Run } from '../runs/run.ts';
-import { trainSubject } from '../subject/train.ts';
 
 const text = (value: unknown) =>
   new LanguageModelToolResult([
@@ -69,6 +67,7 @@ export function registerTools(services: CompareCommandServices): Disposable {
             ? l10n.t('Train the subject {0} on {1}?', subjectFile, host)
             : l10n.t('Train the subject {0}?', subjectFile),
         async ({ subjectFile, host, method }) => {
+          const { trainSubject } = await import('../subject/train.ts');
           const runs = await trainSubject(services, {
             subject: workspaceFile(subjectFile),
             ...(host ? { host } : {}),
@@ -106,6 +105,8 @@ export function registerTools(services: CompareCommandServices): Disposable {
         ({ runs }) => l10n.t('Compare {0} adapters', runs.length),
         ({ runs }) => l10n.t('Open a comparison of {0}?', runs.join(', ')),
         async ({ runs, prompts }) => {
+          const { whichAdapter } = await import('../adapters/commands.ts');
+          const { openAdapters } = await import('../compare/commands.ts');
           const found = await Promise.all(runs.map((run) => whichAdapter(services, run, '')));
           await openAdapters(
             services,

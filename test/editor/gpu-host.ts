@@ -12,11 +12,18 @@ import { makeKey, Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 export async function startGpuHost(name: string, home: string, { agent = true } = {}): Promise<Sshd> {
   const sshd = await Sshd.start();
   if (agent) placeAgent(join(sshd.home, '.para-studio'));
+  const key = join(home, '.ssh', `id_${name}`);
+  nameHost(name, sshd, home, [`IdentityFile ${key}`, 'IdentitiesOnly yes']);
+  sshd.authorize(makeKey(key));
+  return sshd;
+}
+
+/** Makes a server known as `name` in the `~/.ssh/config` of `home`, with further lines about it. */
+export function nameHost(name: string, sshd: Sshd, home: string, lines: readonly string[]): void {
   const folder = join(home, '.ssh');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const key = join(folder, `id_${name}`);
-  sshd.authorize(makeKey(key));
-  const config = `Host ${name}\n  HostName 127.0.0.1\n  Port ${sshd.port}\n  User ${sshd.user}\n  IdentityFile ${key}\n  IdentitiesOnly yes\n`;
-  writeFileSync(join(folder, 'config'), config, { flag: 'a' });
-  return sshd;
+  const all = ['HostName 127.0.0.1', `Port ${sshd.port}`, `User ${sshd.user}`, ...lines];
+  writeFileSync(join(folder, 'config'), `Host ${name}\n${all.map((line) => `  ${line}\n`).join('')}`, {
+    flag: 'a',
+  });
 }

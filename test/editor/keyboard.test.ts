@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -64,5 +66,17 @@ describe.skipIf(excused(noEditor))('with the keyboard alone', () => {
     for (let i = 0; i < 6; i++) await press('ArrowLeft');
     await frame.getByText('0.70').waitFor();
     await expect.poll(() => done.nth(1).getAttribute('src'), { timeout: 60_000 }).not.toBe(before);
+  });
+
+  it('exports it for another tool', async () => {
+    await editor.input.type('PaRa: Export Adapter');
+    await editor.input.asked('Export dog for which tool?');
+    await editor.page.keyboard.type('diffusers');
+    await press('Enter');
+    await editor.input.asked('Export Adapter');
+    const file = join(editor.server.folder, 'dog.safetensors');
+    await editor.input.enter(file);
+    await editor.notices.wait(`Wrote ${file}.`, 60_000);
+    expect(readFileSync(file).includes('lora')).toBe(true);
   });
 });

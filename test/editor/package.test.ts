@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -28,6 +28,16 @@ it('says in the manifest nothing that only the repository needs', () => {
   const manifest = JSON.parse(readFileSync(join(folder, 'extension/package.json'), 'utf8'));
   for (const key of ['scripts', 'devDependencies', 'workspaces', 'private'])
     expect(manifest).not.toHaveProperty(key);
+});
+
+it('loads two small files at the start, whatever is loaded later', () => {
+  const importsOf = (file: string) =>
+    [...readFileSync(join(folder, 'extension/dist', file), 'utf8').matchAll(/(?:from|import)\s*"([^"]+)"/g)]
+      .map(([, name]) => name!)
+      .filter((name) => name !== 'vscode' && !name.startsWith('node:'));
+  expect(importsOf('extension.js')).toEqual(['./parts/start.js']);
+  expect(importsOf('parts/start.js')).toEqual([]);
+  expect(statSync(join(folder, 'extension/dist/parts/start.js')).size).toBeLessThan(150_000);
 });
 
 /** The agent of the package, from where it is unpacked. */

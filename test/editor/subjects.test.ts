@@ -83,6 +83,33 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
       .toBe('a zwx owl on a branch');
   });
 
+  it('keeps what is being typed while the view is told of a change elsewhere', async () => {
+    const frame = await editor.webviews.frame();
+    const field = (name: string) =>
+      frame.locator(`vscode-text-area[aria-label="Caption of ${name}"] textarea`);
+    await field('owl-3.png').fill('a zwx owl, not yet');
+    writeFileSync(join(owls, 'owl-4.txt'), 'written elsewhere\n');
+    await expect.poll(() => field('owl-4.png').inputValue()).toBe('written elsewhere');
+    expect(await field('owl-3.png').inputValue()).toBe('a zwx owl, not yet');
+    await field('owl-3.png').press('End');
+    await editor.page.keyboard.type(' but now');
+    await field('owl-3.png').press('Tab');
+    await expect
+      .poll(() => existsSync(join(owls, 'owl-3.txt')) && readFileSync(join(owls, 'owl-3.txt'), 'utf8'))
+      .toBe('a zwx owl, not yet but now\n');
+  });
+
+  it.each([
+    ['light', 'Light Modern'],
+    ['high-contrast', 'Dark High Contrast'],
+    ['high-contrast-light', 'Light High Contrast'],
+    ['dark', 'Dark Modern'],
+  ])('keeps nobody out in %s colours', async (name, theme) => {
+    await editor.theme(theme);
+    expect(await editor.webviews.violations(await editor.webviews.frame())).toEqual([]);
+    if (name === 'light' || name === 'high-contrast') await editor.screen(`themes/subject-${name}`);
+  });
+
   it('shows pictures of a folder that is named only now', async () => {
     cpSync(join(owls, 'owl-1.png'), join(workspace.folder, 'more', 'other.png'));
     const file = join(owls, 'owl.para.json');

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useReducer, useRef } from 'preact/hooks';
 import { named } from './toolkit.ts';
 
 interface Valued extends HTMLElement {
@@ -75,6 +75,27 @@ export function Select<T extends string>(props: SelectProps<T>) {
   );
 }
 
+/** What is typed stands until it is committed: what is told of the value meanwhile does not come between. */
+function useDraft(value: string) {
+  const draft = useRef<string>();
+  const [, renderAgain] = useReducer((count: number) => count + 1, 0);
+  return {
+    shown: draft.current ?? value,
+    typed: (text: string) => {
+      draft.current = text;
+    },
+    committed: () => {
+      draft.current = undefined;
+    },
+    /** Left without a commit, the field shows what the value is by now. */
+    left: () => {
+      if (draft.current === undefined) return;
+      draft.current = undefined;
+      renderAgain(undefined);
+    },
+  };
+}
+
 interface TextProps extends FieldProps<string> {
   /** Called when the field is left or Enter is pressed. */
   readonly onCommit: (value: string) => void;
@@ -87,20 +108,26 @@ interface TextProps extends FieldProps<string> {
 
 export function TextField(props: TextProps) {
   const { label, value, onCommit, onInput, placeholder, problem, disabled = false, quiet = false } = props;
+  const { shown, typed, committed, left } = useDraft(value);
   const commit = (event: Event) => {
+    committed();
     if (textOf(event) !== value || onInput) onCommit(textOf(event));
   };
   return (
     <div class="ui-field" data-problem={problem !== undefined}>
       {!quiet && <span aria-hidden="true">{label}</span>}
       <vscode-text-field
-        value={value}
+        value={shown}
         placeholder={placeholder}
         ref={named(label)}
         aria-invalid={problem !== undefined}
         disabled={disabled}
-        onInput={(event: Event) => onInput?.(textOf(event))}
+        onInput={(event: Event) => {
+          typed(textOf(event));
+          onInput?.(textOf(event));
+        }}
         onChange={commit}
+        onFocusOut={left}
       />
       {problem && <span role="alert">{problem}</span>}
     </div>
@@ -115,23 +142,32 @@ interface TextAreaProps extends TextProps {
 
 export function TextArea(props: TextAreaProps) {
   const { label, value, onCommit, onInput, onSubmit, placeholder, problem, rows = 2, quiet = false } = props;
+  const { shown, typed, committed, left } = useDraft(value);
+  const commit = (event: Event) => {
+    committed();
+    onCommit(textOf(event));
+  };
   return (
     <div class="ui-field" data-problem={problem !== undefined}>
       {!quiet && <span aria-hidden="true">{label}</span>}
       <vscode-text-area
-        value={value}
+        value={shown}
         placeholder={placeholder}
         rows={rows}
         resize="vertical"
         ref={named(label)}
         aria-invalid={problem !== undefined}
         disabled={props.disabled ?? false}
-        onInput={(event: Event) => onInput?.(textOf(event))}
-        onChange={(event: Event) => onCommit(textOf(event))}
+        onInput={(event: Event) => {
+          typed(textOf(event));
+          onInput?.(textOf(event));
+        }}
+        onChange={commit}
+        onFocusOut={left}
         onKeyDown={(event: KeyboardEvent) => {
           if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
           event.preventDefault();
-          onCommit(textOf(event));
+          commit(event);
           onSubmit?.();
         }}
       />

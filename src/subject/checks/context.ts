@@ -5,7 +5,8 @@ import type { BaseFacts } from '../../prompt/base-facts.ts';
 import type { KnownBase } from '../../prompt/library.ts';
 import type { SubjectDocument } from '../document.ts';
 import type { Files } from '../files.ts';
-import type { Gallery, PictureShelf } from '../gallery.ts';
+import type { Gallery } from '../gallery.ts';
+import type { PictureShelf } from '../picture-shelf.ts';
 
 /** What is known where a subject file is judged. */
 export interface CheckContext {

@@ -30,9 +30,6 @@ import { valueOfField } from './fields.ts';
 import { addEntries, freePath, picturesAmong, removeEntry } from './pictures.ts';
 import { subjectView } from './view.ts';
 
-/** Type of the editor, as the manifest names it. */
-export const subjectEditorType = 'para.subjectEditor';
-
 /** Something beside the documents changed, such as a picture. */
 type Around = (listener: () => void) => Disposable;
 

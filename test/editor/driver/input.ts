@@ -125,6 +125,16 @@ export class QuickInput {
     return this.#field.inputValue();
   }
 
+  /** Whether what is typed is hidden. */
+  async isSecret(): Promise<boolean> {
+    return (await this.#field.getAttribute('type')) === 'password';
+  }
+
+  /** Presses an icon in the title of the box. */
+  async press(title: string): Promise<void> {
+    await this.#box.locator(`.quick-input-titlebar a.action-label[aria-label^="${title}"]`).click();
+  }
+
   async accept(): Promise<void> {
     await this.#field.press('Enter');
   }

@@ -138,6 +138,8 @@ export class TextEditor {
   }
 
   async lens(title: string): Promise<void> {
+    // What is said of a tab under the mouse lies over the first line.
+    await this.#page.mouse.move(640, 790);
     const own = new RegExp(`^\\s*${escaped(title)}\\s*$`);
     await this.#editor.locator('.codelens-decoration a').filter({ hasText: own }).first().click();
   }

@@ -7,7 +7,8 @@ import { type BaseFacts, readBaseFacts } from '../../../src/prompt/base-facts.ts
 import { changed } from '../../../src/subject/changes.ts';
 import { subjectProblems } from '../../../src/subject/checks/index.ts';
 import { SubjectDocument } from '../../../src/subject/document.ts';
-import { findGallery, PictureShelf } from '../../../src/subject/gallery.ts';
+import { findGallery } from '../../../src/subject/gallery.ts';
+import { PictureShelf } from '../../../src/subject/picture-shelf.ts';
 import { memoryFiles } from './memory-files.ts';
 
 const root = join(import.meta.dirname, '../../..');

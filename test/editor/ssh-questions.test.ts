@@ -1,0 +1,114 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { excused, makeKey, noUsers, Sshd, type SshdOptions } from '../../remote-agent/test/hosts/sshd.ts';
+import type { Editor } from './driver/editor.ts';
+import { noEditor } from './driver/requirements.ts';
+import { scene } from './driver/scene.ts';
+import { type Supplies, supplyHosts } from './fresh-host.ts';
+import { nameHost } from './gpu-host.ts';
+
+const pam = [
+  'auth required pam_unix.so nodelay',
+  'account required pam_permit.so',
+  'session required pam_permit.so',
+].join('\n');
+
+describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', () => {
+  const servers: Sshd[] = [];
+  let editor: Editor;
+  let supplies: Supplies;
+
+  scene({}, async (started) => {
+    editor = started;
+    supplies = await supplyHosts(editor.server);
+    await editor.views.open('PaRa Studio');
+  });
+  afterAll(() => supplies?.stop());
+  afterAll(async () => {
+    for (const server of servers) await server.stop();
+  });
+
+  async function serve(name: string, options: SshdOptions, lines: readonly string[] = []): Promise<Sshd> {
+    const sshd = await Sshd.start(options);
+    servers.push(sshd);
+    nameHost(name, sshd, editor.server.home, lines);
+    return sshd;
+  }
+  /** Adds a host by its name in the SSH configuration, and trusts its key. */
+  const add = async (name: string) => {
+    await editor.input.run('PaRa: Add Host');
+    await editor.input.asked('Add Host');
+    await editor.input.pick(name);
+    await editor.input.asked('Add Host: its name');
+    await editor.input.accept();
+    await editor.dialogs.press('Trust This Key');
+  };
+  /** Answers a box that hides what is typed. */
+  const answer = async (title: string | RegExp, text: string) => {
+    await editor.input.asked(title);
+    expect(await editor.input.isSecret()).toBe(true);
+    await editor.input.enter(text);
+  };
+  const checked = async (name: string) => {
+    await editor.input.asked(`Check of ${name}`);
+    await editor.input.cancel();
+  };
+
+  it('asks for the passphrase of a key, again where it was wrong, and keeps it where it is to', async () => {
+    const key = join(editor.server.home, '.ssh/id_locked');
+    const authorized = [makeKey(key, 'ed25519', { passphrase: 'correct horse' })];
+    await serve('locked', { authorized }, [`IdentityFile ${key}`, 'IdentitiesOnly yes']);
+    await add('locked');
+    await answer(/id_locked/, 'battery');
+    await editor.input.asked(/^That was not right\./);
+    await editor.input.press('Remember it in the secret storage of the editor');
+    await editor.screen('ssh-questions/passphrase');
+    await answer(/^That was not right\./, 'correct horse');
+    await checked('locked');
+    await editor.reload();
+    await editor.input.run('PaRa: Check Host'); // there is no other
+    await checked('locked');
+  });
+
+  it('installs the agent there from the palette', async () => {
+    await editor.input.run('PaRa: Install Agent');
+    await editor.notices.wait(/^The agent .* is installed on locked\.$/, 240_000);
+    expect(existsSync(join(servers[0]!.home, '.para-studio/agent/current/para-agent'))).toBe(true);
+    await editor.views.open('PaRa Studio');
+    await expect
+      .poll(() => editor.views.rows('Hosts'), { timeout: 60_000 })
+      .toContainEqual(expect.stringMatching(/^locked .*connected/));
+  });
+
+  it('asks for a password', async () => {
+    const { user } = await serve('guarded', {
+      ...{ user: 'throwaway', password: 'correct horse' },
+      config: ['PasswordAuthentication yes'],
+    });
+    await add('guarded');
+    await answer(new RegExp(user), 'correct horse');
+    await checked('guarded');
+  });
+
+  it('asks what the host itself wants to know', async () => {
+    await serve('asking', {
+      ...{ user: 'throwaway', password: 'correct horse', pam },
+      config: ['KbdInteractiveAuthentication yes'],
+    });
+    await add('asking');
+    await answer(/./, 'correct horse');
+    await checked('asking');
+  });
+
+  it('connects to nothing where a question is left without an answer', async () => {
+    await editor.reload();
+    await editor.input.run('PaRa: Check Host');
+    await editor.input.pick('guarded');
+    await editor.input.asked(/@/);
+    await editor.input.cancel();
+    await editor.input.asked('Check of guarded');
+    expect(await editor.input.text()).toContain('The login needs an answer that was not given');
+    await editor.input.cancel();
+  });
+});
