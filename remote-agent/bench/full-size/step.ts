@@ -10,7 +10,7 @@ import { type Lap, lapChannel } from '../../src/common/lap.ts';
 import { openBase } from '../../src/diffusion/base.ts';
 import { trainingBytes } from '../../src/diffusion/training-memory.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
-import { weightBytes } from '../../src/onnx/liveness.ts';
+import { weightBytes } from '../../src/onnx/weights.ts';
 import { StepEngine } from '../../src/training/engine.ts';
 import { clipToNorm, Optimizer } from '../../src/training/optimizer.ts';
 import { resident } from '../memory.ts';
