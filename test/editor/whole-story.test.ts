@@ -153,6 +153,8 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await expect.poll(runs).toEqual(before);
     await expect.poll(() => editor.views.rows('Adapters')).toHaveLength(2);
     await expect.poll(() => editor.views.rows('Hosts')).toContainEqual(expect.stringMatching(/^gpu/));
+    // Which of the tabs was in front is kept every now and then.
+    await editor.page.getByRole('tab', { name: /^Compare: dog/ }).click();
     expect(await compared()).toHaveLength(pictures.length);
     await screen('10-next-day');
     await editor.views.click('Runs', /^LoRA/);
