@@ -9,9 +9,11 @@ import {
   Uri,
   workspace,
 } from 'vscode';
+import { redact } from '../../remote-agent/src/common/redact.ts';
 import type { CompareCommandServices } from '../compare/commands.ts';
 import type { PictureRequest } from '../compare/draw.ts';
 import { Disposables } from '../platform/disposables.ts';
+import { describe } from '../platform/failure.ts';
 import type { Run } from '../runs/run.ts';
 
 const text = (value: unknown) =>
@@ -50,7 +52,14 @@ function tool<Input>(
       invocationMessage: title(input),
       confirmationMessages: { title: title(input), message: confirm(input) },
     }),
-    invoke: async ({ input }, token) => text(await invoke(input, token)),
+    invoke: async ({ input }, token) => {
+      try {
+        return text(await invoke(input, token));
+      } catch (cause) {
+        // A model sees the message alone: where it is and what to do about it belong there.
+        throw new Error(redact(describe(cause)), { cause });
+      }
+    },
   };
 }
 
