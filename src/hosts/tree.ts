@@ -160,7 +160,12 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const { name, target } = profile;
     const isHere = name === thisMachine;
     const { at } = this.hosts.status(name);
-    const waiting = this.#queue(name).length;
+    const jobs = this.#queue(name);
+    const running = jobs.filter(({ state }) => state === 'running').length;
+    const busy = [
+      ...(running > 0 ? [l10n.t('{0} running', running)] : []),
+      ...(jobs.length > running ? [l10n.t('{0} in the queue', jobs.length - running)] : []),
+    ];
     const item = new TreeItem(
       hostLabel(name),
       at === 'idle' || at === 'connecting'
@@ -173,7 +178,7 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const words = {
       idle: isHere ? l10n.t('ready') : l10n.t('not connected'),
       connecting: l10n.t('connecting ...'),
-      connected: waiting > 0 ? l10n.t('{0} in the queue', waiting) : l10n.t('connected'),
+      connected: busy.length > 0 ? busy.join(', ') : l10n.t('connected'),
       failed: l10n.t('connection failed'),
     };
     // A host of the SSH configuration is called what it is reached by.

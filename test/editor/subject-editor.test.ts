@@ -107,7 +107,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
     const frame = await view();
     await frame.locator('vscode-text-field[aria-label="Find"] input').fill('on a table');
     await frame.locator('vscode-text-field[aria-label="Replace by"] input').fill('on a stove');
-    await frame.getByRole('button', { name: 'Replace in 1 Captions' }).click();
+    await frame.getByRole('button', { name: 'Replace in 1 Caption' }).click();
     await expect.poll(captions).toEqual(['a zwx teapot on a stove', 'a zwx teapot in the grass']);
     await leaveFields();
     await editor.text.save();

@@ -45,7 +45,7 @@ export function CaptionChange({ pictures }: { readonly pictures: readonly Subjec
           onCommit={keep(replacement)}
         />
         <Button disabled={matching === 0} onClick={() => change(find.value, replacement.value)}>
-          {t('Replace in {0} Captions', matching)}
+          {matching === 1 ? t('Replace in 1 Caption') : t('Replace in {0} Captions', matching)}
         </Button>
       </div>
     </fieldset>

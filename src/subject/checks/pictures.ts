@@ -37,7 +37,9 @@ export async function pictureProblems(context: CheckContext): Promise<Problem[]>
       message:
         trained === 0
           ? t('No picture is left to train on: all are held out for validation.')
-          : t('{0} pictures to train on; five or six from different sides are enough.', trained),
+          : trained === 1
+            ? t('One picture to train on; five or six from different sides are enough.')
+            : t('{0} pictures to train on; five or six from different sides are enough.', trained),
       start: list.offset,
       end: list.offset + 1,
     });
