@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { protocolVersion } from '../../src/protocol/version.ts';
 import { useHome } from '../jobs/host.ts';
 import { RawAgent } from './raw-agent.ts';
 
@@ -91,7 +92,7 @@ describe('an agent', () => {
     const older = (await agent.greet('test', 0, 0)).error!;
     expect(older.data).toMatchObject({ code: 'protocol', hint: 'update this program' });
     expect((await agent.ask('ping')).error!.code).toBe(notGreeted);
-    expect((await agent.greet('test', 9, 1)).result).toMatchObject({ newest: 2, oldest: 1 });
+    expect((await agent.greet('test', 9, 1)).result).toMatchObject({ newest: protocolVersion, oldest: 1 });
     expect((await agent.ask('ping')).result).toEqual({});
   });
 

@@ -9,6 +9,8 @@ import { makeWorkspace } from '../driver/workspace.ts';
 import { extensionHost, residentBytes } from './extension-host.ts';
 import { lateness, watchSteps } from './lateness.ts';
 import { longRun, stepsOfAnHour } from './long-run.ts';
+import { fillHistory, historyTime, runsOfYears } from './many-runs.ts';
+import { frameTimes } from './smoothness.ts';
 
 const workspace = makeWorkspace('dog', 'dog');
 const subject = {
@@ -50,12 +52,20 @@ try {
   }
   await sleep(2000);
   const after = residentBytes(host);
+  const frames = await frameTimes(await editor.webviews.frame());
   const activationMs = await activation();
+  await editor.input.run('View: Close All Editors');
+
+  // The history of somebody who trained for years.
+  fillHistory(run, runs);
+  const historyMs = await historyTime(editor);
+  const historyBytes = residentBytes(extensionHost(editor.server.home));
   const sorted = openMs.sort((a, b) => a - b);
   console.log(
     JSON.stringify({
       ...{ activationMs, openMs: sorted[2], openWorstMs: sorted[4], ...late },
-      ...{ events: stepsOfAnHour, hostBytes: before, hostBytesAfter: after },
+      ...{ events: stepsOfAnHour, hostBytes: before, hostBytesAfter: after, ...frames },
+      ...{ runs: runsOfYears, historyMs, historyBytes },
     }),
   );
 } finally {
