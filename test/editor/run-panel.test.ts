@@ -40,7 +40,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
   it('draws losses as they are made', async () => {
     await expect.poll(step, { timeout: 120_000 }).toBeGreaterThan(3);
     const [first, chart] = [await step(), await drawn()];
-    expect(await spoken()).toMatch(/^Losses of dog after \d+ of 4,000 steps: 0\.\d+\./);
+    expect(await spoken()).toMatch(/^Losses of dog after \d+ of 4000 steps: 0\.\d+\./);
     await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(first);
     // The line is drawn with the next frame.
     await expect.poll(drawn, { timeout: 60_000 }).not.toBe(chart);
@@ -99,7 +99,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     for (const [tab, text] of [
       ['Settings', 'pocket-sdxl'],
       ['Layers', 'attn1.to_q'],
-      ['Events', 'Started: 4000 steps'],
+      ['Events', 'Started: 4,000 steps'],
     ] as const) {
       await frame.getByRole('tab', { name: tab }).click();
       await frame.locator('vscode-panel-view').filter({ hasText: text }).first().waitFor();
