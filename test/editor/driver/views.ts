@@ -38,13 +38,20 @@ export class Views {
   /** Rows in sight as "label | description". */
   async rows(view: string): Promise<string[]> {
     const rows = (await this.view(view)).locator('.monaco-list-row');
-    const texts: string[] = [];
-    for (const row of await rows.all()) {
-      const label = plain(await row.locator('.label-name').first().innerText());
-      const description = row.locator('.label-description').first();
-      texts.push((await description.count()) ? `${label} | ${plain(await description.innerText())}` : label);
-    }
-    return texts;
+    // At one moment: a row that goes while others are read would be waited for.
+    const texts = await rows.evaluateAll((all) =>
+      all.map((row) =>
+        ['.label-name', '.label-description'].map(
+          (part) => row.querySelector<HTMLElement>(part)?.innerText ?? '',
+        ),
+      ),
+    );
+    return texts.map((parts) =>
+      parts
+        .map(plain)
+        .filter((part) => part !== '')
+        .join(' | '),
+    );
   }
 
   /** The row of an entry, whose label is or matches this. */
