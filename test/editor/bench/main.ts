@@ -54,7 +54,6 @@ try {
   const after = residentBytes(host);
   const frames = await frameTimes(await editor.webviews.frame());
   const activationMs = await activation();
-  await editor.input.run('View: Close All Editors');
 
   // The history of somebody who trained for years.
   fillHistory(run, runs);
