@@ -81,6 +81,8 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
         appendFileSync(join(jobs, job, 'log.txt'), 'a word from there\n');
     await editor.reload();
     await editor.views.open('PaRa Studio');
+    // The panel that was in front comes back by itself, and would be taken for that of the other run.
+    await editor.input.run('View: Close All Editors');
     await editor.views.click('Runs', /^PaRa/);
     const tab = async (name: string) => {
       const frame = await editor.webviews.frame();

@@ -25,13 +25,19 @@ export class Webviews {
     const purpose = kind === 'view' ? '[src*="purpose=webviewView"]' : ':not([src*="purpose=webviewView"])';
     const outer = this.#page.locator(`iframe.webview.ready${purpose}:visible`);
     await outer.waitFor();
-    const frame = await (await outer.elementHandle())?.contentFrame();
-    const inner = frame?.locator('iframe#active-frame');
-    await inner?.waitFor();
-    const active = await (await inner?.elementHandle())?.contentFrame();
-    if (!active) throw new Error('The webview was closed while it loaded');
-    await active.waitForLoadState();
-    return active;
+    // What was in front may give way to another while it loads.
+    for (let tries = 0; ; tries++) {
+      const frame = await (await outer.elementHandle())?.contentFrame();
+      const inner = frame?.locator('iframe#active-frame');
+      await inner?.waitFor();
+      const active = await (await inner?.elementHandle())?.contentFrame();
+      if (active) {
+        await active.waitForLoadState();
+        return active;
+      }
+      if (tries === 20) throw new Error('The webview was closed while it loaded');
+      await this.#page.waitForTimeout(100);
+    }
   }
 
   /** Serious and critical violations that axe-core finds in a webview. */
