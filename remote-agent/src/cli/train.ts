@@ -58,8 +58,8 @@ export async function trainCommand(file: string | undefined, options: TrainOptio
   const device = await deviceHere(options.device, options.json);
   for (const method of methods) {
     const spec = specFor(file, { method, steps, device, memory });
-    if (!options.json) say(`memory: ${planWords(planSpec(spec))}`);
-    else planSpec(spec);
+    const plan = planSpec(spec);
+    if (!options.json) say(`memory: ${planWords(plan)}`);
     const directory = outFolder(spec, options.out, several);
     createJob(directory, spec);
     if (!(await runJob(directory, options.json))) return 130;
@@ -84,8 +84,7 @@ async function trainAway(
     for (const method of methods) {
       const spec = specFor(file, { method, steps, device, memory }, undefined, baseOf);
       const plan = await planOnHost(session, spec);
-      if (plan && !options.json)
-        say(`memory: ${planWords({ ...plan, needed: plan.neededBytes, atHand: plan.freeBytes })}`);
+      if (plan && !options.json) say(`memory: ${planWords(plan)}`);
       const id = remoteId(runName(spec));
       const directory = options.out
         ? outFolder(spec, options.out, methods.length > 1)

@@ -1,6 +1,6 @@
 import type { Graph } from './graph.ts';
 import type { NodeProto } from './proto/onnx_pb.ts';
-import { constantsOf, valueBytes } from './weights.ts';
+import { constantsOf, countIn, valueBytes } from './weights.ts';
 
 /** Operators whose output is their first input under another shape. */
 const views = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity', 'Flatten']);
@@ -139,8 +139,6 @@ class Planner {
   }
 }
 
-const product = (dims: readonly (number | undefined)[]) => dims.reduce<number>((a, d) => a * (d ?? 1), 1);
-
 /** Bytes that an operator of the CPU provider works in while it runs, beside its inputs and outputs. */
 export function workspaceBytes(graph: Graph, node: NodeProto): number {
   const shape = (name: string | undefined) => graph.types.get(name ?? '')?.shape ?? [];
@@ -148,7 +146,7 @@ export function workspaceBytes(graph: Graph, node: NodeProto): number {
     // All columns are made first: [output channels x kernel, pixels].
     const [, , ...pixels] = shape(node.input[0]);
     const [, ...kernel] = shape(node.input[1]);
-    return 4 * product(pixels) * product(kernel);
+    return 4 * countIn(pixels) * countIn(kernel);
   }
   // Queries, keys and values are turned to [batch, heads, tokens, width] first.
   if (node.opType === 'MultiHeadAttention')

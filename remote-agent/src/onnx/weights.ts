@@ -35,9 +35,13 @@ export function storesHalves(graph: Graph): boolean {
   return halves > 0;
 }
 
+/** How many numbers a value of this shape has; what is unknown counts as one. */
+export const countIn = (shape: readonly (number | undefined)[]): number =>
+  shape.reduce<number>((count, size) => count * (size ?? 1), 1);
+
 /** Bytes of one value; 0 where nothing is known of it. */
 export function valueBytes(graph: Graph, name: string): number {
   const known = graph.types.get(name);
   if (!known) return 0;
-  return known.shape.reduce<number>((a, d) => a * (d ?? 1), 1) * (elementSize[known.type] ?? 4);
+  return countIn(known.shape) * (elementSize[known.type] ?? 4);
 }

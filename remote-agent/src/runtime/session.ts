@@ -80,12 +80,6 @@ export class Session {
     } catch (cause) {
       const known = knownFailure(this.device, cause);
       if (known) throw known;
-      if (/requires f16 but the device/.test(String(cause)))
-        throw new ParaError('device', 'This GPU does not compute in half precision', {
-          where: firstLine(cause),
-          hint: 'set "training.precision" to "f32"',
-          cause,
-        });
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
     this.#endProfile();
@@ -181,7 +175,7 @@ export async function createSession(
   }
 }
 
-/** What the runtime said as an error of the house, where it speaks of memory or of a lost device. */
+/** What the runtime said as an error of the house, where it speaks of memory or of what the device cannot do. */
 function knownFailure(device: Device, cause: unknown): ParaError | undefined {
   const said = cause instanceof Error ? cause.message : String(cause);
   const failure = failureOf(said);
@@ -199,6 +193,12 @@ function knownFailure(device: Device, cause: unknown): ParaError | undefined {
     return new ParaError('device', `The device "${device.name}" failed: ${failure.what}`, {
       where: firstLine(cause),
       hint: 'start again: what was saved is kept. Where it happens again, look for "Xid" in the kernel log (dmesg), and update the driver',
+      cause,
+    });
+  if (/requires f16 but the device/.test(said))
+    return new ParaError('device', 'This GPU does not compute in half precision', {
+      where: firstLine(cause),
+      hint: 'set "training.precision" to "f32"',
       cause,
     });
   return undefined;

@@ -100,8 +100,9 @@ export interface PlanInput {
 
 export interface PlanOfRun extends MemoryPlan {
   /** The most that is held at once, in bytes. */
-  readonly needed: number;
-  readonly atHand: number | undefined;
+  readonly neededBytes: number;
+  /** What the device has left; `undefined` where nobody tells. */
+  readonly freeBytes: number | undefined;
 }
 
 /** The most that is held at once where as much as may be takes turns. */
@@ -123,15 +124,16 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
   const { mode: asked, sessions, sizes, needs, encoding, atHand } = input;
   const beside = sessions === 'beside';
   const plan = (mode: 'fast' | 'lean', note?: string): PlanOfRun => {
-    const made = planMemory(sessions, sizes, needs(mode), atHand);
-    const { step, validation, sampler } = needs(mode);
+    const needed = needs(mode);
+    const made = planMemory(sessions, sizes, needed, atHand);
+    const { step, validation, sampler } = needed;
     const together = made.turns
       ? Math.max(made.engines * step, validation, sampler)
       : made.engines * step + validation + sampler;
     const notes = [note, made.note].filter((one) => one !== undefined);
     return {
-      ...{ mode, turns: made.turns, engines: made.engines, atHand },
-      needed: Math.max(together, encoding),
+      ...{ mode, turns: made.turns, engines: made.engines },
+      ...{ neededBytes: Math.max(together, encoding), freeBytes: atHand },
       ...(notes.length > 0 ? { note: notes.join('. ') } : {}),
     };
   };
@@ -187,9 +189,9 @@ function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
 export function planWords({
   mode,
   turns,
-  needed,
-  atHand,
-}: Pick<PlanOfRun, 'mode' | 'turns' | 'needed' | 'atHand'>): string {
-  const hand = atHand === undefined ? '' : ` of ${sizeText(atHand)} free`;
-  return `${mode}, about ${sizeText(needed)}${hand}${turns ? ', one session at a time' : ''}`;
+  neededBytes,
+  freeBytes,
+}: Pick<PlanOfRun, 'mode' | 'turns' | 'neededBytes'> & { readonly freeBytes?: number | undefined }): string {
+  const hand = freeBytes === undefined ? '' : ` of ${sizeText(freeBytes)} free`;
+  return `${mode}, about ${sizeText(neededBytes)}${hand}${turns ? ', one session at a time' : ''}`;
 }

@@ -13,7 +13,6 @@ import { loadState, type TrainState } from './checkpoint.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
-import type { PlanOfRun } from './memory-plan.ts';
 import { Optimizer } from './optimizer.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
@@ -57,7 +56,7 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   lap('open the base');
   const planner = new RunPlanner(base, spec);
   // Before anything is loaded: what cannot fit is refused now.
-  if (spec.training.memory === 'auto') await settledPlan(planner, spec);
+  if (spec.training.memory === 'auto') await settled(planner, spec.device);
   lap('plan memory');
   const { set, held, thumbnail } = await loadPictures(base, spec, paths, hooks);
   lap('encode pictures');
@@ -169,16 +168,15 @@ function sizesKnown(set: Examples, held: Examples | undefined): KnownSizes {
 const grace = 5000;
 
 /**
- * The plan by what is free, looked at again for a while where that is not enough for the fastest one.
- * @throws ParaError `memory`
+ * Waits a while where what is free is not enough for the fastest way to hold the run.
+ * @throws ParaError `memory` where it is not enough for any
  */
-async function settledPlan(planner: RunPlanner, spec: TrainSpec, sizes?: KnownSizes): Promise<PlanOfRun> {
+async function settled(planner: RunPlanner, device: TrainSpec['device']): Promise<void> {
   const begun = Date.now();
   for (;;) {
     const late = Date.now() - begun >= grace;
     try {
-      const plan = planner.plan(memoryAtHand(spec.device), sizes);
-      if (late || plan.mode === 'fast' || spec.training.memory !== 'auto') return plan;
+      if (planner.plan(memoryAtHand(device)).mode === 'fast' || late) return;
     } catch (cause) {
       if (late || !(cause instanceof ParaError) || cause.code !== 'memory') throw cause;
     }

@@ -86,8 +86,8 @@ describe('training.memory "auto"', () => {
   });
 
   it('is fast where that fits, in turns if need be', () => {
-    expect(planRunMemory(input(16e9))).toMatchObject({ mode: 'fast', turns: false, needed: 13e9 });
-    expect(planRunMemory(input(10e9))).toMatchObject({ mode: 'fast', turns: true, needed: 8e9 });
+    expect(planRunMemory(input(16e9))).toMatchObject({ mode: 'fast', turns: false, neededBytes: 13e9 });
+    expect(planRunMemory(input(10e9))).toMatchObject({ mode: 'fast', turns: true, neededBytes: 8e9 });
   });
 
   it('is lean where only that fits, and says so with figures', () => {
@@ -151,9 +151,9 @@ describe('the plan of a subject file', () => {
     const plan = new RunPlanner(base, spec).plan(16 * gigabyte);
     expect(plan).toMatchObject({ mode: 'fast', turns: false });
     const one = new RunPlanner(base, { ...spec, training: { ...spec.training, batch: 1 } });
-    expect(one.plan(16 * gigabyte).needed).toBeLessThan(plan.needed);
+    expect(one.plan(16 * gigabyte).neededBytes).toBeLessThan(plan.neededBytes);
     const silent = new RunPlanner(base, { ...spec, samples: { ...spec.samples, every: 0 } });
-    expect(silent.plan(16 * gigabyte).needed).toBeLessThan(plan.needed);
+    expect(silent.plan(16 * gigabyte).neededBytes).toBeLessThan(plan.neededBytes);
     expect(() => new RunPlanner(base, spec).plan(1e6)).toThrow(
       expect.objectContaining({ code: 'memory', hint: expect.stringContaining('training.') }),
     );

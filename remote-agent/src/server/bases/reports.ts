@@ -54,8 +54,8 @@ function factsOf(base: Base): NonNullable<BaseCheck['facts']> {
 }
 
 /** A plan as it travels. */
-export const runMemory = ({ mode, turns, needed, atHand, note }: PlanOfRun): RunMemory => ({
-  ...{ mode, turns, neededBytes: needed },
-  ...(atHand === undefined ? {} : { freeBytes: atHand }),
+export const runMemory = ({ mode, turns, neededBytes, freeBytes, note }: PlanOfRun): RunMemory => ({
+  ...{ mode, turns, neededBytes },
+  ...(freeBytes === undefined ? {} : { freeBytes }),
   ...(note === undefined ? {} : { note }),
 });
