@@ -8,12 +8,8 @@ import { openUnet } from '../src/diffusion/denoiser.ts';
 import { processBytes, trainingBytes } from '../src/diffusion/training-memory.ts';
 import type { Layer } from '../src/onnx/modules.ts';
 import type { Session } from '../src/runtime/session.ts';
-import { sizeOf, type Tensor } from '../src/runtime/tensor.ts';
-import { loadUnet } from '../src/training/engine.ts';
-import { buildStepGraph, stepNames } from '../src/training/step-graph.ts';
-import { createStepSession } from '../src/training/step-session.ts';
 import { resident } from './memory.ts';
-import { wave } from './numbers.ts';
+import { feedsOf, openStepSession, stepShapes } from './step-case.ts';
 
 /** A session whose memory is measured. */
 export interface MemoryCase {
@@ -37,30 +33,21 @@ export interface MemoryResult {
   readonly estimated: number;
 }
 
-async function open(what: MemoryCase): Promise<Session> {
-  const base = openBase(what.base);
-  const { batch, side } = what;
-  const tokens = base.textEncoders[0]!.tokens;
-  const sizes = { batch, latentHeight: side, latentWidth: side, tokens };
-  if (what.what === 'unet') return openUnet(base, sizes);
+async function open(base: Base, what: MemoryCase): Promise<Session> {
+  if (what.what === 'unet') return openUnet(base, stepShapes(base, what));
   if (what.what === 'decoder') return partSession(base.vaeDecoder, { memoryPattern: false });
   if (what.what === 'encoder') return partSession(base.vaeEncoder, { memoryPattern: false });
-  const shapes = { ...sizes, latentChannels: base.latentChannels };
-  const { graph, layers, inputs } = loadUnet(base, shapes);
-  const method = methodByName(what.method!);
-  const plan = method.plan(chooseLayers(layers, ['attention']), {});
-  buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory: what.memory! });
-  return createStepSession(graph, { device: 'cpu', directory: base.unet.weights });
+  const { batch, side, method, memory } = what;
+  return (await openStepSession(base, { batch, side, method: method!, memory: memory! })).session;
 }
 
 function estimate(base: Base, what: MemoryCase): number {
-  const { batch, side: latentHeight } = what;
-  const sizes = { batch, latentHeight, latentWidth: latentHeight, tokens: base.textEncoders[0]!.tokens };
+  const sizes = stepShapes(base, what);
   if (what.what === 'unet') return forwardBytes(base, sizes);
   if (what.what === 'decoder')
-    return vaeBytes(base.vaeDecoder, [1, base.latentChannels, latentHeight, latentHeight]);
+    return vaeBytes(base.vaeDecoder, [1, base.latentChannels, what.side, what.side]);
   if (what.what === 'encoder') {
-    const pixels = latentHeight * base.vaeFactor;
+    const pixels = what.side * base.vaeFactor;
     return vaeBytes(base.vaeEncoder, [1, 3, pixels, pixels]);
   }
   const method = methodByName(what.method!);
@@ -70,26 +57,15 @@ function estimate(base: Base, what: MemoryCase): number {
 
 async function measure(what: MemoryCase): Promise<MemoryResult> {
   const before = resident('VmRSS');
-  const session = await open(what);
   const base = openBase(what.base);
+  const session = await open(base, what);
   const loaded = resident('VmRSS');
-  const feeds: Record<string, Tensor> = {};
-  for (const { name, type, dims } of session.inputs) {
-    const pixels = what.what === 'encoder' ? what.side * base.vaeFactor : what.side;
-    const channels = what.what === 'encoder' ? 3 : base.latentChannels;
-    const shape =
-      what.what === 'decoder' || what.what === 'encoder'
-        ? [1, channels, pixels, pixels]
-        : (dims as readonly number[]);
-    const data =
-      name === base.unet.ports.timestep.name
-        ? wave(sizeOf(shape), 0).fill(500)
-        : wave(sizeOf(shape), name === stepNames.coefficients ? 0.05 : 1);
-    feeds[name] =
-      type === 'int64'
-        ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
-        : ({ type: 'float32', dims: shape, data } as Tensor);
-  }
+  const pixels = what.what === 'encoder' ? what.side * base.vaeFactor : what.side;
+  const channels = what.what === 'encoder' ? 3 : base.latentChannels;
+  const feeds =
+    what.what === 'decoder' || what.what === 'encoder'
+      ? feedsOf(base, session.inputs, () => [1, channels, pixels, pixels])
+      : feedsOf(base, session.inputs);
   for (let i = 0; i < 2; i++) await session.run(feeds);
   const peak = resident('VmHWM');
   // Afterwards, since to estimate takes memory too.

@@ -1,25 +1,15 @@
 // One case of the section `step`, in a process of its own: the case as JSON in, its result as JSON out.
-import { chooseLayers } from '../src/adapters/layers.ts';
-import { methodByName } from '../src/adapters/methods.ts';
 import { openBase } from '../src/diffusion/base.ts';
 import { encodeGraph } from '../src/onnx/io.ts';
 import { createSession } from '../src/runtime/session.ts';
-import { sizeOf, type Tensor } from '../src/runtime/tensor.ts';
 import { loadUnet } from '../src/training/engine.ts';
-import { buildStepGraph, stepNames } from '../src/training/step-graph.ts';
-
-import { createStepSession } from '../src/training/step-session.ts';
 import { resident } from './memory.ts';
-import { median, wave } from './numbers.ts';
+import { median } from './numbers.ts';
+import { feedsOf, openStepSession, type StepSettings, stepShapes } from './step-case.ts';
 
 /** One way to train: what a case measures. */
-export interface StepCase {
+export interface StepCase extends StepSettings {
   readonly base: string;
-  readonly method: string;
-  readonly batch: number;
-  readonly memory: 'fast' | 'lean';
-  /** Height and width of the latents. */
-  readonly side: number;
   readonly seconds: number;
 }
 
@@ -39,38 +29,13 @@ export interface StepResult {
 /** Measures one case; memory first, before anything else fills the process. */
 async function measureStep(what: StepCase): Promise<StepResult> {
   const base = openBase(what.base);
-  const { batch, side } = what;
-  const tokens = base.textEncoders[0]!.tokens;
-  const shapes = {
-    batch,
-    latentChannels: base.latentChannels,
-    latentHeight: side,
-    latentWidth: side,
-    tokens,
-  };
-  const { graph, layers, inputs } = loadUnet(base, shapes);
-  const method = methodByName(what.method);
-  const plan = method.plan(chooseLayers(layers, ['attention']), {});
-  buildStepGraph(graph, { shapes, unet: inputs, method, plan, memory: what.memory });
-  const options = { device: 'cpu', directory: base.unet.weights } as const;
-  const step = await createStepSession(graph, options);
-  const feeds: Record<string, Tensor> = {};
-  for (const { name, type, dims } of step.inputs) {
-    const shape = dims as readonly number[];
-    const data =
-      name === base.unet.ports.timestep.name
-        ? wave(sizeOf(shape), 0).fill(500)
-        : wave(sizeOf(shape), name === stepNames.coefficients ? 0.05 : 1);
-    feeds[name] =
-      type === 'int64'
-        ? { type, dims: shape, data: BigInt64Array.from(data, (v) => BigInt(Math.round(v))) }
-        : ({ type: 'float32', dims: shape, data } as Tensor);
-  }
+  const { session: step, nodes } = await openStepSession(base, what);
+  const feeds = feedsOf(base, step.inputs);
   const before = resident('VmRSS');
   for (let i = 0; i < 3; i++) await step.run(feeds);
   const peakBytes = resident('VmHWM');
 
-  const alone = loadUnet(base, shapes).graph;
+  const alone = loadUnet(base, stepShapes(base, what)).graph;
   // Every fusion of the runtime is allowed here, so that the step is held against the best forward pass.
   const forward = await createSession(encodeGraph(alone), {
     device: 'cpu',
@@ -100,7 +65,7 @@ async function measureStep(what: StepCase): Promise<StepResult> {
     activationBytes: peakBytes === 0 ? 0 : Math.max(0, peakBytes - before),
     peakBytes,
     forwardNodes: alone.nodes.length,
-    stepNodes: graph.nodes.length,
+    stepNodes: nodes,
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -82,7 +83,7 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
     const pinned = (await panel()).getByRole('region', { name: 'Pinned' }).locator('img');
     await pinned.scrollIntoViewIfNeeded();
-    await expect.poll(() => pinned.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
+    await pictureShown(pinned);
     expect(await pinned.getAttribute('alt')).toMatch(/^a-zwx-dog-on-the-beach/);
     expect(await editor.webviews.violations(await panel())).toEqual([]);
     await editor.input.run('View: Close Editor');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -45,9 +46,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await expect
       .poll(() => tooltip.innerText())
       .toMatch(/State\s+finished\s+Steps\s+30\s\/\s30\s+Base\s+pocket-sdxl/);
-    await expect
-      .poll(() => tooltip.locator('img').evaluate((img: HTMLImageElement) => img.naturalWidth))
-      .toBeGreaterThan(0);
+    await pictureShown(tooltip.locator('img'));
     await editor.screen('history/tooltip');
   });
 

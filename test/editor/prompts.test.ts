@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '../../remote-agent/src/adapters/safetensors.ts';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
 import { noEditor } from './driver/requirements.ts';
@@ -8,17 +9,8 @@ import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
 /** An adapter file as far as a library looks: what it says of itself, and one number. */
-function adapterFile(metadata: Record<string, string>): Buffer {
-  const header = Buffer.from(
-    JSON.stringify({
-      __metadata__: metadata,
-      lora_unet_x: { dtype: 'F32', shape: [1], data_offsets: [0, 4] },
-    }),
-  );
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  return Buffer.concat([length, header, Buffer.alloc(4)]);
-}
+const adapterFile = (metadata: Record<string, string>) =>
+  encodeSafetensors(new Map([['lora_unet_x', { dims: [1], data: Float32Array.of(0) }]]), metadata);
 
 describe.skipIf(excused(noEditor))('prompt files', () => {
   const workspace = makeWorkspace('dog', 'dog');

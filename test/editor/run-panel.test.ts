@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown, shownStep } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -26,11 +27,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
   });
 
   const panel = () => editor.webviews.frame();
-  /** The step that the panel shows. */
-  const step = async () => {
-    const facts = await (await panel()).locator('.run-facts').innerText();
-    return Number(/([\d,]+) of/.exec(facts)?.[1]?.replace(',', '') ?? 0);
-  };
+  const step = async () => shownStep(await panel());
   /** What the chart says to somebody who does not see it. */
   const spoken = async () =>
     (await panel()).locator('[aria-label^="Losses of dog"]').getAttribute('aria-label');
@@ -66,9 +63,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     expect(await step()).toBeLessThan(4000);
     // Pictures are read when they come into sight.
     await samples.first().scrollIntoViewIfNeeded();
-    await expect
-      .poll(() => samples.first().evaluate((img: HTMLImageElement) => img.naturalWidth))
-      .toBeGreaterThan(0);
+    await pictureShown(samples.first());
     await editor.settled();
     await editor.screen('run-panel/samples');
   });

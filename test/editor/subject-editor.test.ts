@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { checkout, noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -134,9 +135,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
     expect(existsSync(join(workspace.folder, 'picture.png'))).toBe(true);
     const images = (await view()).locator('.subject-card img');
     await images.last().scrollIntoViewIfNeeded();
-    await expect
-      .poll(() => images.last().evaluate((img: HTMLImageElement) => img.naturalWidth))
-      .toBeGreaterThan(0);
+    await pictureShown(images.last());
     await editor.settled();
     await editor.screen('subject-editor/added');
   });

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { checkout, noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -177,9 +178,7 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
   it('shows a picture where its name is', async () => {
     await editor.text.place(5, 8);
     const picture = (await editor.text.hover()).locator('img');
-    await expect
-      .poll(() => picture.first().evaluate((img: HTMLImageElement) => img.naturalWidth))
-      .toBeGreaterThan(0);
+    await pictureShown(picture.first());
     await editor.text.hover(); // asked for again, it takes the focus and stays
     await editor.screen('subjects/hover');
     await editor.page.keyboard.press('Escape');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -34,7 +35,7 @@ describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
     const frame = await editor.webviews.frame();
     await frame.getByRole('heading', { name: '6 pictures' }).waitFor();
     const picture = frame.locator('.subject-card img').first();
-    await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
+    await pictureShown(picture);
     await editor.screen('trust/restricted');
   });
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Locator } from 'playwright-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown, shownStep } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -31,19 +31,13 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await editor.settled();
     await editor.screen(`whole-story/${name}`);
   };
-  /** The step that the panel of the run shows. */
-  const step = async () => {
-    const facts = await (await panel()).locator('.run-facts').innerText();
-    return Number(/([\d,]+) of/.exec(facts)?.[1]?.replace(',', '') ?? 0);
-  };
-  const isShown = (picture: Locator) =>
-    expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
+  const step = async () => shownStep(await panel());
   /** Waits until base, LoRA and PaRa are drawn for both prompts. */
   const compared = async () => {
     await editor.text.tab(/^Compare: dog/).waitFor();
     const cells = (await panel()).locator('.compare-cell[data-state="done"] img');
     await expect.poll(() => cells.count(), { timeout: 240_000 }).toBe(6);
-    await isShown(cells.first());
+    await pictureShown(cells.first());
     return cells.evaluateAll((all: HTMLImageElement[]) => all.map(({ src }) => src));
   };
 
@@ -108,7 +102,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await screen('6-loaded-again');
     const state = (await panel()).locator('.run-state', { hasText: 'finished' });
     await state.waitFor({ timeout: 500_000 });
-    await isShown((await panel()).locator('.run-large img'));
+    await pictureShown((await panel()).locator('.run-large img'));
     await screen('7-finished');
   }, 600_000);
 
@@ -160,7 +154,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await editor.views.click('Runs', /^LoRA/);
     await editor.text.tab('dog \u00b7 LoRA').waitFor();
     await expect.poll(step).toBe(600);
-    await isShown((await panel()).locator('.run-large img'));
+    await pictureShown((await panel()).locator('.run-large img'));
     await screen('11-run-of-yesterday');
   });
 });

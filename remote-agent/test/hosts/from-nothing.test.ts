@@ -1,17 +1,15 @@
 // The whole way of somebody with a laptop and a machine that has sshd and nothing else.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readEvents } from '../../src/jobs/event-log.ts';
-import { jobFiles } from '../../src/jobs/job.ts';
 import { Para, robotSubject } from './agent-host.ts';
 import { fillShelf, makeProgram, plainPrograms } from './install/program.ts';
 import { Registry } from './install/registry.ts';
 import { agentsUnder, allPids, cutLinks, killHard, wordsOf } from './processes.ts';
-import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
+import { eventful, expectAsUndisturbed } from './run-checks.ts';
 import { excused, fingerprint, makeKey, noSshd, Sshd } from './sshd.ts';
+import { Terminal } from './terminal.ts';
 
 describe.skipIf(excused(noSshd))('from nothing', () => {
   const work = mkdtempSync(join(tmpdir(), 'para-from-nothing-'));
@@ -54,10 +52,14 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
     writeFileSync(config, `Host *\n  UserKnownHostsFile ${join(work, 'known_hosts')}\n`);
     const line = `ssh -p ${server.port} -i ${key} -F ${config} ${server.user}@127.0.0.1`;
     await run('host', 'add', 'gpu', line);
-    const checked = await answering([process.execPath, para, 'host', 'check', 'gpu'], 'Trust it', 'yes\r', {
+    const terminal = new Terminal([process.execPath, para, 'host', 'check', 'gpu'], {
       ...env,
       PARA_HOME: home,
     });
+    await terminal.until(() => terminal.shown.includes('Trust it'));
+    terminal.type('yes\r');
+    expect(await terminal.ended, terminal.shown).toBe(0);
+    const checked = terminal.shown;
     expect(checked).toContain(fingerprint(join(server.folder, 'host_ed25519.pub')));
     expect(checked).toMatch(/not installed\s+what to do: para host install gpu/);
     await run('host', 'install', 'gpu');
@@ -65,12 +67,7 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
     expect(registry.asked.length).toBe(shelf.files.size);
     expect(await run('host', 'check', 'gpu')).toMatch(/agent +ok/);
 
-    const subject = robotSubject(work, {
-      training: { steps: 160, seed: 3 },
-      samples: { every: 80, steps: 4 },
-      validation: { every: 40 },
-      checkpoints: { every: 20, best: true },
-    });
+    const subject = robotSubject(work, eventful);
     const first = start('train', subject, '--host', 'gpu', '--json');
     await first.untilStep(10);
     first.child.kill('SIGKILL');
@@ -93,13 +90,7 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
     expect(cutLinks(server.pid)).toBeGreaterThan(0);
     expect(await second.done, second.stderr).toBe(0);
 
-    expectWhole(second.events);
-    expectWhole(readEvents(jobFiles(directory).events));
-    expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
-    expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
-      'step-000080-0.png',
-      'step-000160-0.png',
-    ]);
+    await expectAsUndisturbed(directory, second.events, work);
     expect(await run('runs', '--host', 'gpu')).toMatch(new RegExp(`${name}\\s+finished`));
     const exported = join(work, 'robots.safetensors');
     await run('export', name!, ...['--format', 'kohya', '--as', 'lora', '--host', 'gpu'], '--out', exported);
@@ -108,23 +99,3 @@ describe.skipIf(excused(noSshd))('from nothing', () => {
     expect(readdirSync(server.home)).toEqual(['.bashrc']);
   });
 });
-
-/** Runs a command on a terminal and types the answer once it asks. @returns all it showed */
-async function answering(words: readonly string[], question: string, answer: string, env: NodeJS.ProcessEnv) {
-  const command = words.map((word) => `'${word}'`).join(' ');
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, ...env, NO_COLOR: '1' },
-  });
-  let shown = '';
-  let isAnswered = false;
-  child.stdout.on('data', (part: Buffer) => {
-    shown += part;
-    if (isAnswered || !shown.includes(question)) return;
-    isAnswered = true;
-    child.stdin.write(answer);
-  });
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  expect(code, shown).toBe(0);
-  return shown;
-}

@@ -6,16 +6,11 @@ import { readEvents } from '../../src/jobs/event-log.ts';
 import { jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { localHost, Para, robotSubject, sshHost } from './agent-host.ts';
 import { agentsUnder, allPids, cutLinks, killAmong, killHard } from './processes.ts';
-import { adapterHash, expectWhole, undisturbed } from './run-checks.ts';
+import { adapterHash, eventful, expectAsUndisturbed, expectWhole, undisturbed } from './run-checks.ts';
 import { excused, noSshd, Sshd } from './sshd.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-host-runs-'));
-const subject = robotSubject(work, {
-  training: { steps: 160, seed: 3 },
-  samples: { every: 80, steps: 4 },
-  validation: { every: 40 },
-  checkpoints: { every: 20, best: true },
-});
+const subject = robotSubject(work, eventful);
 
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -74,13 +69,7 @@ describe.each(['local', 'ssh2', 'openssh'] as const)('a run on a host over %s', 
       await second.untilStep(110);
       expect(cut(second)).toBeGreaterThan(0);
       expect(await second.done, second.stderr).toBe(0);
-      expectWhole(second.events);
-      expectWhole(readEvents(jobFiles(directory).events));
-      expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
-      expect(readdirSync(jobFiles(directory).samples).sort()).toEqual([
-        'step-000080-0.png',
-        'step-000160-0.png',
-      ]);
+      await expectAsUndisturbed(directory, second.events, work);
       expect(readdirSync(directory).filter((name) => /\.(tmp|part|lock)$/.test(name))).toEqual([]);
     },
   );

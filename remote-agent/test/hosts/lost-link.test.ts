@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -12,6 +11,7 @@ import type { RequestError } from '../../src/protocol/connection.ts';
 import { emptySpec } from '../jobs/host.ts';
 import { checkout, localHost, Para, robotSubject } from './agent-host.ts';
 import { agentsUnder, killHard } from './processes.ts';
+import { Terminal } from './terminal.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-lost-'));
 const subject = robotSubject(work, {
@@ -69,31 +69,20 @@ describe('a link that was lost', () => {
     await Para.run(home, ['train', subject, '--host', 'near', '--steps', '400', '--detach']);
     const id = readdirSync(join(home, 'runs'))[0]!;
     const words = [process.execPath, join(checkout, 'remote-agent/bin/para.js'), 'show', id, '--follow'];
-    const child = spawn('script', ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, PARA_HOME: home, NO_COLOR: '1' },
-    });
-    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-    let said = '';
-    child.stdout.on('data', (part: Buffer) => {
-      said += part.toString();
-    });
-    const until = async (isSo: () => boolean) => {
-      while (!isSo()) await new Promise((resume) => setTimeout(resume, 20));
-    };
-    await until(() => readStatus(join(home, 'runs', id)).step > 0);
+    const terminal = new Terminal(words, { PARA_HOME: home });
+    await terminal.until(() => readStatus(join(home, 'runs', id)).step > 0);
     host.close();
-    agentsUnder(child.pid!, 'serve', 'blobs').forEach(killHard);
-    await until(() => said.includes('(Enter: at once)'));
-    await until(() => host.tried() >= 2);
+    agentsUnder(terminal.pid, 'serve', 'blobs').forEach(killHard);
+    await terminal.until(() => terminal.shown.includes('(Enter: at once)'));
+    await terminal.until(() => host.tried() >= 2);
     host.open();
-    while (!said.includes('connected to near again')) {
-      child.stdin.write('\r');
+    while (!terminal.shown.includes('connected to near again')) {
+      terminal.type('\r');
       await new Promise((resume) => setTimeout(resume, 50));
     }
-    expect(await ended, said).toBe(0);
-    expect(said.split('the connection to near was lost')).toHaveLength(2);
-    expect(said.split('\u0007')).toHaveLength(2);
+    expect(await terminal.ended, terminal.shown).toBe(0);
+    expect(terminal.shown.split('the connection to near was lost')).toHaveLength(2);
+    expect(terminal.shown.split('\u0007')).toHaveLength(2);
     expect(readStatus(join(home, 'runs', id))).toMatchObject({ state: 'finished', step: 400 });
   });
 });
