@@ -1,12 +1,16 @@
 const kib = 1024;
-/** Bytes that are sent in one go. */
-export const paceBlock = 16 * kib;
-const least = 48 * kib;
+/** Bytes that are sent in one go: few on a narrow link, where what comes behind waits for all of them. */
+export const [leastBlock, mostBlock] = [8 * kib, 64 * kib];
+const least = 16 * kib;
 const most = 8192 * kib;
 /** Time that bytes may wait in queues on the way, in ms. */
-const target = 12;
+const target = 8;
 /** For how long the fastest answer counts, in ms: routes change. */
 const remembered = 20_000;
+/** The fastest of so many answers counts: one alone is late because a machine is busy. */
+const answersHeard = 4;
+/** Share by which the window may change a round: until the link is full for the first time, and from then on. */
+const [seeking, keeping] = [1 / 4, 1 / 16];
 
 /**
  * How many bytes may be under way at once, so that they fill a link and wait nowhere on it: what else uses the link
@@ -14,7 +18,7 @@ const remembered = 20_000;
  * after the idea of LEDBAT (RFC 6817). Times are in ms, of any one clock.
  */
 export class Pace {
-  window = 64 * kib;
+  window = 32 * kib;
   /** Bytes that are under way, by when they were sent. */
   readonly #sent: { readonly bytes: number; readonly at: number }[] = [];
   #underWay = 0;
@@ -25,16 +29,23 @@ export class Pace {
   /** The fastest answers of this span of time and of the one before. */
   #best: readonly [number, number] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   #spanBegan = Number.NEGATIVE_INFINITY;
+  readonly #latest: number[] = [];
+  #gain = seeking;
 
   /** Time a round takes at best; unknown before the first answer. */
   get #round(): number {
     return Math.min(...this.#best);
   }
 
+  /** How many bytes the next block has. */
+  get block(): number {
+    return Math.min(mostBlock, Math.max(leastBlock, this.window >> 5));
+  }
+
   /** Whether another block may be under way. The first one finds out how long a round takes. */
   get hasRoom(): boolean {
     return (
-      this.#underWay === 0 || (Number.isFinite(this.#round) && this.#underWay + paceBlock <= this.window)
+      this.#underWay === 0 || (Number.isFinite(this.#round) && this.#underWay + this.block <= this.window)
     );
   }
 
@@ -71,9 +82,15 @@ export class Pace {
     const isNewSpan = now - this.#spanBegan > remembered / 2;
     if (isNewSpan) this.#spanBegan = now;
     this.#best = isNewSpan ? [took, current] : [Math.min(took, current), before];
-    const share = 1 - (took - this.#round) / target;
-    // A sixth more or less a round at most; what was not full tells nothing of how much more there is room for.
-    if (share < 0 || this.#full) this.window += (Math.max(-1, share) * bytes) / 6;
+    this.#latest.push(took);
+    if (this.#latest.length > answersHeard) this.#latest.shift();
+    const waited = Math.min(...this.#latest) - this.#round;
+    // An answer tells of a round ago: what grows on quickly where the link is full by then waits in front of it.
+    if (waited > target / 2) this.#gain = keeping;
+    const share = Math.max(-1, 1 - waited / target);
+    // What was not full tells nothing of how much more there is room for.
+    if (share < 0) this.window += share * bytes * seeking;
+    else if (this.#full) this.window += share * bytes * this.#gain;
     this.window = Math.min(most, Math.max(least, this.window));
   }
 }

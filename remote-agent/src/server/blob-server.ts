@@ -8,7 +8,7 @@ import { receiveBlob } from '../jobs/blob-arrival.ts';
 import { blobPath } from '../jobs/blob-store.ts';
 import { Ack, BlobRequest, type GetOffer } from '../protocol/blobs.ts';
 import { ByteChannel } from '../protocol/byte-channel.ts';
-import { Pace, paceBlock } from '../protocol/pace.ts';
+import { mostBlock, Pace } from '../protocol/pace.ts';
 import { isValid, problemOf } from '../protocol/validate.ts';
 import { sentinel } from '../protocol/version.ts';
 import { adapterPath } from './adapter-store.ts';
@@ -105,17 +105,20 @@ class FileSender {
     const { size, offset } = offer;
     await this.channel.writeJson(offer);
     if (offset >= size) return;
-    const parts = createReadStream(path, { start: offset, end: size - 1, highWaterMark: paceBlock });
+    const parts = createReadStream(path, { start: offset, end: size - 1, highWaterMark: mostBlock });
     if (!acks) {
       for await (const part of parts) await this.channel.write(part as Buffer);
       return;
     }
     const acknowledged = new Acknowledgements(this.channel, this.#pace, size - offset);
-    for await (const part of parts) {
-      await acknowledged.room();
-      this.#pace.sent((part as Buffer).length, performance.now());
-      await this.channel.write(part as Buffer);
-    }
+    for await (const part of parts)
+      for (let left = part as Buffer; left.length > 0; ) {
+        await acknowledged.room();
+        const block = left.subarray(0, this.#pace.block);
+        this.#pace.sent(block.length, performance.now());
+        await this.channel.write(block);
+        left = left.subarray(block.length);
+      }
     await acknowledged.all;
   }
 }
