@@ -40,7 +40,8 @@ export async function moveRun(session: HostSession, directory: string, hooks: Mo
   demandSame(base, (await hostBases(session))(base.name).hash, name);
   const old = readRemote(directory);
   if (old && old.host !== name) await leaveHost(directory, old, hooks);
-  const id = old?.id ?? remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
+  // What a host may still hold of this run from an earlier stay has missed what came after: it is another job there.
+  const id = old?.host === name ? old.id : remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
   const { bring = 'best', fetched = {} } = old ?? {};
   await placeRun(session, directory, { id, bring, fetched }, hooks.progress);
 }

@@ -16,11 +16,18 @@ export async function deleteWithBlobs(id: string): Promise<number> {
   const hashes = new Set(blobsOf(directory));
   // The job asked for its blobs before its spec was written: who asked later wants them for something else.
   const since = statSync(jobFiles(directory).spec, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const freed = await deleteJob(id, sizeOf);
+  return (await deleteJob(id, sizeOf)) + freeUnnamed(hashes, since);
+}
+
+/**
+ * Takes away those of these blobs that no job and no adapter names, unless somebody asked for them after `since` (ms
+ * since 1970). @returns bytes that the disk has again
+ */
+export function freeUnnamed(hashes: ReadonlySet<string>, since: number): number {
   const others = existsSync(runsFolder()) ? readdirSync(runsFolder()) : [];
   const named = new Set(others.flatMap((name) => blobsOf(join(runsFolder(), name))));
   const isNamed = (sha256: string) => named.has(sha256) || existsSync(adapterPath(sha256));
-  return freed + freeBlobs(isNamed, { hashes, since });
+  return freeBlobs(isNamed, { hashes, since });
 }
 
 /** Hashes of the blobs that a job's spec names; none for a folder that is no job. */

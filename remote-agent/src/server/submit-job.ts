@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { ParaError } from '../common/errors.ts';
 import { blobPath, missingBlobs } from '../jobs/blob-store.ts';
-import { EventLog } from '../jobs/event-log.ts';
+import { EventLog, type LoggedEvent, readEvents } from '../jobs/event-log.ts';
 import { createJob, jobFiles, readSpec, readStatus, runsFolder } from '../jobs/job.ts';
 import { underLock } from '../jobs/lock.ts';
 import { enqueue, jobFolder } from '../jobs/queue.ts';
@@ -14,6 +14,7 @@ import { WireEvent } from '../protocol/events.ts';
 import type { WireSpec } from '../protocol/spec.ts';
 import { isValid } from '../protocol/validate.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
+import { freeUnnamed } from './delete-job.ts';
 
 /**
  * The spec as the trainer reads it: blobs become paths of this host.
@@ -58,6 +59,7 @@ export function submitJob({ id, spec, history }: Submission, baseHash: string, c
         throw new ParaError('exists', `The host has another job "${id}"`, {
           hint: 'submit under another id',
         });
+      if (history) demandSameHistory(directory, history);
     } else {
       // Under another name until it is whole: a cut leaves no half of a job.
       const draft = join(runsFolder(), `.${id}.draft`);
@@ -65,23 +67,56 @@ export function submitJob({ id, spec, history }: Submission, baseHash: string, c
       createJob(draft, wanted);
       if (history) takeHistory(draft, directory, history);
       renameSync(draft, directory);
+      // The job has its own copies now.
+      if (history) freeUnnamed(hashesOf(history), Date.now());
     }
     if (readStatus(directory).state === 'queued') enqueue(directory, client);
   });
 }
 
+/** What a job that is sent again did before must be what is known of it here. @throws ParaError `exists`, `protocol` */
+function demandSameHistory(directory: string, { events }: JobHistory): void {
+  // It was taken in and let go where a client that heard no answer asks again.
+  if (missingBlobs([events]).length > 0) return;
+  const known = readEvents(jobFiles(directory).events);
+  const last = readHistory(events, directory).at(-1);
+  if (last && known[last.seq - 1]?.time !== last.time)
+    throw new ParaError(
+      'exists',
+      `The host's job "${basename(directory)}" did not do what this run has done`,
+      {
+        where: `event ${last.seq}`,
+        hint: 'submit under another id',
+      },
+    );
+}
+
+/** Events of a run as they were sent. @throws ParaError `protocol` */
+function readHistory(sha256: string, directory: string): LoggedEvent[] {
+  try {
+    return readFileSync(blobPath(sha256), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => {
+        const event: unknown = JSON.parse(line);
+        if (!isValid(WireEvent, event)) throw new RangeError('no event');
+        return fromWire(event, directory);
+      });
+  } catch (cause) {
+    throw new ParaError('protocol', 'The events of this run so far are not understood', { cause });
+  }
+}
+
+const hashesOf = ({ events, files }: JobHistory): Set<string> =>
+  new Set([events, ...files.map(({ sha256 }) => sha256)]);
+
 /** Puts the log and files of a run that began elsewhere into a new job. @throws ParaError `blob`, `protocol` */
 function takeHistory(draft: string, directory: string, { events, files }: JobHistory): void {
   demandBlobs([{ sha256: events }, ...files], 'file');
+  const begun = readHistory(events, directory);
   const log = new EventLog(jobFiles(draft).events);
   try {
-    for (const line of readFileSync(blobPath(events), 'utf8').trimEnd().split('\n')) {
-      const event: unknown = JSON.parse(line);
-      if (!isValid(WireEvent, event)) throw new RangeError('no event');
-      log.copy(fromWire(event, directory));
-    }
-  } catch (cause) {
-    throw new ParaError('protocol', 'The events of this run so far are not understood', { cause });
+    for (const event of begun) log.copy(event);
   } finally {
     log.close();
   }

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRemote } from '../../src/hosts/remote-ref.ts';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { jobFiles, readStatus } from '../../src/jobs/job.ts';
 import { localHost, Para, robotSubject, sshHost } from './agent-host.ts';
@@ -138,7 +139,7 @@ describe('a run on a host', () => {
     expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
   });
 
-  it('that still runs where it is stops there first, and goes on from its last step, on another host and then here', async () => {
+  it('that still runs where it is stops there first, and goes on from its last step, on another host, then here, and then where it began', async () => {
     const home = join(work, 'caller');
     const roots = { e: join(work, 'host-e'), f: join(work, 'host-f') };
     for (const [name, root] of Object.entries(roots)) localHost(name, root, home);
@@ -150,21 +151,22 @@ describe('a run on a host', () => {
     const events = () => readEvents(jobFiles(directory).events);
     const resumed = () => events().filter((e) => e.type === 'resumed');
     expect(await Para.run(home, ['resume', id, '--host', 'f'], 1)).toBe('');
-    for (const [from, to] of [
-      ['e', 'f'],
-      ['f', 'here'],
-    ] as const) {
+    for (const to of ['f', 'here', 'e']) {
       watcher.child.kill('SIGINT');
       expect(await watcher.done).toBe(130);
       const before = resumed().length;
+      const left = readRemote(directory);
+      const stoppedHere = readStatus(directory);
       watcher = new Para(home, ['resume', id, '--host', to, '--json']);
       await watcher.until(() => resumed().length > before);
-      const there = readStatus(join(roots[from], 'runs', id));
+      const there = left ? readStatus(join(roots[left.host as 'e'], 'runs', left.id)) : stoppedHere;
       expect(there.state).toBe('stopped');
       expect(resumed().at(-1)).toMatchObject({ fromStep: there.step });
     }
     watcher.child.kill('SIGINT');
     await watcher.done;
+    await Para.run(home, ['cancel', id]);
+    await Para.run(home, ['show', id, '--follow'], 130);
     expect(events().map((e) => e.seq)).toEqual(events().map((_, i) => i + 1));
   });
 });

@@ -126,3 +126,30 @@ describe('a job that is deleted', () => {
     expect(statSync(blob(adapter)).nlink).toBe(2);
   });
 });
+
+describe('a run that began elsewhere', () => {
+  const line = (seq: number, step: number) =>
+    `${JSON.stringify({ seq, time: `2026-01-01T00:00:0${seq}.000Z`, type: 'stopped', step })}\n`;
+  const history = async (...lines: string[]) => ({
+    events: await send(Buffer.from(lines.join(''))),
+    files: [{ file: 'checkpoints/state.safetensors', sha256: await send(Buffer.from('a state')) }],
+  });
+
+  it('is one job however often it is sent, keeps nothing twice, and is told from one that did something else', async () => {
+    const spec = wireSpec([]);
+    const submitAll = async (lines: string[]) =>
+      session.call('jobs/submit', { id: 'moved', spec, history: await history(...lines) });
+    const lines = [line(1, 0), line(2, 10)];
+    await submitAll(lines);
+    const state = join(jobFolder('moved'), 'checkpoints/state.safetensors');
+    expect(readFileSync(state, 'utf8')).toBe('a state');
+    expect(readdirSync(join(home.path, 'blobs'))).toEqual([]);
+    await submitAll(lines);
+    await expect(submitAll([...lines, line(3, 20)])).rejects.toMatchObject({ code: 'exists' });
+    expect(
+      readFileSync(join(jobFolder('moved'), 'events.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n'),
+    ).toHaveLength(2);
+  });
+});
