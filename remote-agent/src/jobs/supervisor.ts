@@ -58,8 +58,13 @@ function giveUp(directory: string, state: JobState & ('stopped' | 'failed'), cod
 /**
  * Runs the jobs of a slot one after the other until none waits; ends at once where another supervisor has the slot.
  * After giving the slot back it looks once more: whoever queued a job in between saw the slot taken and went away.
+ * @param isReplaced whether another supervisor is to take the jobs that wait
  */
-export async function superviseSlot(slot: string, launcher: Launcher = directLauncher()): Promise<void> {
+export async function superviseSlot(
+  slot: string,
+  launcher: Launcher = directLauncher(),
+  isReplaced: () => boolean = () => false,
+): Promise<void> {
   // Jobs whose care failed here (no room for a word on the disk): they stay in the queue for the next supervisor.
   const passedOver = new Set<string>();
   do {
@@ -71,7 +76,8 @@ export async function superviseSlot(slot: string, launcher: Launcher = directLau
       throw cause;
     }
     try {
-      for (let job = claimNext(slot, passedOver); job; job = claimNext(slot, passedOver)) {
+      const next = () => (isReplaced() ? undefined : claimNext(slot, passedOver));
+      for (let job = next(); job; job = next()) {
         try {
           await tend(job.directory, slot, launcher);
           leave(job);
@@ -85,6 +91,7 @@ export async function superviseSlot(slot: string, launcher: Launcher = directLau
       unlock();
     }
   } while (
+    !isReplaced() &&
     readQueue().some((item) => !item.taken && !passedOver.has(item.id) && fitsSlot(item.device, slot))
   );
 }

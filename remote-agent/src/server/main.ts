@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
 import { readIdleCommand, setIdleCommand, waitForIdle } from '../jobs/idle-command.ts';
 import { kick } from '../jobs/kick.ts';
+import { protectHome } from '../jobs/protect-home.ts';
 import { isSlot } from '../jobs/slots.ts';
+import { handOver, successorOf } from '../jobs/successor.ts';
 import { superviseSlot } from '../jobs/supervisor.ts';
 import { type AgentEnd, serveRequests } from '../protocol/connection.ts';
 import { deviceByName } from '../runtime/device.ts';
@@ -17,7 +19,6 @@ import { toFailure } from './failure.ts';
 import { runResident } from './generation/resident.ts';
 import { makeHandlers } from './handlers.ts';
 import { JobInfos } from './job-info.ts';
-import { protectHome } from './protect-home.ts';
 import { Subscriptions } from './subscriptions.ts';
 
 /** A client sends a ping every 15 s; one that is silent for so long is gone, whatever TCP believes. In s. */
@@ -61,6 +62,14 @@ async function serve(silence: number): Promise<void> {
   process.exit(0);
 }
 
+/** A job keeps the version it started with; those that wait get the version that was installed meanwhile. */
+async function supervise(slot: string): Promise<void> {
+  await superviseSlot(slot, undefined, () => successorOf(bundle) !== undefined);
+  const successor = successorOf(bundle);
+  if (successor) handOver(successor, slot);
+  else await waitForIdle();
+}
+
 async function generate([slot = '', device, base, baseHash]: readonly string[]): Promise<void> {
   if (!isSlot(slot) || !device || !base || !baseHash)
     throw new ParaError('settings', 'A generator needs a slot, a device, a base and its hash');
@@ -94,8 +103,7 @@ try {
     // Its input may be a dead link that never ends.
     process.exit(0);
   } else if (command === 'supervise' && words[0] && isSlot(words[0])) {
-    await superviseSlot(words[0]);
-    await waitForIdle();
+    await supervise(words[0]);
   } else if (command === 'generate') await generate(words);
   else if (command === 'task') await taskMain();
   else if (command === 'idle-command') await idleCommand(words);
