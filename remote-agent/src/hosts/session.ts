@@ -67,6 +67,8 @@ export class HostSession {
 
   /** Why it is over. */
   lost(): ParaError {
+    const { breach } = this.client;
+    if (breach) return asParaError(breach, this.profile) as ParaError;
     return (
       this.#problem ??
       new ParaError('host', 'The connection to the host was lost', {
@@ -104,7 +106,12 @@ export class HostSession {
       const late = new Promise<'late'>((resolve) => {
         timer = setTimeout(() => resolve('late'), startLimit);
       });
-      const first = await Promise.race([client.started.then(() => 'started' as const), channel.exit, late]);
+      const started = client.started.then(() => 'started' as const);
+      const givenUp = client.closed.then(() => {
+        if (client.breach) throw client.breach;
+        return channel.exit;
+      });
+      const first = await Promise.race([started, givenUp, channel.exit, late]);
       if (first === 'late')
         throw new ParaError('host', 'The agent on the host does not begin to speak', {
           where: `${profile.name}: ${client.banner.trim()}`,

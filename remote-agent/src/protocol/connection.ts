@@ -149,9 +149,21 @@ export class ClientEnd {
   readonly #reader: LineReader;
   readonly closed: Promise<void>;
   #open = true;
+  #breach: RequestError | undefined;
 
   constructor(input: Readable, output: Writable) {
-    this.#reader = new LineReader(input, { awaitSentinel: true });
+    this.#reader = new LineReader(input, {
+      awaitSentinel: true,
+      onRefused: ({ code, message }) => {
+        // What is no JSON is noise of something else on the host; what is beyond every limit is an attack, or a fault.
+        if (code !== ErrorCodes.InvalidRequest || this.#breach) return;
+        this.#breach = new RequestError(
+          { code: 'protocol', what: `The agent sends too much: ${message}` },
+          true,
+        );
+        this.close();
+      },
+    });
     this.#connection = createMessageConnection(this.#reader, new LineWriter(output));
     this.closed = closing(this.#connection).then(() => {
       this.#open = false;
@@ -164,6 +176,11 @@ export class ClientEnd {
     return this.#reader.started;
   }
 
+  /** Why this end gave the connection up, if it did. */
+  get breach(): RequestError | undefined {
+    return this.#breach;
+  }
+
   /** What the login shell printed before the agent began. */
   get banner(): string {
     return printable(this.#reader.banner);
@@ -171,10 +188,13 @@ export class ClientEnd {
 
   /** @throws RequestError; `mayHaveHappened` tells whether a lost request can have taken effect */
   async call<M extends Method>(method: M, params: Params<M>, timeoutMs = 60_000): Promise<Result<M>> {
-    if (!this.#open) throw new RequestError({ code: 'host', what: 'The host is not connected' });
+    if (!this.#open)
+      throw this.#breach ?? new RequestError({ code: 'host', what: 'The host is not connected' });
     let timer: NodeJS.Timeout | undefined;
     const lost = this.closed.then(() => {
-      throw new RequestError({ code: 'host', what: 'The connection to the host was lost' }, true);
+      throw (
+        this.#breach ?? new RequestError({ code: 'host', what: 'The connection to the host was lost' }, true)
+      );
     });
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -189,7 +209,7 @@ export class ClientEnd {
       for (const promise of [answer, lost, late]) promise.catch(() => {});
       result = allPrintable(await Promise.race([answer, lost, late]));
     } catch (cause) {
-      throw asRequestError(cause);
+      throw this.#breach ?? asRequestError(cause);
     } finally {
       clearTimeout(timer);
     }

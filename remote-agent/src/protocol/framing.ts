@@ -85,6 +85,9 @@ export function nestsTooDeep(line: Uint8Array): boolean {
   return false;
 }
 
+/** Lines of the greatest length that may come before the sentinel. */
+const mostBanners = 16;
+
 const isPlain = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
 const idOf = (id: unknown) => (typeof id === 'string' || typeof id === 'number' ? id : null);
 
@@ -107,6 +110,8 @@ export class LineReader extends AbstractMessageReader implements MessageReader {
   readonly started: Promise<void>;
   #started!: () => void;
   #waiting: boolean;
+  /** Bytes before the sentinel. */
+  #skipped = 0;
   #callback: DataCallback | undefined;
   readonly #early: Message[] = [];
   readonly #options: ReaderOptions;
@@ -130,7 +135,12 @@ export class LineReader extends AbstractMessageReader implements MessageReader {
           );
       },
     );
-    stream.on('data', (chunk: Buffer) => lines.push(chunk));
+    stream.on('data', (chunk: Buffer) => {
+      if (this.#waiting) this.#skipped += chunk.length;
+      if (this.#waiting && this.#skipped > mostBanners * maxBanner)
+        this.#refuse(ErrorCodes.InvalidRequest, 'There is no end of what comes before the agent speaks');
+      lines.push(chunk);
+    });
     stream.on('error', (error) => this.fireError(error));
     stream.on('end', () => this.fireClose());
     stream.on('close', () => this.fireClose());

@@ -44,12 +44,7 @@ const job = {
 
 function serve(): void {
   if (attack === 'noise without end') {
-    const noise = 'x'.repeat(1 << 16);
-    const write = () => {
-      while (process.stdout.write(noise));
-      process.stdout.once('drain', write);
-    };
-    write();
+    writeWithoutEnd();
     return;
   }
   process.stdout.write(`${steering}\n${sentinel}\n`);
@@ -109,6 +104,15 @@ function serve(): void {
   });
 }
 
+function writeWithoutEnd(): void {
+  const noise = 'x'.repeat(1 << 16);
+  const write = () => {
+    while (process.stdout.write(noise));
+    process.stdout.once('drain', write);
+  };
+  write();
+}
+
 function blobs(): void {
   process.stdout.write(`${sentinel}\n`);
   process.stdin.on('data', () => {
@@ -116,6 +120,9 @@ function blobs(): void {
     if (attack === 'a lie about bytes') {
       say({ size: 4, sha256: zeros, offset: 0 });
       process.stdout.write('evil');
+    } else if (attack === 'bytes beyond those announced') {
+      say({ size: 4, sha256: zeros, offset: 0 });
+      writeWithoutEnd();
     } else if (attack === 'bytes without end') say({ size: -1, sha256: zeros, offset: 0 });
     else say({ error: { code: 'blob', what: steering } });
   });

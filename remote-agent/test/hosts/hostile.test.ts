@@ -149,6 +149,26 @@ describe('a hostile agent', () => {
   });
 });
 
+describe('a hostile agent that sends without end', () => {
+  it('is left before it says who it is', async () => {
+    expect((await failureOf(HostSession.open(hostile('noise without end')))).code).toBe('protocol');
+  });
+
+  it.each(['a huge answer', 'a deep answer'])('%s, is left by whoever asked', async (attack) => {
+    const failure = await failureOf(HostSession.open(hostile(attack)));
+    expect([failure.code, failure.message]).toEqual(['protocol', expect.stringContaining('sends too much')]);
+  });
+
+  it('bytes beyond those announced, fills no disk', async () => {
+    const session = await HostSession.open(hostile('bytes beyond those announced'));
+    const path = join(work, 'runs', 'endless');
+    const failure = await failureOf((await session.blobs()).get('x', 'adapter.safetensors', path));
+    expect(failure.code).toBe('blob');
+    expect([existsSync(path), existsSync(`${path}.part`)]).toEqual([false, false]);
+    session.close();
+  });
+});
+
 describe('an agent of another version', () => {
   it('is worked with where a protocol is common, though it says more than is known here', async () => {
     const session = await HostSession.open(hostile('an agent that says more'));
