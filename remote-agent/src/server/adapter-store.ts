@@ -13,7 +13,7 @@ import { jobFiles, listRuns } from '../jobs/job.ts';
 import type { AdapterInfo } from '../protocol/contract/adapters.ts';
 import type { AdapterSource } from '../protocol/contract/generation.ts';
 import { isSha256 } from '../protocol/names.ts';
-import { findJob } from './find-job.ts';
+import { fileOfJob, findJob } from './find-job.ts';
 
 /** Beside `adapters/`, where a person puts files under names of their own. */
 const folder = () => join(paraHome(), 'received');
@@ -104,7 +104,7 @@ export function findAdapter(source: AdapterSource): string {
     throw missing(source.sha256, 'put it there first');
   }
   const { job, file = 'adapter.safetensors' } = source;
-  const path = join(findJob(job), file);
-  if (existsSync(path) && statSync(path).isFile()) return path;
+  const path = fileOfJob(findJob(job), file);
+  if (path) return path;
   throw missing(`${job}/${file}`, 'a job has its adapter when it is finished, or its checkpoints before');
 }

@@ -1,5 +1,4 @@
 import { createReadStream, existsSync, lstatSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ParaError } from '../common/errors.ts';
@@ -13,7 +12,7 @@ import { isValid, problemOf } from '../protocol/validate.ts';
 import { sentinel } from '../protocol/version.ts';
 import { adapterPath } from './adapter-store.ts';
 import { toFailure } from './failure.ts';
-import { findJob } from './find-job.ts';
+import { fileOfJob, findJob } from './find-job.ts';
 import { outboxPath } from './outbox.ts';
 
 /**
@@ -81,8 +80,8 @@ class FileSender {
   constructor(readonly channel: ByteChannel) {}
 
   async result(request: BlobRequest & { op: 'get' }): Promise<void> {
-    const path = join(findJob(request.job), request.file);
-    if (!existsSync(path) || !lstatSync(path).isFile())
+    const path = fileOfJob(findJob(request.job), request.file);
+    if (!path)
       throw new ParaError('run', 'The job has no such file', { where: `${request.job}/${request.file}` });
     // Files are replaced as a whole, never changed: size and hash are told before, and the client holds the bytes to them.
     const { size } = lstatSync(path);

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -43,7 +44,7 @@ describe('on a host', () => {
     mkdirSync(home, { recursive: true });
     chmodSync(home, 0o755);
     cpSync(goldenPath('bases/tiny-optimum'), join(home, 'bases/tiny'), { recursive: true });
-    const host = localHost('here', home, client);
+    const host = localHost('near', home, client);
     const subject = join(work, 'subject.para.json');
     writeFileSync(
       subject,
@@ -64,7 +65,7 @@ describe('on a host', () => {
     };
     const run = join(client, 'runs/run');
     createJob(run, spec);
-    writeRemote(run, { host: 'here', id: 'run', bring: 'all', fetched: {} });
+    writeRemote(run, { host: 'near', id: 'run', bring: 'all', fetched: {} });
     const mask = process.umask(0o022);
     const session = await HostSession.open(host);
     await submitRun(session, run, 'run');
@@ -138,12 +139,28 @@ describe('on a host', () => {
 
   it('a link in a job’s folder leads nobody out of it', async () => {
     writeFileSync(join(work, 'private'), 'private');
-    symlinkSync(join(work, 'private'), join(home, 'runs/run/samples/link.png'));
+    const job = join(home, 'runs/run');
+    symlinkSync(join(work, 'private'), join(job, 'samples/link.png'));
+    renameSync(join(job, 'checkpoints'), join(work, 'checkpoints'));
+    symlinkSync(join(work, 'checkpoints'), join(job, 'checkpoints'));
+    rmSync(join(job, 'log.txt'));
+    symlinkSync(join(work, 'private'), join(job, 'log.txt'));
     const session = await HostSession.open({ name: 'here', transport: 'local', root: home });
     const path = join(work, 'fetched');
-    await expect((await session.blobs()).get('run', 'samples/link.png', path)).rejects.toMatchObject({
-      code: 'run',
-    });
+    const [state] = readdirSync(join(work, 'checkpoints')).filter((name) => /^state/.test(name));
+    for (const file of ['samples/link.png', `checkpoints/${state}`])
+      await expect((await session.blobs()).get('run', file, path)).rejects.toMatchObject({ code: 'run' });
+    const { files } = await session.call('jobs/files', { id: 'run' });
+    expect(files.map(({ file }) => file).filter((file) => /link|checkpoints/.test(file))).toEqual([]);
+    expect(files.map(({ file }) => file)).toContain('adapter.safetensors');
+    expect((await session.call('jobs/log', { id: 'run', bytes: 100 })).text).toBe('');
+    await expect(
+      session.call('adapters/export', {
+        source: { job: 'run', file: 'checkpoints/step-000002.safetensors' },
+        base: 'tiny',
+        format: 'kohya',
+      }),
+    ).rejects.toMatchObject({ code: 'adapter' });
     const { freedBytes } = await session.call('jobs/delete', { id: 'run' });
     expect(freedBytes).toBeGreaterThan(1000);
     expect(readFileSync(join(work, 'private'), 'utf8')).toBe('private');

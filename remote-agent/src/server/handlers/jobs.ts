@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ParaError } from '../../common/errors.ts';
 import { continueTo } from '../../jobs/continue.ts';
 import { jobFiles, readSpec, readStatus } from '../../jobs/job.ts';
@@ -14,7 +14,7 @@ import { registeredBase } from '../bases/places.ts';
 import { runTask } from '../bases/run-task.ts';
 import { deleteWithBlobs } from '../delete-job.ts';
 import { endOf } from '../end-of-file.ts';
-import { findJob } from '../find-job.ts';
+import { fileOfJob, findJob } from '../find-job.ts';
 import { submitJob } from '../submit-job.ts';
 import type { HandlersOf, ServerContext } from './context.ts';
 
@@ -65,12 +65,17 @@ export function jobHandlers(context: ServerContext): HandlersOf<typeof jobReques
     'jobs/delete': async ({ id }) => ({ freedBytes: await deleteWithBlobs(id) }),
     'jobs/files': ({ id }) => {
       const directory = findJob(id);
-      const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(isJobFile).sort();
-      return { files: files.map((file) => ({ file, bytes: statSync(join(directory, file)).size })) };
+      const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(isJobFile).sort();
+      const files = names.flatMap((file) => {
+        const path = fileOfJob(directory, file);
+        return path ? [{ file, bytes: statSync(path).size }] : [];
+      });
+      return { files };
     },
     'jobs/log': ({ id, bytes }) => {
-      const { log } = jobFiles(findJob(id));
-      return { text: existsSync(log) ? endOf(log, bytes) : '' };
+      const directory = findJob(id);
+      const log = fileOfJob(directory, basename(jobFiles(directory).log));
+      return { text: log ? endOf(log, bytes) : '' };
     },
   };
 }
