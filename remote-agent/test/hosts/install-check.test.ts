@@ -10,6 +10,7 @@ import type { HostPackage } from '../../src/hosts/install/package.ts';
 import { planSetup, requireInstallable } from '../../src/hosts/install/plan.ts';
 import { type HostProbe, probeHost, readFacts } from '../../src/hosts/install/probe.ts';
 import { SetupMessage } from '../../src/hosts/install/request.ts';
+import { sendFile } from '../../src/hosts/install/shell.ts';
 import { uninstallAgent } from '../../src/hosts/install/uninstall.ts';
 import type { Transport } from '../../src/hosts/transports/transport.ts';
 import { isValid } from '../../src/protocol/validate.ts';
@@ -52,6 +53,12 @@ const rowsOf = (probe: HostProbe): Record<string, CheckRow> =>
   );
 
 describe('what check makes of a host', () => {
+  it('tells of a disk that runs will fill, though an agent is there already', () => {
+    const disk = ['/dev/sda 100000000 99990000 10000 100% /home'];
+    expect(rowsOf(probeOf({ disk, agent: ['1.0'] })).disk).toMatchObject({ state: 'note' });
+    expect(rowsOf(probeOf({ disk })).disk).toMatchObject({ state: 'bad' });
+  });
+
   it('finds nothing wrong with a healthy one, and says what installing would bring', () => {
     const rows = rowsOf(probeOf());
     expect(Object.values(rows).filter(({ state }) => state === 'bad')).toEqual([]);
@@ -215,6 +222,19 @@ function answering(...lines: string[]): Transport {
 }
 
 describe('a hostile host', () => {
+  it('cannot steer the terminal by why it takes no file', async () => {
+    const strange: Transport = {
+      ...answering('0'),
+      run: async () => ({
+        ...(await answering('0').run([])),
+        errors: () => 'no\u001b[2J room',
+        exit: Promise.resolve(1),
+      }),
+    };
+    const file = { path: join(checkout, 'README.md'), size: 10 };
+    await expect(sendFile(strange, file, 'x', () => {})).rejects.toMatchObject({ where: 'no?[2J room' });
+  });
+
   it('cannot steer the terminal through what check prints', async () => {
     const probe = await probeHost(
       answering('root\t/r', 'libc\t\u001b[2Jglibc 2.31\u0007', 'agent\tx\u009b31m'),

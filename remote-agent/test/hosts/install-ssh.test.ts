@@ -100,7 +100,7 @@ describe.skipIf(excused(noSshd))('an installation over SSH', () => {
     const server = await host('MaxSessions 1');
     const profile = client.profile('far');
     const node = shelf.lock.hosts[process.arch as 'x64'].node;
-    const part = join(server.home, '.para-studio/downloads', `${node}.part`);
+    const part = join(server.home, '.para-studio/setup', `${node}.part`);
     const cut = install(profile, false, (event) => {
       if (event.type === 'transfer' && event.way === 'send' && existsSync(part) && statSync(part).size > 4e6)
         server.killSessions();

@@ -13,6 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { readEvents } from '../../src/jobs/event-log.ts';
+import { jobFiles } from '../../src/jobs/job.ts';
+import { robotSubject } from './agent-host.ts';
 import { Person } from './install/person.ts';
 import {
   fillShelf,
@@ -23,6 +26,8 @@ import {
   type Shelf,
 } from './install/program.ts';
 import { PassingProxy, Registry } from './install/registry.ts';
+import { allPids, killHard, wordsOf } from './processes.ts';
+import { adapterHash, eventful, undisturbed } from './run-checks.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-install-'));
 let shelf: Shelf;
@@ -46,6 +51,9 @@ async function newcomer(using = program, searchPath = path): Promise<Person> {
   await person.run(['host', 'add', 'there', '--transport', 'local']);
   return person;
 }
+const until = async (isSo: () => boolean) => {
+  while (!isSo()) await new Promise((go) => setTimeout(go, 50));
+};
 const rootOf = (person: Person) => join(person.home, '.para-studio');
 const versionOf = (person: Person) => readlinkSync(join(rootOf(person), 'agent/current'));
 const nodeName = () => `node-linux-${process.arch}-${process.versions.node}.tgz`;
@@ -149,11 +157,57 @@ it('leaves the old version at work until the new one is whole, and takes the old
   expect(readdirSync(join(root, 'agent')).sort()).toEqual([versionOf(later), 'current'].sort());
 });
 
+it('lets a job end with the version it started with, though its trainer is killed; what waits gets the new one', async () => {
+  const person = await newcomer();
+  const root = rootOf(person);
+  await person.run(['host', 'install', 'there']);
+  const old = versionOf(person);
+  const subject = robotSubject(work, {
+    ...eventful,
+    training: { steps: 400, seed: 3 },
+    samples: { every: 0 },
+  });
+  const runs = join(person.env.PARA_HOME!, 'runs');
+  for (let i = 0; i < 2; i++) await person.run(['train', subject, '--host', 'there', '--detach']);
+  const trainer = () =>
+    allPids().find((pid) =>
+      wordsOf(pid).some((word) => word.startsWith(root) && word.endsWith('trainer.js')),
+    );
+  const versionAtWork = () => {
+    const words = wordsOf(trainer() ?? 0);
+    return words
+      .find((word) => word.endsWith('trainer.js'))
+      ?.slice(`${root}/agent/`.length)
+      .split('/')[0];
+  };
+  await until(() => versionAtWork() === old);
+  const newer = makeProgram(join(work, 'newer-beside-a-job'), shelf.lock);
+  await raiseVersion(newer, '0.2.0');
+  const later = new Person(join(work, `person-${made - 1}`), newer, path, registry.url);
+  expect(await later.run(['host', 'install', 'there'])).toContain(`kept for running jobs: ${old}`);
+  const killed = trainer()!;
+  killHard(killed);
+  await until(() => trainer() !== undefined && trainer() !== killed);
+  expect(versionAtWork()).toBe(old);
+  await until(() => versionAtWork() === versionOf(later));
+  expect(versionOf(later)).not.toBe(old);
+  for (const run of readdirSync(runs)) {
+    await later.run(['show', run, '--follow']);
+    expect(readEvents(jobFiles(join(runs, run)).events).at(-1)?.type).toBe('finished');
+  }
+  const [first, second] = readdirSync(runs).map((run) => adapterHash(join(runs, run)));
+  expect(first).toBe(second);
+  expect(first).toBe(await undisturbed(join(runs, readdirSync(runs)[0]!), work));
+  // Its supervisor may just be ending.
+  await until(() => !allPids().some((pid) => wordsOf(pid).join(' ').includes(old)));
+  expect(await later.run(['host', 'install', 'there'])).toContain(`removed, no longer used: ${old}`);
+});
+
 it('sends everything from here where the host has no way to a registry, and goes on after a cut', async () => {
   const person = await newcomer();
   // Only the host is told of this proxy, and nothing answers there.
   const install = ['host', 'install', 'there', '--proxy', 'http://127.0.0.1:9'];
-  const part = join(rootOf(person), 'downloads', `${nodeName()}.part`);
+  const part = join(rootOf(person), 'setup', `${nodeName()}.part`);
   await person.killOnce(install, () => existsSync(part) && statSync(part).size > 1e6);
   const sent = statSync(part).size;
   expect(sent).toBeLessThan(shelf.lock.files[nodeName()]!.size);
@@ -182,6 +236,14 @@ it('fetches through a proxy, and over a way that cuts every answer short', async
   expect(node.map(({ from }) => from > 0)).toEqual([false, true, true]);
   // The next time it goes there unsaid, until that is taken back.
   const root = rootOf(person);
+  expect(readFileSync(join(root, 'proxy'), 'utf8')).toBe(`${proxy.url}\n`);
+  const through = proxy.targets.length;
+  expect(await person.run(['base', 'import', `${registry.url}/base.zip`, '--host', 'there'], 1)).toContain(
+    '404',
+  );
+  expect(proxy.targets.slice(through)).toEqual([new URL(registry.url).host]);
+  expect(await person.run(['host', 'check', 'there'])).toMatch(/npm reached, PyPI/);
+  expect(proxy.targets.length).toBeGreaterThan(through + 1);
   const list = await person.run(['host', 'list']);
   expect(list).toContain(`proxy: ${proxy.url}`);
   rmSync(join(root, 'agent'), { recursive: true });
@@ -192,6 +254,7 @@ it('fetches through a proxy, and over a way that cuts every answer short', async
   expect(await person.run(['host', 'check', 'there'])).toMatch(/CUDA +ok +the processor, as it was said/);
   await person.run(['host', 'install', 'there', '--proxy', 'default', '--runtime', 'default']);
   expect(await person.run(['host', 'list'])).not.toMatch(/proxy|runtime/);
+  expect(existsSync(join(root, 'proxy'))).toBe(false);
   proxy.stop();
 });
 
@@ -202,6 +265,37 @@ it('does not write a login down that a mirror needs', async () => {
   const list = readFileSync(join(person.env.PARA_HOME!, 'hosts.json'), 'utf8');
   expect(list).toContain(registry.url);
   expect(list).not.toContain('tell-nobody');
+  expect(statSync(join(person.env.PARA_HOME!, 'hosts.json')).mode & 0o777).toBe(0o600);
+  expect(statSync(person.env.PARA_HOME!).mode & 0o777).toBe(0o700);
+});
+
+it('shows nobody on the host a login that a proxy needs', async () => {
+  const person = await newcomer();
+  const proxy = await PassingProxy.start();
+  const shown: string[] = [];
+  const look = setInterval(() => {
+    for (const pid of allPids()) shown.push(...wordsOf(pid).filter((word) => word.includes('tell-nobody')));
+  }, 5);
+  const secret = proxy.url.replace('//', '//ada:tell-nobody@');
+  const said = await person.run(['host', 'check', 'there', '--proxy', secret]);
+  expect(said).toContain('npm not tried');
+  const installed = person.start(['host', 'install', 'there', '--proxy', secret]);
+  expect((await installed).code).toBe(0);
+  clearInterval(look);
+  // The words of the command that the person typed are their own.
+  expect(shown.filter((word) => word !== secret)).toEqual([]);
+  expect(existsSync(join(rootOf(person), 'proxy'))).toBe(false);
+  proxy.stop();
+});
+
+it('leaves what was downloaded so far of a base', async () => {
+  const person = await newcomer();
+  await person.run(['host', 'install', 'there']);
+  const part = join(rootOf(person), 'downloads', '0'.repeat(32), 'base.part');
+  mkdirSync(join(part, '..'), { recursive: true });
+  writeFileSync(part, 'half a base');
+  await person.run(['host', 'install', 'there']);
+  expect(readFileSync(part, 'utf8')).toBe('half a base');
 });
 
 it('takes no file with other bytes than the lock names, and no Node either', async () => {

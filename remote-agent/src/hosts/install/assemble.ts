@@ -20,7 +20,8 @@ export const folders = (root: string) => ({
   node: join(root, 'node'),
   runtime: join(root, 'runtime'),
   shipped: join(root, 'shipped'),
-  downloads: join(root, 'downloads'),
+  /** What a set-up that is not done has so far; bases are downloaded elsewhere. */
+  setup: join(root, 'setup'),
 });
 
 /**
@@ -38,6 +39,10 @@ export PARA_HOME XDG_CACHE_HOME CUDA_CACHE_PATH
 if [ -d "$here/cuda" ]; then
   LD_LIBRARY_PATH=$here/cuda\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   export LD_LIBRARY_PATH
+fi
+if [ -r "$PARA_HOME/proxy" ]; then
+  : "\${https_proxy:=$(cat "$PARA_HOME/proxy")}" "\${http_proxy:=$https_proxy}"
+  export https_proxy http_proxy
 fi
 program=agent
 if [ "$1" = probe ]; then
@@ -71,13 +76,13 @@ export function removeDrafts(root: string): void {
 
 /** The runtime's folder: packages in `node_modules`, CUDA libraries in `cuda`. */
 export function buildRuntime({ root, runtime }: SetupRequest): Promise<string> {
-  const { downloads, runtime: parent } = folders(root);
+  const { setup, runtime: parent } = folders(root);
   return build(parent, runtime.name, async (draft) => {
     const modules = join(draft, 'node_modules');
     // Packages first: the provider of a wheel goes beside the libraries of the package.
     const order = (file: RuntimeFile) => (file.file.endsWith('.whl') ? 1 : 0);
     for (const file of [...runtime.files].sort((a, b) => order(a) - order(b))) {
-      const archive = join(downloads, file.file);
+      const archive = join(setup, file.file);
       if (file.file.endsWith('.whl')) await unpackLibraries(archive, placeIn(draft, modules));
       else await unpackTar(archive, join(modules, file.name), 1, (path) => neededHere(path));
     }
@@ -99,15 +104,15 @@ function placeIn(draft: string, modules: string) {
 
 /** The shipped bases, a part of their own: a new agent with the same bases does not need them again. */
 export function buildBases({ root, bases }: SetupRequest): Promise<string> {
-  const { downloads, shipped } = folders(root);
-  return build(shipped, basesName(bases.file), (draft) => unpackTar(join(downloads, bases.file), draft, 0));
+  const { setup, shipped } = folders(root);
+  return build(shipped, basesName(bases.file), (draft) => unpackTar(join(setup, bases.file), draft, 0));
 }
 
 /** The agent's folder: its programs, the launcher, and links to Node, runtime and bases. */
 export function buildAgent(request: SetupRequest, runtime: string, bases: string): Promise<string> {
-  const { downloads, agent } = folders(request.root);
+  const { setup, agent } = folders(request.root);
   return build(agent, versionName(request), async (draft) => {
-    await unpackTar(join(downloads, request.agent.file), draft, 0);
+    await unpackTar(join(setup, request.agent.file), draft, 0);
     const below = (path: string) => path.replace(request.root, '../..');
     symlinkSync(request.node.startsWith('/') ? request.node : `../../${request.node}`, join(draft, 'node'));
     symlinkSync(below(join(runtime, 'node_modules')), join(draft, 'node_modules'));
@@ -124,6 +129,13 @@ export function makeCurrent(root: string, version: string): void {
   const draft = join(agent, `.current-${process.pid}`);
   symlinkSync(version, draft);
   renameSync(draft, join(agent, 'current'));
+}
+
+/** Keeps the proxy that the host's programs go through; one with a login is used once and not written down. */
+export function keepProxy(root: string, proxy: string | undefined): void {
+  const path = join(root, 'proxy');
+  if (proxy && !new URL(proxy).username) writeFileSync(path, `${proxy}\n`, { mode: 0o600 });
+  else rmSync(path, { force: true });
 }
 
 /** The version that `agent/current` points to. */

@@ -25,6 +25,9 @@ const row = (name: string, state: CheckRow['state'], value: string, remedy?: str
 const gigabytes = (bytes: number | undefined): string =>
   !bytes ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
 
+/** Room below which a host is about to be full of what a few runs keep, in bytes. */
+const roomForRuns = 2e9;
+
 /** Room an installation takes, in bytes: what is fetched, and twice that when it is unpacked. */
 function roomNeeded(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): number {
   if (!probe.arch) return 0;
@@ -173,14 +176,17 @@ function diskRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined)
   const value = `${gigabytes(probe.diskFreeBytes)} free for ${probe.root}`;
   if (!probe.writable)
     return row('disk', 'bad', `${probe.root} cannot be written`, 'choose another folder with --root');
+  const free = probe.diskFreeBytes ?? Number.POSITIVE_INFINITY;
   const needed = roomNeeded(probe, lock, said);
-  if (!probe.agent && probe.diskFreeBytes !== undefined && probe.diskFreeBytes < needed)
+  if (!probe.agent && free < needed)
     return row(
       'disk',
       'bad',
       value,
       `an installation takes up to ${gigabytes(needed)}: free some, or use --root`,
     );
+  if (free < roomForRuns)
+    return row('disk', 'note', value, 'runs keep their states, samples and adapters there: free some');
   return row('disk', 'ok', value);
 }
 

@@ -87,7 +87,7 @@ export async function installAgent(
   return setUp(work, planSetup({ ...probe, root }, arch, own, choices));
 }
 
-const setupPath = ({ root, own }: Work) => `${root}/downloads/${own.setup.file}`;
+const setupPath = ({ root, own }: Work) => `${root}/setup/${own.setup.file}`;
 
 async function prepare(transport: Transport, root: string, name: string): Promise<string> {
   let answer = '';
@@ -105,9 +105,9 @@ async function prepare(transport: Transport, root: string, name: string): Promis
       });
 }
 
-/** Sends a file to the host's downloads, where the set-up takes it once its hash is right. */
+/** Sends a file to the host, where the set-up takes it once its hash is right. */
 async function send({ transport, root, report }: Work, path: string, file: { file: string; size: number }) {
-  await sendFile(transport, { path, size: file.size }, `${root}/downloads/${file.file}.part`, (done) =>
+  await sendFile(transport, { path, size: file.size }, `${root}/setup/${file.file}.part`, (done) =>
     report({ type: 'transfer', way: 'send', file: file.file, done, total: file.size }),
   );
 }
@@ -122,10 +122,12 @@ const fetchHere = ({ choices, report }: Work, file: RegistryFile): Promise<strin
 async function bringNode(work: Work): Promise<void> {
   const file = nodeFile(work.own.lock, work.arch);
   const { npm, proxy } = work.choices.registries;
-  // A login in the address would show in the host's list of processes.
-  const mayFetch = work.choices.fetch && !new URL(npm).username;
-  const url = mayFetch ? npmUrl(file, work.choices.registries) : '';
-  const first = await placeNode(work, file, url, proxy ?? '');
+  // A login in an address would show in the host's list of processes.
+  const isOpen = [npm, ...(proxy ? [proxy] : [])].every((address) => !new URL(address).username);
+  const mayFetch = work.choices.fetch && isOpen;
+  const first = mayFetch
+    ? await placeNode(work, file, npmUrl(file, work.choices.registries), proxy ?? '')
+    : await placeNode(work, file, '', '');
   if (first === undefined) return;
   work.report({ type: 'step', what: `Node is sent from here: ${first}` });
   await send(work, await fetchHere(work, file), file);

@@ -58,7 +58,10 @@ export async function probeHost(
   registries?: Registries,
 ): Promise<HostProbe> {
   const facts = new Map<string, string[]>();
-  const urls = registries ? [withoutLogin(registries.npm), withoutLogin(registries.pypi)] : ['', ''];
+  const { npm, pypi, proxy = '' } = registries ?? {};
+  // What needs a login is not tried: it would show in the host's list of processes.
+  const mayTry = npm && pypi && !(proxy && new URL(proxy).username);
+  const urls = mayTry ? [withoutLogin(npm), withoutLogin(pypi), proxy] : ['', '', ''];
   await runScript(transport, probeScript, [root, ...urls], (line) => {
     const [name, ...value] = line.split('\t');
     if (value.length > 0) facts.set(name!, [...(facts.get(name!) ?? []), printable(value.join(' ').trim())]);

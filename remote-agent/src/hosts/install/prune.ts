@@ -54,7 +54,7 @@ export function prune(root: string): Pruned {
       if (!name.startsWith('.')) pruned.push(name);
     }
   }
-  rmSync(place.downloads, { recursive: true, force: true });
+  rmSync(place.setup, { recursive: true, force: true });
   return { pruned, kept };
 }
 

@@ -1,7 +1,8 @@
 // What the host's plain `sh` is asked to do before a Node is there: POSIX only, fixed text, values as arguments.
 
 /**
- * Prints what a host is, as lines `name<TAB>value`. Arguments: root, npm registry, PyPI index (empty: do not try).
+ * Prints what a host is, as lines `name<TAB>value`. Arguments: root, npm registry, PyPI index (empty: do not try), proxy
+ * (empty: as the environment says).
  * A tool that is missing leaves its line out.
  */
 export const probeScript = String.raw`
@@ -50,6 +51,7 @@ if has busctl; then
   say kills "$(busctl get-property $manager KillUserProcesses 2>/dev/null)"
 fi
 if has loginctl; then say linger "$(loginctl show-user "$(id -un)" -p Linger --value 2>/dev/null)"; fi
+if [ -n "$4" ]; then http_proxy=$4 https_proxy=$4 HTTPS_PROXY=$4; export http_proxy https_proxy HTTPS_PROXY; fi
 reach() {
   if has curl; then curl -s -o /dev/null -m 10 -I "$1" && echo yes || echo no
   elif has wget; then wget -q -T 10 -t 1 -O /dev/null --spider "$1"; [ $? -eq 0 ] || [ $? -eq 8 ] && echo yes || echo no
@@ -70,13 +72,13 @@ umask 077
 root=$1 name=$2 file=$3 size=$4 sum=$5 url=$6
 if [ -n "$7" ]; then http_proxy=$7 https_proxy=$7 HTTPS_PROXY=$7; export http_proxy https_proxy HTTPS_PROXY; fi
 if [ -x "$root/node/$name/bin/node" ]; then echo have; exit 0; fi
-mkdir -p "$root/downloads" "$root/node" || { echo "broken cannot write to $root"; exit 0; }
+mkdir -p "$root/setup" "$root/node" || { echo "broken cannot write to $root"; exit 0; }
 for t in tar gzip sha512sum; do
   command -v $t >/dev/null 2>&1 || { echo "broken the host has no $t"; exit 0; }
 done
-part=$root/downloads/$file.part
+part=$root/setup/$file.part
 born() { cut -d ' ' -f 22 "/proc/$1/stat" 2>/dev/null; }
-owner=$root/downloads/$file.owner
+owner=$root/setup/$file.owner
 # The script of a client that was killed notices within a second, and two must not write one file.
 tries=0
 until (set -C; echo "$$ $(born $$)" > "$owner") 2>/dev/null; do
@@ -139,7 +141,7 @@ export const prepareScript = `
 umask 077
 root=$1
 if [ -d "$root" ] && [ ! -e "$root/.para-host" ] && [ -n "$(ls -A "$root")" ]; then echo taken; exit 0; fi
-mkdir -p "$root/downloads" && : > "$root/.para-host" && echo "ready $(cd "$root" && pwd -P)"
+mkdir -p "$root/setup" && : > "$root/.para-host" && echo "ready $(cd "$root" && pwd -P)"
 `;
 
 /**

@@ -9,7 +9,15 @@ import { takeLock } from '../../jobs/lock.ts';
 import { problemOf } from '../../protocol/validate.ts';
 import { sentinel } from '../../protocol/version.ts';
 import { cudaTrouble } from '../../runtime/cuda-words.ts';
-import { buildAgent, buildBases, buildRuntime, folders, makeCurrent, removeDrafts } from './assemble.ts';
+import {
+  buildAgent,
+  buildBases,
+  buildRuntime,
+  folders,
+  keepProxy,
+  makeCurrent,
+  removeDrafts,
+} from './assemble.ts';
 import { fetchFile, settle } from './fetch.ts';
 import { basesName, versionName } from './names.ts';
 import { prune } from './prune.ts';
@@ -21,19 +29,19 @@ const tell = (message: SetupMessage) => process.stdout.write(`${JSON.stringify(m
 /** Files to be sent: our own parts, and what no registry gave. Nothing is asked for that is in place already. */
 async function gather(request: SetupRequest): Promise<{ file: string; why: string }[]> {
   const place = folders(request.root);
-  mkdirSync(place.downloads, { recursive: true });
+  mkdirSync(place.setup, { recursive: true });
   const missing: { file: string; why: string }[] = [];
   const parts = [
     { part: request.agent, target: join(place.agent, versionName(request)) },
     { part: request.bases, target: join(place.shipped, basesName(request.bases.file)) },
   ];
   for (const { part, target } of parts)
-    if (!existsSync(target) && !(await settle(place.downloads, part)))
+    if (!existsSync(target) && !(await settle(place.setup, part)))
       missing.push({ file: part.file, why: 'part of the agent' });
   if (existsSync(join(place.runtime, request.runtime.name))) return missing;
   const closed = new Map<string, string>();
   for (const file of request.runtime.files) {
-    if (await settle(place.downloads, file)) continue;
+    if (await settle(place.setup, file)) continue;
     const why = await fetchHere(request, file, closed);
     if (why !== undefined) missing.push({ file: file.file, why });
   }
@@ -57,7 +65,7 @@ async function fetchHere(
     tell({ type: 'progress', file: file.file, done, total: file.size });
   };
   try {
-    await fetchFile(folders(request.root).downloads, file, request.registries, progress);
+    await fetchFile(folders(request.root).setup, file, request.registries, progress);
     return undefined;
   } catch (cause) {
     if (!(cause instanceof Unreachable)) throw cause;
@@ -102,6 +110,7 @@ async function setUp(request: SetupRequest): Promise<void> {
       hint: 'glibc 2.28 and libstdc++ of GCC 8 or newer are needed (RHEL 8, Debian 10, Ubuntu 20.04 or later)',
     });
   const device = request.runtime.device === 'cuda' ? await tryOut(folder, 'cuda') : undefined;
+  keepProxy(request.root, request.registries.proxy);
   makeCurrent(request.root, versionName(request));
   tell({
     type: 'installed',

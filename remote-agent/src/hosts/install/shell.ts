@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { ParaError } from '../../common/errors.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
+import { printable } from '../../protocol/printable.ts';
 import { maxBanner, sentinel } from '../../protocol/version.ts';
 import type { Channel, Transport } from '../transports/transport.ts';
 
@@ -87,7 +88,7 @@ export async function sendFile(
   const code = await channel.exit;
   if (code === 0 && done === from.size) return;
   throw new ParaError('host', 'A file could not be sent to the host', {
-    where: channel.errors().trim().slice(-400) || `${broken?.message ?? `exit code ${code}`}`,
+    where: printable(channel.errors().trim().slice(-400)) || `${broken?.message ?? `exit code ${code}`}`,
     hint: 'repeat it: it goes on where it stopped; is the disk there full?',
   });
 }
