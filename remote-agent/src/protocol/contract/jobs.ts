@@ -20,7 +20,6 @@ export const JobInfo = Type.Object({
   loss: Type.Optional(Type.Union([Type.Number(), Type.Null()])),
   error: Type.Optional(Text),
   queuePlace: Type.Optional(Type.Integer({ minimum: 1, description: 'place among the waiting, from 1' })),
-  lastSeq: Type.Optional(Type.Integer({ minimum: 0, description: 'number of the last event' })),
 });
 export type JobInfo = Static<typeof JobInfo>;
 
