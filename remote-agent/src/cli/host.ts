@@ -30,8 +30,15 @@ export function hostAddCommand(
   target: string | undefined,
   options: { transport: HostProfile['transport']; root?: string; replace?: boolean },
 ): void {
-  const root = (options.root ?? defaultRoot).replace(/^~\//, '').replace(/(?<=.)\/+$/, '');
-  const place = options.transport === 'local' ? {} : parseTarget(target ?? name);
+  // What is not said again of a host that is replaced stays.
+  const before = options.replace ? listHosts().find((host) => host.name === name) : undefined;
+  const root = (options.root ?? before?.root ?? defaultRoot).replace(/^~\//, '').replace(/(?<=.)\/+$/, '');
+  const place =
+    options.transport === 'local'
+      ? {}
+      : target === undefined && before?.target
+        ? { target: before.target, sshArguments: before.sshArguments ?? [] }
+        : parseTarget(target ?? name);
   addHost({ name, transport: options.transport, root, ...place }, options.replace);
   say(`${green('added')} ${name}; next: para host check ${name}, para host install ${name}`);
 }

@@ -228,7 +228,7 @@ program
   .command('delete')
   .description('delete a run, here and on its host')
   .argument('<run>', 'its folder or name; with --host its id there')
-  .option('--host <name>', 'on this host alone')
+  .option('--host <name>', 'on this host alone; "here": on this machine alone')
   .action(async (run, options) => (await import('./manage.ts')).deleteCommand(run, options));
 
 program

@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
 import { ParaError } from '../common/errors.ts';
+import { here } from '../hosts/profiles.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
 import { findRun, isActive, jobFiles, readStatus } from '../jobs/job.ts';
 import { isTended } from '../jobs/liveness.ts';
+import { lockHolder } from '../jobs/lock.ts';
 import { cancel } from '../jobs/queue.ts';
 import { withHost } from './host-run.ts';
 import { bytes, say } from './output.ts';
@@ -45,21 +47,39 @@ export async function moveCommand(run: string, place: number, { host }: OnHost):
   say(queuePlace ? `${remote.id} waits at place ${queuePlace}` : `${remote.id} does not wait: ${state}`);
 }
 
-/** `para delete RUN`: its folder here and, for a run on a host, the job there. */
+/** `para delete RUN`: its folder here and, for a run on a host, the job there; with `--host here` the folder alone. */
 export async function deleteCommand(run: string, { host }: OnHost): Promise<void> {
-  const remote = remoteOf(run, host);
+  const remote = host === here ? undefined : remoteOf(run, host);
   if (remote) {
-    const { freedBytes } = await withHost(remote.host, (session) =>
-      session.call('jobs/delete', { id: remote.id }),
-    );
+    const { freedBytes } = await deleteThere(remote, run);
     say(`deleted ${remote.id} on ${remote.host}: ${bytes(freedBytes)} are free again`);
     if (host !== undefined) return;
   }
   const directory = findRun(run);
+  if (lockHolder(jobFiles(directory).mirror))
+    throw new ParaError('locked', 'Another process watches this run', {
+      where: directory,
+      hint: 'end that first, with Ctrl-C',
+    });
   if (isTended(jobFiles(directory)))
     throw new ParaError('locked', `The run "${run}" is running`, {
       hint: `stop it first: para cancel ${run}`,
     });
   rmSync(directory, { recursive: true });
   say(`deleted ${directory}`);
+}
+
+/** @throws ParaError as the host or the way to it says, with what can be done without it */
+async function deleteThere({ host, id }: { host: string; id: string }, run: string) {
+  try {
+    return await withHost(host, (session) => session.call('jobs/delete', { id }));
+  } catch (cause) {
+    if (!(cause instanceof ParaError) || id === run) throw cause;
+    const only = `or delete what is here alone: para delete ${run} --host ${here}`;
+    throw new ParaError(cause.code, cause.message, {
+      ...(cause.where === undefined ? {} : { where: cause.where }),
+      hint: cause.hint ? `${cause.hint}; ${only}` : only,
+      cause,
+    });
+  }
 }

@@ -1,6 +1,7 @@
 import { ParaError } from '../common/errors.ts';
 import { openBase } from '../diffusion/base.ts';
 import { type MoveHooks, moveRun, takeRunHome } from '../hosts/move-run.ts';
+import { here } from '../hosts/profiles.ts';
 import { type RemoteRef, readRemote } from '../hosts/remote-ref.ts';
 import type { HostSession } from '../hosts/session.ts';
 import { continueTo } from '../jobs/continue.ts';
@@ -17,9 +18,6 @@ export interface ResumeOptions {
   readonly json?: boolean;
   readonly detach?: boolean;
 }
-
-/** Name of this machine where a host can be named. */
-const here = 'here';
 
 /**
  * `para resume RUN`: a run goes on from its saved state, where it was or, with `host`, elsewhere. Returns the exit

@@ -17,11 +17,11 @@ import { ParaError } from './errors.ts';
  * and after a power cut the same holds (file and directory are synced).
  * @throws ParaError `disk` when the disk is full or the directory cannot be written; the old file stays.
  */
-export function writeFileAtomic(path: string, data: Uint8Array | string): void {
+export function writeFileAtomic(path: string, data: Uint8Array | string, mode = 0o666): void {
   const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`);
   makeFolder(dirname(path));
   try {
-    const fd = openSync(temporary, 'wx');
+    const fd = openSync(temporary, 'wx', mode);
     try {
       const bytes = typeof data === 'string' ? Buffer.from(data) : data;
       writeAll(fd, bytes);

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { runsFolder } from '../jobs/job.ts';
+import { protectHome } from '../jobs/protect-home.ts';
 import type { RuntimeRow } from './install/lock.ts';
 
 /** How the agent is installed on a host, as it was said once; `undefined`: as everywhere. */
@@ -65,14 +66,19 @@ export function findHost(name: string): HostProfile {
   });
 }
 
-const save = (hosts: readonly HostProfile[]) =>
-  writeFileAtomic(file(), `${JSON.stringify(hosts, null, 2)}\n`);
+function save(hosts: readonly HostProfile[]): void {
+  protectHome();
+  writeFileAtomic(file(), `${JSON.stringify(hosts, null, 2)}\n`, 0o600);
+}
 
 /** Default folder on a host, in the home there. */
 export const defaultRoot = '.para-studio';
 
-/** Whether a host can have this name: letters, digits, dots, dashes. */
-export const isHostName = (name: string): boolean => /^[A-Za-z0-9][\w.-]{0,60}$/.test(name);
+/** Names this machine where a host can be named. */
+export const here = 'here';
+
+/** Whether a host can have this name: letters, digits, dots, dashes; "here" is taken. */
+export const isHostName = (name: string): boolean => /^[A-Za-z0-9][\w.-]{0,60}$/.test(name) && name !== here;
 
 /**
  * Names a host.
@@ -83,6 +89,7 @@ export function addHost(profile: HostProfile, replace = false): void {
   if (!isHostName(profile.name))
     throw new ParaError('settings', 'A host name holds letters, digits, dots, dashes', {
       where: profile.name,
+      ...(profile.name === here ? { hint: 'this one names the machine you sit at' } : {}),
     });
   const before = listHosts().find((host) => host.name === profile.name);
   if (before && !replace)

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { diskError } from '../common/files.ts';
-import { runsFolder } from '../jobs/job.ts';
+import { runsFolder } from './job.ts';
 
 /**
  * Makes this agent's folder, or closes it to others where it was left open: nothing beneath is reached then,
