@@ -195,9 +195,8 @@ it('lets a job end with the version it started with, though its trainer is kille
     await later.run(['show', run, '--follow']);
     expect(readEvents(jobFiles(join(runs, run)).events).at(-1)?.type).toBe('finished');
   }
-  const [first, second] = readdirSync(runs).map((run) => adapterHash(join(runs, run)));
-  expect(first).toBe(second);
-  expect(first).toBe(await undisturbed(join(runs, readdirSync(runs)[0]!), work));
+  const first = join(runs, readdirSync(runs).sort()[0]!);
+  expect(adapterHash(first)).toBe(await undisturbed(first, work));
   // Its supervisor may just be ending.
   await until(() => !allPids().some((pid) => wordsOf(pid).join(' ').includes(old)));
   expect(await later.run(['host', 'install', 'there'])).toContain(`removed, no longer used: ${old}`);
