@@ -11,13 +11,14 @@ const common = {
 export default defineConfig({
   test: {
     allowOnly: false,
+    // The tests of the editor need the machine for themselves; `npm test` runs the others two files at a time.
+    poolOptions: { forks: { maxForks: 1 } },
     projects: [
       {
         test: {
           ...common,
           name: 'units',
           include: ['remote-agent/test/**/*.test.ts', 'test/extension/**/*.test.ts'],
-          poolOptions: { forks: { maxForks: 2 } },
         },
       },
       {
@@ -27,9 +28,6 @@ export default defineConfig({
           include: ['test/editor/**/*.test.ts'],
           expect: { poll: { timeout: 30_000, interval: 100 } },
           globalSetup: ['test/editor/setup.ts'],
-          // A person looks at one window at a time, and a busy machine makes windows slow: one by one, after the rest.
-          poolOptions: { forks: { maxForks: 1 } },
-          sequence: { groupOrder: 1 },
         },
       },
     ],

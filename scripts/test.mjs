@@ -19,28 +19,42 @@ for (const check of [
 ])
   run('npm', ['run', '--silent', check]);
 
-const report = join(root, '.cache', 'tests.json');
-rmSync(report, { force: true });
-const extra = process.argv.slice(2);
 const { spawnSync } = await import('node:child_process');
-const result = spawnSync(
-  process.execPath,
-  [
-    join(root, 'node_modules/vitest/vitest.mjs'),
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile=${report}`,
-    ...extra,
-  ],
-  { cwd: root, stdio: 'inherit' },
-);
-const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
-  readFileSync(report, 'utf8'),
-);
-const skipped = numPendingTests + numTodoTests;
+const extra = process.argv.slice(2);
+
+/** Runs the tests of a project, so many files at a time; what its report counts. */
+function runProject(project, forks) {
+  const report = join(root, '.cache', `tests-${project}.json`);
+  rmSync(report, { force: true });
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      ...['--project', project, '--passWithNoTests'],
+      ...['--reporter=default', '--reporter=json', `--outputFile=${report}`],
+      ...extra,
+    ],
+    { cwd: root, stdio: 'inherit', env: { ...process.env, VITEST_MAX_FORKS: `${forks}` } },
+  );
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests,
+    skipped: numPendingTests + numTodoTests,
+    isWell: status === 0 && success,
+  };
+}
+
+// Many of the first wait for links and hosts more than they compute. A person looks at one window at a time, and a busy
+// machine makes windows slow: those come after, one by one.
+const results = [runProject('units', 2), runProject('editor', 1)];
+const sum = (name) => results.reduce((all, result) => all + result[name], 0);
+const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
 if (skipped > 0)
   console.log(`${skipped} tests were skipped${process.env.CI ? ': that is a failure here' : ''}`);
-console.log(`${numPassedTests} passed, ${numFailedTests} failed`);
+console.log(`${passed} passed, ${failed} failed`);
 process.exitCode =
-  result.status !== 0 || !success || numPassedTests === 0 || (process.env.CI && skipped > 0) ? 1 : 0;
+  results.every(({ isWell }) => isWell) && passed > 0 && !(process.env.CI && skipped > 0) ? 0 : 1;
