@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { sizeText } from '../common/size-text.ts';
 
 /** Most step sessions kept at once; a run whose pictures have more sizes makes some of them anew now and then. */
 export const mostEngines = 3;
@@ -30,10 +31,6 @@ export interface MemoryPlan {
   /** What the user should know. */
   readonly note?: string;
 }
-
-/** Bytes in words, e.g. `1.2 GB`. */
-export const sizeText = (bytes: number): string =>
-  bytes < 1e9 ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Which sessions are loaded together. */
 export type SessionPlan = Omit<MemoryPlan, 'mode'>;
@@ -94,6 +91,8 @@ export interface PlanInput {
   readonly atHand: number | undefined;
   /** Bytes above which a run is refused; default those at hand. */
   readonly most?: number | undefined;
+  /** Other programs on the device, asked for where they may be why less is free; `undefined`: none that are known. */
+  readonly others?: () => string | undefined;
   /** Settings that may fit, asked for where a run is refused. */
   readonly smaller: () => Iterable<Smaller>;
 }
@@ -131,6 +130,8 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
       ? Math.max(made.engines * step, validation, sampler)
       : made.engines * step + validation + sampler;
     const notes = [note, made.note].filter((one) => one !== undefined);
+    const others = notes.length > 0 ? input.others?.() : undefined;
+    if (others) notes.push(`Also on the device: ${others}`);
     return {
       ...{ mode, turns: made.turns, engines: made.engines },
       ...{ neededBytes: Math.max(together, encoding), freeBytes: atHand },
@@ -169,6 +170,8 @@ function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
       fitting.set(key, `${smaller.setting} (about ${sizeText(smaller.bytes)})`);
     if (!least || smaller.bytes < least.bytes) least = smaller;
   }
+  // A device that would not hold the run with nothing else on it is not refused for what is.
+  const others = input.most === undefined ? input.others?.() : undefined;
   const nothing = least
     ? `no smaller setting fits either: even ${least.setting} needs about ${sizeText(least.bytes)}; use another device or host, or end other programs`
     : 'use another device or host, or end other programs';
@@ -176,7 +179,7 @@ function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
     'memory',
     'This run does not fit into the memory of its device, not even with training.memory "lean"',
     {
-      where: `needed at least ${sizeText(needed)} (${parts}), there: ${sizeText(most)}`,
+      where: `needed at least ${sizeText(needed)} (${parts}), there: ${sizeText(most)}${others ? `; also on the device: ${others}` : ''}`,
       hint:
         fitting.size > 0
           ? `what would fit: ${[...fitting.values()].join('; ')}; or end other programs`

@@ -5,7 +5,7 @@ import { encoderBytes, lossBytes, samplerBytes } from '../diffusion/base-memory.
 import { trainingSize } from '../diffusion/base-sizes.ts';
 import { processBytes, trainingBytes } from '../diffusion/training-memory.ts';
 import { deviceByName } from '../runtime/device.ts';
-import { memoryAtHand, memoryInAll } from '../runtime/memory.ts';
+import { memoryAtHand, memoryInAll, othersOn } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import {
   leastNeeded,
@@ -109,6 +109,7 @@ export class RunPlanner {
       needs: (mode) => this.#needs(this.#spec, mode, known),
       // Pictures are encoded by then.
       encoding: sizes ? 0 : this.#encoding(known.largest),
+      others: () => othersOn(this.#spec.device),
       smaller: () => this.#smaller(),
     });
   }

@@ -1,9 +1,9 @@
 import { ParaError } from '../common/errors.ts';
+import { sizeText } from '../common/size-text.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { savedStep } from './checkpoint.ts';
 import type { TrainHooks } from './events.ts';
-import { sizeText } from './memory-plan.ts';
 import type { RunSessions } from './sessions.ts';
 
 /** What of a run is asked when its device's memory is full. */
