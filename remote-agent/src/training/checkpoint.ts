@@ -49,6 +49,12 @@ export function saveState(path: string, state: TrainState): void {
 export const savedStep = (path: string): number =>
   existsSync(path) ? Number(decodeSafetensors(readFileSync(path), path).metadata.step) : 0;
 
+/** What is kept of a run that ends before its end. @param path of its state */
+export function keptWords(path: string): string {
+  const step = savedStep(path);
+  return step > 0 ? `its state of step ${step} is kept, and it goes on from there` : 'no step was saved yet';
+}
+
 /**
  * Fills `state` from a file; false where there is none yet.
  * @throws ParaError `checkpoint` when it belongs to other settings, `safetensors` when it is damaged

@@ -112,7 +112,10 @@ export class ExampleLoader {
     const captions = [...pictures.map((p) => p.caption), ''];
     const states = await this.#cache.texts(captions, async () => {
       this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
-      return this.#text.encode(captions);
+      const made = await this.#text.encode(captions);
+      // Nothing of other weights gets into the cache.
+      this.#base.check();
+      return made;
     });
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
@@ -170,7 +173,9 @@ export class ExampleLoader {
     const length = (latentChannels * height * width) / vaeFactor ** 2;
     return this.#cache.latent(sha256, cut, length, async () => {
       const data = toPixels(await cutOut(await this.#read(file), cut));
-      return (await this.#vae.encode({ count: 1, channels: 3, height, width, data })).data;
+      const { data: latent } = await this.#vae.encode({ count: 1, channels: 3, height, width, data });
+      this.#base.check();
+      return latent;
     });
   }
 

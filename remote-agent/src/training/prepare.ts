@@ -15,6 +15,7 @@ import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
 import { Optimizer } from './optimizer.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
+import { checkBase } from './same-base.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
 import { withinMemory } from './within-memory.ts';
@@ -67,7 +68,10 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const precision = precisionOf(base, spec);
   const memory = planner.plan(memoryAtHand(spec.device), sizesKnown(set, held));
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
-  const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
+  const sessions = new RunSessions({
+    ...{ base, spec, method, plan, memory, precision },
+    check: () => checkBase(base, paths.state),
+  });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
     const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(set.groups[0]!));

@@ -59,6 +59,7 @@ export class RunSessions {
   readonly #base: Base;
   readonly #spec: TrainSpec;
   readonly #method: Method;
+  readonly #check: () => void;
   #sampler: Sampler | undefined;
 
   constructor(options: {
@@ -68,15 +69,19 @@ export class RunSessions {
     readonly plan: (layers: readonly Layer[]) => AdapterPlan;
     readonly memory: MemoryPlan;
     readonly precision?: 'f32' | 'f16';
+    /** Called before anything is loaded: throws where the base's files are others by now; default `Base.check`. */
+    readonly check?: () => void;
   }) {
-    const { base, spec, method, plan, memory, precision = 'f32' } = options;
+    const { base, spec, method, plan, memory, precision = 'f32', check = base.check } = options;
     this.#base = base;
+    this.#check = check;
     this.#spec = spec;
     this.#method = method;
     this.#memory = memory;
     const set = (batch: number, lossOnly: boolean) =>
-      new EngineSet(memory.engines, ({ latentHeight, latentWidth, tokens }) =>
-        StepEngine.create({
+      new EngineSet(memory.engines, ({ latentHeight, latentWidth, tokens }) => {
+        check();
+        return StepEngine.create({
           base,
           method,
           plan,
@@ -85,8 +90,8 @@ export class RunSessions {
           lossOnly,
           memory: this.#memory.mode,
           precision,
-        }),
-      );
+        });
+      });
     this.#steps = set(spec.training.batch, false);
     this.#losses = set(1, true);
   }
@@ -105,6 +110,8 @@ export class RunSessions {
 
   /** The sampler for adapters of this plan. */
   async sampler(plan: AdapterPlan): Promise<Sampler> {
+    // It loads its parts one after the other as it draws.
+    this.#check();
     this.#sampler ??= new Sampler(this.#base, this.#spec, plan, this.#method, !this.#memory.turns);
     await this.#alone(this.#sampler);
     return this.#sampler;

@@ -12,6 +12,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
 import { clipToNorm, norm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
+import { checkBase } from './same-base.ts';
 import { withinMemory } from './within-memory.ts';
 
 /**
@@ -196,7 +197,8 @@ async function afterStep(run: Run): Promise<void> {
   if (improved || due(step, spec.checkpoints.every, last)) save(run);
 }
 
-function save({ paths, state, hooks }: Run): void {
+function save({ base, paths, state, hooks }: Run): void {
+  checkBase(base, paths.state);
   saveState(paths.state, state);
   hooks.emit({ type: 'saved', step: state.step, file: paths.state });
 }
@@ -217,7 +219,8 @@ function keepBest(run: Run, loss: number): boolean {
   return true;
 }
 
-function saveAdapterHere({ spec, base, plan, state, thumbnail }: Run, file: string): void {
+function saveAdapterHere({ spec, base, plan, paths, state, thumbnail }: Run, file: string): void {
+  checkBase(base, paths.state);
   saveAdapterFile(file, spec, base, plan, state.parameters, state.step, thumbnail);
 }
 
