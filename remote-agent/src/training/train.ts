@@ -229,5 +229,9 @@ function finish(run: Run, seconds: number): void {
   // Otherwise it was saved after the last step.
   if (spec.checkpoints.every === 0) save(run);
   saveAdapterHere(run, paths.adapter);
-  hooks.emit({ type: 'finished', step: state.step, seconds, file: paths.adapter });
+  const { changes } = run.sessions;
+  hooks.emit({
+    ...{ type: 'finished', step: state.step, seconds, file: paths.adapter },
+    ...(changes.count > 0 ? { sizeChanges: changes } : {}),
+  });
 }
