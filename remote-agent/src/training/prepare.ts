@@ -15,9 +15,9 @@ import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
 import { Optimizer } from './optimizer.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
-import { checkBase } from './same-base.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
+import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 
 /** Where a run writes; all paths absolute. */
@@ -70,7 +70,7 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
   const sessions = new RunSessions({
     ...{ base, spec, method, plan, memory, precision },
-    check: () => checkBase(base, paths.state),
+    check: () => requireUnchanged(base, paths.state),
     tell: (message) => hooks.emit({ type: 'note', message }),
   });
   try {

@@ -12,7 +12,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
 import { clipToNorm, norm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
-import { checkBase } from './same-base.ts';
+import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 
 /**
@@ -198,7 +198,7 @@ async function afterStep(run: Run): Promise<void> {
 }
 
 function save({ base, paths, state, hooks }: Run): void {
-  checkBase(base, paths.state);
+  requireUnchanged(base, paths.state);
   saveState(paths.state, state);
   hooks.emit({ type: 'saved', step: state.step, file: paths.state });
 }
@@ -220,7 +220,7 @@ function keepBest(run: Run, loss: number): boolean {
 }
 
 function saveAdapterHere({ spec, base, plan, paths, state, thumbnail }: Run, file: string): void {
-  checkBase(base, paths.state);
+  requireUnchanged(base, paths.state);
   saveAdapterFile(file, spec, base, plan, state.parameters, state.step, thumbnail);
 }
 

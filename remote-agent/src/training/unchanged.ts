@@ -8,7 +8,7 @@ import { keptWords } from './checkpoint.ts';
  * @param state path of the run's saved state
  * @throws ParaError `base` with the file, how it differs and what to do; what was kept before stays
  */
-export function checkBase(base: Base, state: string): void {
+export function requireUnchanged(base: Base, state: string): void {
   try {
     base.check();
   } catch (cause) {
