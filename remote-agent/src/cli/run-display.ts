@@ -5,7 +5,7 @@ import { Progress, say } from './output.ts';
 /** What changing between sizes of pictures took, of a run that is over. */
 export function sizeChangesText({ seconds, sizeChanges }: LoggedEvent & { type: 'finished' }): string {
   const { count = 0, seconds: taken = 0 } = sizeChanges ?? {};
-  return `changed ${count} times between sizes of pictures: ${taken.toFixed(1)} s of ${seconds.toFixed(1)} (${Math.round((100 * taken) / seconds)} %)`;
+  return `changed ${count === 1 ? 'once' : `${count} times`} between sizes of pictures: ${taken.toFixed(1)} s of ${seconds.toFixed(1)} (${Math.round((100 * taken) / seconds)} %)`;
 }
 
 /** Shows the events of one run as they come: a bar for its steps, lines for what it has to say. */
