@@ -2,6 +2,12 @@ import type { LoggedEvent } from '../jobs/event-log.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { Progress, say } from './output.ts';
 
+/** What changing between sizes of pictures took, of a run that is over. */
+export function sizeChangesText({ seconds, sizeChanges }: LoggedEvent & { type: 'finished' }): string {
+  const { count = 0, seconds: taken = 0 } = sizeChanges ?? {};
+  return `changed ${count === 1 ? 'once' : `${count} times`} between sizes of pictures: ${taken.toFixed(1)} s of ${seconds.toFixed(1)} (${Math.round((100 * taken) / seconds)} %)`;
+}
+
 /** Shows the events of one run as they come: a bar for its steps, lines for what it has to say. */
 export class RunDisplay {
   readonly #label: string;
@@ -27,6 +33,7 @@ export class RunDisplay {
       this.#bar ??= new Progress(this.#label, this.#steps, event.step - 1);
       this.#bar.update(event.step, `loss ${(event.smoothedLoss ?? Number.NaN).toFixed(4)}`);
     } else if (event.type === 'note') this.say(event.message);
+    else if (event.type === 'finished' && event.sizeChanges) this.say(sizeChangesText(event));
   };
 
   /** Files that are long on their way when the run is over; a bar for each of more than a moment. */

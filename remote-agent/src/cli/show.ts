@@ -5,6 +5,7 @@ import { findRun, jobFiles, listRuns, readSpec, readStatus } from '../jobs/job.t
 import { followRun } from './follow-run.ts';
 import { bringHome, catchUp, withHost } from './host-run.ts';
 import { bold, chart, dim, say } from './output.ts';
+import { sizeChangesText } from './run-display.ts';
 
 const line = (id: string, state: string, step: number, steps: number, method: string, loss?: number | null) =>
   `${id.padEnd(42)} ${state.padEnd(11)} ${`${step}/${steps}`.padStart(11)}  ${method.padEnd(5)} ${typeof loss === 'number' ? `loss ${loss.toFixed(4)}` : ''}`;
@@ -64,6 +65,7 @@ function showRun(directory: string): void {
     if (e.type === 'checkpoint')
       say(dim(`${e.best ? 'best so far' : 'checkpoint'} ${e.step}  ${relative(process.cwd(), e.file)}`));
     if (e.type === 'error') say(`error: ${e.message}`);
+    if (e.type === 'finished' && e.sizeChanges) say(dim(sizeChangesText(e)));
   }
   say(`\n${dim(JSON.stringify({ method: spec.method, training: spec.training, base: spec.base }, null, 2))}`);
 }

@@ -10,7 +10,9 @@ import { countOf, dimsOf } from '../onnx/tensor-data.ts';
 import { weightBytes } from '../onnx/weights.ts';
 import type { Base, BaseVae } from './base.ts';
 import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
+import { tilesOf } from './tiles.ts';
 import { processBytes, sessionBytes, trainingBytes } from './training-memory.ts';
+import { fusedFrom, fusedVae } from './vae-graph.ts';
 
 /** Bytes of whole processes, estimated from the U-Net's graph at the base's own size. */
 export interface MemoryEstimate {
@@ -82,7 +84,8 @@ export function samplerBytes(base: Base, sizes = baseSizes(base, 2)): number {
 }
 
 /**
- * Bytes of all that encodes pictures of this size and captions before training: VAE encoder, text encoders.
+ * Bytes of all that encodes pictures of this size and captions before training: VAE encoder and text encoders, which
+ * are loaded in turns.
  * @param sizes those of the pictures' latents
  */
 export function encoderBytes(
@@ -90,18 +93,29 @@ export function encoderBytes(
   { latentHeight, latentWidth }: Pick<DenoiserShape, 'latentHeight' | 'latentWidth'>,
 ): number {
   const { vaeFactor, vaeEncoder } = base;
-  return vaeBytes(vaeEncoder, [1, 3, latentHeight * vaeFactor, latentWidth * vaeFactor]) + textBytes(base);
+  const picture = [1, 3, latentHeight * vaeFactor, latentWidth * vaeFactor];
+  return Math.max(vaeBytes(vaeEncoder, picture, vaeFactor), textBytes(base));
 }
 
 /** Weights alone, held as f32 whatever they are stored as: activations of a prompt are small beside them. */
 const textBytes = ({ textEncoders }: Base) =>
   textEncoders.reduce((sum, part) => sum + copies * 4 * weightCount(loadGraph(part)), 0);
 
-/** Bytes of a direction of the VAE for an input of this shape. */
-export function vaeBytes(vae: BaseVae, input: readonly number[]): number {
+/**
+ * Bytes of a direction of the VAE for an input of this shape, which runs in tiles where it is large.
+ * @param per positions of the input per latent position, along each axis
+ */
+export function vaeBytes(vae: BaseVae, whole: readonly number[], per = 1): number {
+  const [count = 1, channels = 0, height = 0, width = 0] = whole;
+  const tiling = tilesOf(height / per, width / per);
+  const tile = tiling ? [tiling.rows.length * per, tiling.columns.length * per] : [height, width];
+  const input = [count, channels, ...tile];
+  const large = tile.reduce((a, b) => a * b, 1) / per ** 2 >= fusedFrom;
+  const fused = large ? fusedVae(vae, input) : undefined;
+  if (fused) return sessionBytes(fused, copies);
   const graph = loadGraph(vae);
   try {
-    fixDimensions(graph, { [vae.input.name]: [...input] });
+    fixDimensions(graph, { [vae.input.name]: input });
     simplify(graph);
     return sessionBytes(graph, copies);
   } catch {

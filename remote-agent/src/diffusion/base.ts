@@ -20,6 +20,7 @@ import {
   unetPorts,
 } from './base-ports.ts';
 import { pictureSizes } from './base-sizes.ts';
+import { watchBase } from './base-watch.ts';
 import { openWeightFiles, type WeightFiles } from './checkpoint/weight-files.ts';
 
 export interface BaseUnet extends BasePart {
@@ -73,6 +74,12 @@ export interface Base {
   readonly predictionType: SchedulerConfig['predictionType'];
   /** Empty negative prompts become zeros instead of the empty text's states (`force_zeros_for_empty_prompt`). */
   readonly zeroEmptyNegative: boolean;
+  /**
+   * Makes sure that its files are what they were when it was opened: sizes, times and headers; bytes where only a time
+   * differs. To be called before something is loaded or kept.
+   * @throws ParaError `base` with the file and how it differs
+   */
+  readonly check: () => void;
 }
 
 /** The folder of a base, and which files elsewhere hold its weights. */
@@ -205,14 +212,19 @@ export function openBase(nameOrPath: string): Base {
     zeroEmptyNegative: zeroEmptyNegative(directory),
   } as const;
   checkFit(base, config.number('in_channels', latentChannels));
+  const files = hashedFiles(base);
+  const hashNow = () => hashFiles(directory, files, place.elsewhere);
   let hash: string | undefined;
-  return Object.defineProperty(base, 'hash', {
+  const elsewhere = new Set(place.elsewhere?.files.map(({ path }) => path));
+  const own = files.filter((file) => !elsewhere.has(file));
+  const check = watchBase(directory, own, place.elsewhere, (anew) => (anew ? hashNow() : hash));
+  return Object.defineProperty({ ...base, check }, 'hash', {
     enumerable: true,
-    get: () => (hash ??= hashFiles(directory, hashedFiles(base), place.elsewhere)),
+    get: () => (hash ??= hashNow()),
   }) as unknown as Base;
 }
 
-type Unhashed = Omit<Base, 'hash'>;
+type Unhashed = Omit<Base, 'hash' | 'check'>;
 
 /** Parts that do not belong together are found here rather than in the middle of a run. */
 function checkFit(base: Unhashed, unetChannels: number): void {

@@ -110,6 +110,7 @@ export class Generator {
    */
   async generate(request: GenerateRequest): Promise<GeneratedPicture[]> {
     const plan = planned(this.base, request);
+    this.base.check();
     const prompts = plan.guided ? [request.negative ?? '', request.prompt] : [request.prompt];
     const text = await this.#encode(prompts);
     const pictures: GeneratedPicture[] = [];

@@ -1,6 +1,10 @@
+import { ParaError } from '../common/errors.ts';
+import { fuseAttention } from '../onnx/fuse-attention.ts';
 import type { Graph } from '../onnx/graph.ts';
 import { encodeGraph, loadGraph } from '../onnx/io.ts';
 import { prune } from '../onnx/prune.ts';
+import { fixDimensions, simplify } from '../onnx/simplify.ts';
+import type { BaseVae } from './base.ts';
 import { type BasePart, partModel } from './base-part.ts';
 
 const sampling = new Set(['RandomNormalLike', 'RandomNormal', 'RandomUniformLike', 'RandomUniform']);
@@ -31,4 +35,26 @@ export function encoderModel(part: BasePart): string | Uint8Array {
   if (!removeSampling(graph)) return partModel(part);
   prune(graph);
   return encodeGraph(graph);
+}
+
+/**
+ * Positions of a latent from which on its attention is fused: written out, it holds their square, 64 MB and more.
+ */
+export const fusedFrom = 4096;
+
+/**
+ * A direction of the VAE for an input of one shape, with its attention fused.
+ * @returns undefined where it has none of that form, or operators that are not understood: it runs as it is then
+ */
+export function fusedVae(part: BaseVae, input: readonly number[]): Graph | undefined {
+  const graph = loadGraph(part);
+  removeSampling(graph);
+  try {
+    fixDimensions(graph, { [part.input.name]: [...input] });
+    simplify(graph);
+    return fuseAttention(graph) > 0 ? graph : undefined;
+  } catch (cause) {
+    if (cause instanceof ParaError) return undefined;
+    throw cause;
+  }
 }

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { asTable, nvidiaSmi } from '../runtime/nvidia-smi.ts';
 
 /** A GPU as its driver tells of it; memory in bytes, 0 where the driver tells none. */
 export interface GpuFacts {
@@ -12,26 +11,12 @@ export interface GpuFacts {
   readonly driver: string;
 }
 
-/** Where `nvidia-smi` lies on hosts whose PATH lacks it for programs started over SSH. */
-const queryPrograms = [
-  'nvidia-smi',
-  '/usr/bin/nvidia-smi',
-  '/usr/local/nvidia/bin/nvidia-smi',
-  '/usr/lib/wsl/lib/nvidia-smi',
-];
-const query = ['--query-gpu=driver_version,memory.total,memory.free,name', '--format=csv,noheader,nounits'];
-
 /** The NVIDIA GPUs of this machine in the order of their bus; none where there is no driver. */
 export async function gpus(): Promise<GpuFacts[]> {
-  for (const program of queryPrograms) {
-    try {
-      const { stdout } = await promisify(execFile)(program, query, { timeout: 10_000 });
-      return readGpus(stdout, { memoryBytes: totalmem(), freeBytes: freemem() });
-    } catch {
-      // It is not there, or its driver does not answer.
-    }
-  }
-  return gpusOfKernel();
+  const said = await nvidiaSmi(asTable('--query-gpu=driver_version,memory.total,memory.free,name'));
+  return said === undefined
+    ? gpusOfKernel()
+    : readGpus(said, { memoryBytes: totalmem(), freeBytes: freemem() });
 }
 
 /**

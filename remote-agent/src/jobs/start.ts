@@ -28,6 +28,14 @@ function trainerBundle(): string {
   throw new ParaError('run', 'The trainer is not built', { where: path, hint: 'run "npm run build"' });
 }
 
+/** What to do where the system ended the trainer. */
+const signalHints: Partial<Record<NodeJS.Signals, string>> = {
+  SIGKILL:
+    'a system whose memory is full ends programs so: end other programs, or train with less (training.memory "lean", a smaller training.resolution)',
+  SIGBUS:
+    'a file of weights was cut off while it was read, or its disk failed: bring the former file back and continue the run',
+};
+
 /**
  * Starts the trainer of a job directory; every event it writes is also handed to `onEvent`. When this process ends,
  * however it does, the trainer saves its state and ends too.
@@ -61,10 +69,7 @@ export function startTrainer(
           outcome: 'failed',
           error: error ?? {
             message: `The trainer ended unexpectedly (${signal ?? `code ${code}`})`,
-            hint:
-              signal === 'SIGKILL'
-                ? 'a system whose memory is full ends programs so: end other programs, or train with less (training.memory "lean", a smaller training.resolution)'
-                : stderr.trim(),
+            hint: (signal && signalHints[signal]) || stderr.trim(),
           },
         });
     });

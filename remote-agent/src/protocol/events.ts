@@ -41,6 +41,11 @@ export const WireEvent = Type.Union([
     hint: Type.Optional(Text),
   }),
   event('stopped', { step: Step }),
-  event('finished', { step: Step, seconds: Real, file: JobFile }),
+  event('finished', {
+    step: Step,
+    seconds: Real,
+    file: JobFile,
+    sizeChanges: Type.Optional(Type.Object({ count: Step, seconds: Real })),
+  }),
 ]);
 export type WireEvent = Static<typeof WireEvent>;

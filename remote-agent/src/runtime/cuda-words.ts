@@ -2,6 +2,8 @@
 export interface CudaTrouble {
   readonly what: string;
   readonly hint: string;
+  /** What else computes on the GPU may be why. */
+  readonly taken?: true;
 }
 
 const install =
@@ -46,6 +48,15 @@ const table: readonly [RegExp, (found: RegExpExecArray) => CudaTrouble][] = [
     () => ({
       what: 'the memory of the GPU is full (failure 2)',
       hint: 'end what else runs on it, see nvidia-smi',
+      taken: true,
+    }),
+  ],
+  [
+    /CUDA failure 46\b|busy or unavailable/,
+    () => ({
+      what: 'the GPU is taken (failure 46)',
+      hint: 'it lets one program compute at a time: end the other, see nvidia-smi, or wait for it',
+      taken: true,
     }),
   ],
   [

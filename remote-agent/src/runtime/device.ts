@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { othersOnGpu } from './card-users.ts';
 import { cudaTrouble } from './cuda-words.ts';
 
 /** Where a session computes. */
@@ -92,8 +93,9 @@ export function deviceError(device: Device, cause: unknown): ParaError {
   };
   const said = cause instanceof Error ? cause.message : String(cause);
   const known = device.name === 'cuda' ? cudaTrouble(said) : undefined;
+  const others = known?.taken ? othersOnGpu() : undefined;
   return new ParaError('device', `The device "${device.name}" is not available here`, {
-    where: known?.what ?? withoutPlace(said),
+    where: `${known?.what ?? withoutPlace(said)}${others ? `; on it: ${others}` : ''}`,
     hint: known?.hint ?? hints[device.name],
     cause,
   });

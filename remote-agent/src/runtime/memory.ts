@@ -1,21 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { freemem, totalmem } from 'node:os';
+import { othersOnGpu } from './card-users.ts';
 import type { DeviceName } from './device.ts';
+import { asTable, nvidiaSmiNow, ownGpu } from './nvidia-smi.ts';
 
 /** What the driver's tool says of the first GPU that this process may use, in bytes; `undefined` where there is none. */
 function ofGpu(what: 'memory.free' | 'memory.total'): number | undefined {
-  const [first] = (process.env.CUDA_VISIBLE_DEVICES ?? '').split(',');
-  try {
-    const said = execFileSync(
-      'nvidia-smi',
-      [`--query-gpu=${what}`, '--format=csv,noheader,nounits', ...(first ? [`--id=${first}`] : [])],
-      { encoding: 'utf8', timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] },
-    );
-    return parseFreeMemory(said);
-  } catch {
-    // No such tool, or no GPU: nobody knows.
-    return undefined;
-  }
+  const said = nvidiaSmiNow([...asTable(`--query-gpu=${what}`), ...ownGpu()]);
+  return said === undefined ? undefined : parseFreeMemory(said);
 }
 
 /** Bytes of the first GPU in the driver's answer (MiB, one a line). */
@@ -40,3 +31,7 @@ export function memoryInAll(device: DeviceName): number | undefined {
   const limit = process.constrainedMemory?.() ?? 0;
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
+
+/** Other programs that hold memory of a device, in words; `undefined` where there are none, or nobody tells. */
+export const othersOn = (device: DeviceName): string | undefined =>
+  device === 'cuda' ? othersOnGpu() : undefined;

@@ -2,7 +2,7 @@ import './no-telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { ParaError } from '../common/errors.ts';
 import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';
-import { failureOf } from './failure-words.ts';
+import { firstLine, knownFailure } from './known-failure.ts';
 import { type Placement, ProfileFolder } from './placement.ts';
 import { type ElementType, sizeOf, type Tensor } from './tensor.ts';
 
@@ -175,35 +175,6 @@ export async function createSession(
   }
 }
 
-/** What the runtime said as an error of the house, where it speaks of memory or of what the device cannot do. */
-function knownFailure(device: Device, cause: unknown): ParaError | undefined {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  const failure = failureOf(said);
-  if (failure?.kind === 'memory') {
-    const asked =
-      failure.asked === undefined ? [] : [`${Math.ceil(failure.asked / 1e6)} MB more were asked for`];
-    const where = [...asked, ...(failure.node ? [`by ${failure.node}`] : [])].join(' ');
-    return new ParaError('memory', `The memory of the device "${device.name}" is full`, {
-      ...(where ? { where } : {}),
-      hint: 'end other programs that use it, or ask for less: a smaller size or batch',
-      cause,
-    });
-  }
-  if (failure?.kind === 'device')
-    return new ParaError('device', `The device "${device.name}" failed: ${failure.what}`, {
-      where: firstLine(cause),
-      hint: 'start again: what was saved is kept. Where it happens again, look for "Xid" in the kernel log (dmesg), and update the driver',
-      cause,
-    });
-  if (/requires f16 but the device/.test(said))
-    return new ParaError('device', 'This GPU does not compute in half precision', {
-      where: firstLine(cause),
-      hint: 'set "training.precision" to "f32"',
-      cause,
-    });
-  return undefined;
-}
-
 /** The runtime takes no empty list of nodes. */
 function providersOf(device: Device, leaveToCpu: readonly string[]) {
   return device.providers.map((name, i) =>
@@ -226,11 +197,6 @@ function providerMissing(device: Device, cause: unknown): boolean {
   if (device.name === 'cpu') return false;
   const said = String(cause).toLowerCase();
   return /backend not found|provider|cuda|cudnn|libonnxruntime_providers|webgpu|dawn|adapter/.test(said);
-}
-
-function firstLine(cause: unknown): string {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return said.split('\n')[0]!.slice(0, 400);
 }
 
 function port(metadata: InferenceSession.ValueMetadata): Port {

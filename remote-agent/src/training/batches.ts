@@ -76,10 +76,8 @@ export function trainingBatch(
   pass: number,
 ): SizedBatch {
   const random = new Random(spec.seed, `step:${step}:${pass}`);
-  const counts = set.groups.map((group) => group.examples.length);
-  const shown = shownExamples(spec.seed, counts, spec.batch, (step - 1) * spec.accumulation + pass);
-  const group = set.groups[shown.group]!;
-  const draws = shown.examples.map((at): Draw => {
+  const { group, examples } = shownIn(spec, set, step, pass);
+  const draws = examples.map((at): Draw => {
     const example = group.examples[at]!;
     const timestep = random.integer(schedule.alphasCumprod.length);
     const dropped = random.uniform() < spec.captionDropout;
@@ -89,14 +87,11 @@ export function trainingBatch(
   return { group, batch: assemble(draws, schedule, spec.minSnrGamma) };
 }
 
-/** Batches of one group that may follow each other, so that a session that must be made anew is used for a while. */
-const blockLength = 8;
-
 /**
  * Which examples the batch at `position` (0, 1, 2, ...) shows: indices within one group. As many batches as there are
  * examples make a period, in which every example is shown `batch` times: a group of n examples gives n of its batches.
- * These come in blocks, in a new order each period; within a group the examples come in a new order each time all were
- * shown.
+ * These follow each other, so that a session for each size is made once a period; the groups come in a new order each
+ * period. Within a group the examples come in a new order each time all were shown.
  */
 export function shownExamples(
   seed: number,
@@ -106,13 +101,13 @@ export function shownExamples(
 ): { group: number; examples: number[] } {
   const total = counts.reduce((a, b) => a + b, 0);
   const period = Math.floor(position / total);
-  const order = counts.length === 1 ? undefined : groupOrder(seed, period, counts);
-  const within = position % total;
-  const group = order?.[within] ?? 0;
-  let earlier = within;
-  if (order) {
-    earlier = 0;
-    for (let i = 0; i < within; i++) if (order[i] === group) earlier++;
+  let earlier = position % total;
+  let group = 0;
+  if (counts.length > 1) {
+    const order = new Random(seed, `sizes:${period}`).shuffled(counts.map((_, i) => i));
+    let at = 0;
+    while (earlier >= counts[order[at]!]!) earlier -= counts[order[at++]!]!;
+    group = order[at]!;
   }
   const count = counts[group]!;
   const name = counts.length === 1 ? 'epoch' : `epoch:${group}`;
@@ -124,15 +119,17 @@ export function shownExamples(
   return { group, examples };
 }
 
-/** The groups of a period's batches, in shuffled blocks. */
-function groupOrder(seed: number, period: number, counts: readonly number[]): number[] {
-  const blocks = counts.flatMap((count, group) =>
-    Array.from({ length: Math.ceil(count / blockLength) }, (_, k) =>
-      new Array<number>(Math.min(blockLength, count - k * blockLength)).fill(group),
-    ),
-  );
-  return new Random(seed, `blocks:${period}`).shuffled(blocks).flat();
+/** What the forward pass of a step shows: a group, and which of its examples. */
+function shownIn(spec: TrainSpec['training'], { groups }: Examples, step: number, pass: number) {
+  const counts = groups.map((group) => group.examples.length);
+  const position = (step - 1) * spec.accumulation + pass;
+  const { group, examples } = shownExamples(spec.seed, counts, spec.batch, position);
+  return { group: groups[group]!, examples };
 }
+
+/** The group that the first forward pass of a step (from 1) shows. */
+export const groupOfStep = (spec: TrainSpec['training'], set: Examples, step: number): ExampleGroup =>
+  shownIn(spec, set, step, 0).group;
 
 /** Seed of validation noise: the same for every run, so that runs compare. */
 const validationSeed = 20_250_424;

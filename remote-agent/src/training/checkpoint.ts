@@ -17,12 +17,17 @@ export interface TrainState {
   savedStep?: number;
   /** Absent in single precision. */
   scale?: LossScale;
+  /** Sizes that the run's pictures have, from 1. */
+  readonly sizes: number;
   readonly parameters: Float32Array;
   readonly optimizer: Optimizer;
 }
 
-/** Changes whenever the meaning of the numbers does: a state is only gone on from by the program that means the same. */
-const format = 'para-studio.state/2';
+/**
+ * Changes whenever the meaning of the numbers does: a state is only gone on from by the program that means the same. Up to
+ * 2, pictures of several sizes came in another order; those of one size still come as they did.
+ */
+const formatOf = ({ sizes }: TrainState): string => `para-studio.state/${sizes > 1 ? 3 : 2}`;
 
 /** Writes the state in one step: a crash while writing leaves the state before it. */
 export function saveState(path: string, state: TrainState): void {
@@ -34,7 +39,7 @@ export function saveState(path: string, state: TrainState): void {
     ['parameters', tensor(parameters)],
   ]);
   const metadata = {
-    format,
+    format: formatOf(state),
     step: String(state.step),
     updates: String(optimizer.updates),
     smoothed_loss: String(state.smoothedLoss),
@@ -49,6 +54,12 @@ export function saveState(path: string, state: TrainState): void {
 export const savedStep = (path: string): number =>
   existsSync(path) ? Number(decodeSafetensors(readFileSync(path), path).metadata.step) : 0;
 
+/** What is kept of a run that ends before its end. @param path of its state */
+export function keptWords(path: string): string {
+  const step = savedStep(path);
+  return step > 0 ? `its state of step ${step} is kept, and it goes on from there` : 'no step was saved yet';
+}
+
 /**
  * Fills `state` from a file; false where there is none yet.
  * @throws ParaError `checkpoint` when it belongs to other settings, `safetensors` when it is damaged
@@ -56,6 +67,7 @@ export const savedStep = (path: string): number =>
 export function loadState(path: string, state: TrainState): boolean {
   if (!existsSync(path)) return false;
   const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  const format = formatOf(state);
   if (metadata.format !== format)
     throw new ParaError('checkpoint', 'The state was saved by another version of this program', {
       where: `${path}: ${metadata.format ?? 'no format'}, wanted ${format}`,

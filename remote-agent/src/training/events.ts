@@ -40,7 +40,14 @@ export type TrainEvent =
       readonly hint?: string;
     }
   | { readonly type: 'stopped'; readonly step: number }
-  | { readonly type: 'finished'; readonly step: number; readonly seconds: number; readonly file: string };
+  | {
+      readonly type: 'finished';
+      readonly step: number;
+      readonly seconds: number;
+      readonly file: string;
+      /** Where its pictures have several sizes: how often sessions were made for another size, and what that took. */
+      readonly sizeChanges?: { readonly count: number; readonly seconds: number };
+    };
 
 /** How a run reports and is stopped. */
 export interface TrainHooks {

@@ -55,7 +55,6 @@ export class ExampleLoader {
   readonly #target: Size;
   readonly #cache: ExampleCache;
   readonly #vae: Vae;
-  #text: TextEncoder | undefined;
   #sizes = new Map<string, Size>();
   #last: { readonly file: string; readonly picture: Picture } | undefined;
 
@@ -111,8 +110,17 @@ export class ExampleLoader {
         : { ...training, crop: training.crop === 'buckets' ? 'buckets' : 'center', flip: false };
     const captions = [...pictures.map((p) => p.caption), ''];
     const states = await this.#cache.texts(captions, async () => {
-      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
-      return this.#text.encode(captions);
+      // Text encoders and VAE are loaded in turns.
+      await this.#vae.release();
+      const text = await TextEncoder.open(this.#base, { device: this.#spec.device });
+      try {
+        const made = await text.encode(captions);
+        // Nothing of other weights gets into the cache.
+        this.#base.check();
+        return made;
+      } finally {
+        await text.release();
+      }
     });
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
@@ -170,14 +178,14 @@ export class ExampleLoader {
     const length = (latentChannels * height * width) / vaeFactor ** 2;
     return this.#cache.latent(sha256, cut, length, async () => {
       const data = toPixels(await cutOut(await this.#read(file), cut));
-      return (await this.#vae.encode({ count: 1, channels: 3, height, width, data })).data;
+      const { data: latent } = await this.#vae.encode({ count: 1, channels: 3, height, width, data });
+      this.#base.check();
+      return latent;
     });
   }
 
-  /** Frees both encoders. */
+  /** Frees the encoder that is loaded. */
   async release(): Promise<void> {
-    await this.#text?.release();
-    this.#text = undefined;
     await this.#vae.release();
   }
 }

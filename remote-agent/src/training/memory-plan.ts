@@ -1,7 +1,5 @@
 import { ParaError } from '../common/errors.ts';
-
-/** Most step sessions kept at once; a run whose pictures have more sizes makes some of them anew now and then. */
-export const mostEngines = 3;
+import { sizeText } from '../common/size-text.ts';
 
 /** Assumed where the device does not tell what it has. */
 const unknownMemory = 4 * 2 ** 30;
@@ -11,7 +9,7 @@ export const usableShare = 0.85;
 
 /** What a run's sessions need, in bytes. */
 export interface MemoryNeeds {
-  /** A training session of the largest size. */
+  /** A training session of the largest size: one is loaded at a time. */
   readonly step: number;
   /** All that measures the validation loss; 0: nothing is measured. */
   readonly validation: number;
@@ -25,15 +23,9 @@ export interface MemoryPlan {
   readonly mode: 'fast' | 'lean';
   /** Training, validation and sampler are loaded one at a time. */
   readonly turns: boolean;
-  /** Sessions of different sizes that are kept, from 1. */
-  readonly engines: number;
   /** What the user should know. */
   readonly note?: string;
 }
-
-/** Bytes in words, e.g. `1.2 GB`. */
-export const sizeText = (bytes: number): string =>
-  bytes < 1e9 ? `${Math.max(1, Math.round(bytes / 1e6))} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Which sessions are loaded together. */
 export type SessionPlan = Omit<MemoryPlan, 'mode'>;
@@ -42,35 +34,28 @@ export type SessionPlan = Omit<MemoryPlan, 'mode'>;
  * Which sessions of a run stay loaded together. It decides about time and memory alone: what a run computes is the
  * same either way.
  * @param setting `samples.memory` of the subject file
- * @param sizes how many sizes the training pictures have
  * @param atHand bytes that the device has left, `undefined` where nobody tells
  */
 export function planMemory(
   setting: 'auto' | 'beside' | 'turns',
-  sizes: number,
   needs: MemoryNeeds,
   atHand: number | undefined,
 ): SessionPlan {
-  const wanted = Math.min(mostEngines, sizes);
-  if (setting === 'beside') return { turns: false, engines: wanted };
+  if (setting === 'beside') return { turns: false };
   const room = usableShare * (atHand ?? unknownMemory);
   const { step, validation, sampler } = needs;
-  if (setting === 'auto' && wanted * step + validation + sampler <= room)
-    return { turns: false, engines: wanted };
-  const engines = Math.min(wanted, Math.max(1, Math.floor(room / step)));
+  if (setting === 'auto' && step + validation + sampler <= room) return { turns: false };
   const hand = atHand === undefined ? 'memory of an unknown size' : `${sizeText(atHand)} of memory`;
   const largest = Math.max(step, validation, sampler);
   if (largest > room)
     return {
       turns: true,
-      engines,
       note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. A smaller training.resolution or training.batch needs less`,
     };
-  if (setting === 'turns') return { turns: true, engines };
+  if (setting === 'turns') return { turns: true };
   return {
     turns: true,
-    engines,
-    note: `Training (${sizeText(wanted * step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
+    note: `Training (${sizeText(step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
   };
 }
 
@@ -85,8 +70,6 @@ export interface PlanInput {
   /** `training.memory` and `samples.memory` of the subject file. */
   readonly mode: 'auto' | 'fast' | 'lean';
   readonly sessions: 'auto' | 'beside' | 'turns';
-  /** How many sizes the training pictures have. */
-  readonly sizes: number;
   readonly needs: (mode: 'fast' | 'lean') => MemoryNeeds;
   /** Bytes that pictures need to be encoded, before anything else is loaded. */
   readonly encoding: number;
@@ -94,6 +77,8 @@ export interface PlanInput {
   readonly atHand: number | undefined;
   /** Bytes above which a run is refused; default those at hand. */
   readonly most?: number | undefined;
+  /** Other programs on the device, asked for where they may be why less is free; `undefined`: none that are known. */
+  readonly others?: () => string | undefined;
   /** Settings that may fit, asked for where a run is refused. */
   readonly smaller: () => Iterable<Smaller>;
 }
@@ -121,18 +106,18 @@ export function leastNeeded(
  * @throws ParaError `memory` with what is needed, what is there, and what would fit
  */
 export function planRunMemory(input: PlanInput): PlanOfRun {
-  const { mode: asked, sessions, sizes, needs, encoding, atHand } = input;
+  const { mode: asked, sessions, needs, encoding, atHand } = input;
   const beside = sessions === 'beside';
   const plan = (mode: 'fast' | 'lean', note?: string): PlanOfRun => {
     const needed = needs(mode);
-    const made = planMemory(sessions, sizes, needed, atHand);
+    const made = planMemory(sessions, needed, atHand);
     const { step, validation, sampler } = needed;
-    const together = made.turns
-      ? Math.max(made.engines * step, validation, sampler)
-      : made.engines * step + validation + sampler;
+    const together = made.turns ? Math.max(step, validation, sampler) : step + validation + sampler;
     const notes = [note, made.note].filter((one) => one !== undefined);
+    const others = notes.length > 0 ? input.others?.() : undefined;
+    if (others) notes.push(`Also on the device: ${others}`);
     return {
-      ...{ mode, turns: made.turns, engines: made.engines },
+      ...{ mode, turns: made.turns },
       ...{ neededBytes: Math.max(together, encoding), freeBytes: atHand },
       ...(notes.length > 0 ? { note: notes.join('. ') } : {}),
     };
@@ -169,6 +154,8 @@ function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
       fitting.set(key, `${smaller.setting} (about ${sizeText(smaller.bytes)})`);
     if (!least || smaller.bytes < least.bytes) least = smaller;
   }
+  // A device that would not hold the run with nothing else on it is not refused for what is.
+  const others = input.most === undefined ? input.others?.() : undefined;
   const nothing = least
     ? `no smaller setting fits either: even ${least.setting} needs about ${sizeText(least.bytes)}; use another device or host, or end other programs`
     : 'use another device or host, or end other programs';
@@ -176,7 +163,7 @@ function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
     'memory',
     'This run does not fit into the memory of its device, not even with training.memory "lean"',
     {
-      where: `needed at least ${sizeText(needed)} (${parts}), there: ${sizeText(most)}`,
+      where: `needed at least ${sizeText(needed)} (${parts}), there: ${sizeText(most)}${others ? `; also on the device: ${others}` : ''}`,
       hint:
         fitting.size > 0
           ? `what would fit: ${[...fitting.values()].join('; ')}; or end other programs`

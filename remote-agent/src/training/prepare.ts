@@ -8,8 +8,8 @@ import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
 import type { Layer } from '../onnx/modules.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import { type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
-import { loadState, type TrainState } from './checkpoint.ts';
+import { groupOfStep, type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
+import { loadState, savedStep, type TrainState } from './checkpoint.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
@@ -17,6 +17,7 @@ import { Optimizer } from './optimizer.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
+import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 
 /** Where a run writes; all paths absolute. */
@@ -67,11 +68,17 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   const precision = precisionOf(base, spec);
   const memory = planner.plan(memoryAtHand(spec.device), sizesKnown(set, held));
   if (memory.note) hooks.emit({ type: 'note', message: memory.note });
-  const sessions = new RunSessions({ base, spec, method, plan, memory, precision });
+  const sessions = new RunSessions({
+    ...{ base, spec, method, plan, memory, precision },
+    check: () => requireUnchanged(base, paths.state),
+    tell: (message) => hooks.emit({ type: 'note', message }),
+  });
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
-    const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(set.groups[0]!));
-    const state = startState(spec, method, engine.plan);
+    // The size that comes first, or a change follows at once.
+    const first = groupOfStep(spec.training, set, savedStep(paths.state) + 1);
+    const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(first));
+    const state = startState(spec, method, engine.plan, set.groups.length);
     if (precision === 'f16') {
       state.scale = startScale();
       hooks.emit({ type: 'note', message: 'This run is computed in half precision (training.precision)' });
@@ -98,11 +105,11 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
   }
 }
 
-function startState(spec: TrainSpec, method: Method, plan: AdapterPlan): TrainState {
+function startState(spec: TrainSpec, method: Method, plan: AdapterPlan, sizes: number): TrainState {
   const { training } = spec;
   const parameters = method.initialise(plan, training.seed);
   const optimizer = new Optimizer(parameters.length, { ...training, kind: training.optimizer });
-  return { step: 0, smoothedLoss: Number.NaN, parameters, optimizer };
+  return { step: 0, smoothedLoss: Number.NaN, sizes, parameters, optimizer };
 }
 
 interface LoadedPictures {
@@ -160,7 +167,7 @@ function sizesKnown(set: Examples, held: Examples | undefined): KnownSizes {
     const values = (g: ExampleGroup) => g.latentHeight * g.latentWidth;
     return groups.reduce((a, b) => (values(b) > values(a) ? b : a));
   };
-  const of = ({ groups }: Examples) => ({ count: groups.length, largest: largest(groups) });
+  const of = ({ groups }: Examples) => ({ largest: largest(groups) });
   return { ...of(set), ...(held ? { validation: of(held) } : {}) };
 }
 

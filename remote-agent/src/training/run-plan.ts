@@ -5,16 +5,9 @@ import { encoderBytes, lossBytes, samplerBytes } from '../diffusion/base-memory.
 import { trainingSize } from '../diffusion/base-sizes.ts';
 import { processBytes, trainingBytes } from '../diffusion/training-memory.ts';
 import { deviceByName } from '../runtime/device.ts';
-import { memoryAtHand, memoryInAll } from '../runtime/memory.ts';
+import { memoryAtHand, memoryInAll, othersOn } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import {
-  leastNeeded,
-  type MemoryNeeds,
-  mostEngines,
-  type PlanOfRun,
-  planRunMemory,
-  type Smaller,
-} from './memory-plan.ts';
+import { leastNeeded, type MemoryNeeds, type PlanOfRun, planRunMemory, type Smaller } from './memory-plan.ts';
 import { planFor, precisionOf } from './settings.ts';
 
 /** Sizes of latents and text states. */
@@ -36,10 +29,9 @@ function sizeOf(base: Base, resolution: number | null): LatentSize {
 
 /** What the sizes of a run's pictures are, once they are known. */
 export interface KnownSizes {
-  readonly count: number;
   readonly largest: LatentSize;
   /** Absent where nothing is measured. */
-  readonly validation?: { readonly count: number; readonly largest: LatentSize };
+  readonly validation?: { readonly largest: LatentSize };
 }
 
 /** Plans one run. Estimates are made once for each of their settings. */
@@ -68,7 +60,7 @@ export class RunPlanner {
       method: methodByName(spec.method.name),
       plan: (layers: Parameters<typeof planFor>[2]) => planFor(spec, methodByName(spec.method.name), layers),
     };
-    const { count, largest } = sizes.validation ?? { count: 0, largest: sizes.largest };
+    const measured = sizes.validation?.largest;
     const draws = samples.every > 0 && samples.prompts.length > 0;
     const step = { batch: training.batch, ...shapeOf(sizes.largest) };
     return {
@@ -77,11 +69,9 @@ export class RunPlanner {
         this.#once([mode, precision, spec.method, step], () =>
           trainingBytes(base, step, mode, adapting, precision),
         ),
-      validation:
-        count === 0
-          ? 0
-          : Math.min(mostEngines, count) *
-            this.#once(['loss', largest], () => lossBytes(base, { batch: 1, ...shapeOf(largest) })),
+      validation: measured
+        ? this.#once(['loss', measured], () => lossBytes(base, { batch: 1, ...shapeOf(measured) }))
+        : 0,
       sampler: draws ? this.#once('sampler', () => samplerBytes(base)) : 0,
     };
   }
@@ -92,8 +82,7 @@ export class RunPlanner {
 
   #presumed({ training, validation }: TrainSpec): KnownSizes {
     const largest = sizeOf(this.#base, training.resolution);
-    const count = training.crop === 'buckets' ? 2 : 1;
-    return { count, largest, ...(validation.every > 0 ? { validation: { count, largest } } : {}) };
+    return { largest, ...(validation.every > 0 ? { validation: { largest } } : {}) };
   }
 
   /**
@@ -105,10 +94,11 @@ export class RunPlanner {
     const { training, samples } = this.#spec;
     const known = sizes ?? this.#presumed(this.#spec);
     return planRunMemory({
-      ...{ mode: training.memory, sessions: samples.memory, sizes: known.count, atHand, most },
+      ...{ mode: training.memory, sessions: samples.memory, atHand, most },
       needs: (mode) => this.#needs(this.#spec, mode, known),
       // Pictures are encoded by then.
       encoding: sizes ? 0 : this.#encoding(known.largest),
+      others: () => othersOn(this.#spec.device),
       smaller: () => this.#smaller(),
     });
   }

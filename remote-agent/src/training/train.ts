@@ -12,6 +12,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
 import { clipToNorm, norm } from './optimizer.ts';
 import { prepare, type Run, type TrainPaths } from './prepare.ts';
+import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 
 /**
@@ -196,7 +197,8 @@ async function afterStep(run: Run): Promise<void> {
   if (improved || due(step, spec.checkpoints.every, last)) save(run);
 }
 
-function save({ paths, state, hooks }: Run): void {
+function save({ base, paths, state, hooks }: Run): void {
+  requireUnchanged(base, paths.state);
   saveState(paths.state, state);
   hooks.emit({ type: 'saved', step: state.step, file: paths.state });
 }
@@ -217,7 +219,8 @@ function keepBest(run: Run, loss: number): boolean {
   return true;
 }
 
-function saveAdapterHere({ spec, base, plan, state, thumbnail }: Run, file: string): void {
+function saveAdapterHere({ spec, base, plan, paths, state, thumbnail }: Run, file: string): void {
+  requireUnchanged(base, paths.state);
   saveAdapterFile(file, spec, base, plan, state.parameters, state.step, thumbnail);
 }
 
@@ -226,5 +229,9 @@ function finish(run: Run, seconds: number): void {
   // Otherwise it was saved after the last step.
   if (spec.checkpoints.every === 0) save(run);
   saveAdapterHere(run, paths.adapter);
-  hooks.emit({ type: 'finished', step: state.step, seconds, file: paths.adapter });
+  const { changes } = run.sessions;
+  hooks.emit({
+    ...{ type: 'finished', step: state.step, seconds, file: paths.adapter },
+    ...(changes.count > 0 ? { sizeChanges: changes } : {}),
+  });
 }

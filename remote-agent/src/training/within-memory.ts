@@ -1,9 +1,9 @@
 import { ParaError } from '../common/errors.ts';
+import { sizeText } from '../common/size-text.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import { savedStep } from './checkpoint.ts';
+import { keptWords } from './checkpoint.ts';
 import type { TrainHooks } from './events.ts';
-import { sizeText } from './memory-plan.ts';
 import type { RunSessions } from './sessions.ts';
 
 /** What of a run is asked when its device's memory is full. */
@@ -39,7 +39,6 @@ export async function withinMemory<T>(run: Run, work: () => Promise<T>): Promise
 function told({ spec, paths }: Run, cause: ParaError): ParaError {
   const { memory, resolution, batch } = spec.training;
   const free = memoryAtHand(spec.device);
-  const saved = savedStep(paths.state);
   const where = [cause.where, free === undefined ? undefined : `${sizeText(free)} are free now`];
   const less = [
     ...(memory === 'fast' ? ['training.memory "auto" or "lean"'] : []),
@@ -47,11 +46,9 @@ function told({ spec, paths }: Run, cause: ParaError): ParaError {
     `a smaller training.resolution${resolution === null ? '' : ` than ${resolution}`}`,
     ...(batch > 1 ? [`a training.batch below ${batch}`] : []),
   ];
-  const kept =
-    saved > 0 ? `its state of step ${saved} is kept, and it goes on from there` : 'no step was saved yet';
   return new ParaError('memory', cause.message, {
     where: where.filter((part) => part !== undefined).join('; '),
-    hint: `end other programs and continue the run (${kept}), or start a new one with ${less.join(', ')}`,
+    hint: `end other programs and continue the run (${keptWords(paths.state)}), or start a new one with ${less.join(', ')}`,
     cause,
   });
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { peftFiles } from '../../src/adapters/import.ts';
 import { readEvents } from '../../src/jobs/event-log.ts';
 import { createJob, jobFiles, readStatus } from '../../src/jobs/job.ts';
@@ -43,7 +43,8 @@ const mounts =
 
 /**
  * Runs two commands, the first of them on a disk that leaves `room` bytes, or where no disk can be mounted with a
- * limit of `limit` bytes a file; the second with room enough. What they leave on the disk is copied to `kept`.
+ * limit of `limit` bytes a file; the second with `more` bytes than the first. What they leave on the disk is copied to
+ * `kept`.
  */
 function onFullDisk(
   room: number,
@@ -51,10 +52,10 @@ function onFullDisk(
   first: string,
   second: string,
   kept: string,
+  more = 2 ** 24,
 ): Promise<string> {
-  const size = room + 2 ** 24;
   const [prepare, before] = mounts
-    ? [`mount -t tmpfs -o size=${size} tmpfs "$DISK"; head -c ${2 ** 24} /dev/zero > "$DISK/ballast"`, '']
+    ? [`mount -t tmpfs -o size=${room + more} tmpfs "$DISK"; head -c ${more} /dev/zero > "$DISK/ballast"`, '']
     : ['rm -rf "$DISK"/*', `ulimit -f ${Math.ceil(limit / 512)};`];
   const script = `${prepare}
 (${before} ${first})
@@ -82,35 +83,56 @@ const fullDisk = /The disk is full|larger than files may be here/;
 /** A job that waits to be trained, and one like it that was trained on a disk with room enough. */
 const fresh = join(work, 'fresh');
 const reference = join(work, 'reference');
-beforeAll(async () => {
+
+/** Makes both on a base, with a state that grows with the rank. */
+async function makeJobs(base: string, rank: number, steps: number): Promise<void> {
   const subject = join(work, 'subject');
   await paintAll(subject, [[16, 16]]);
-  const method = { name: 'lora', layers: 'all-linear', rank: 32 };
-  const spec = tinySpec(subject, { method, checkpoints: { every: 2 }, training: { steps: 8 } });
-  for (const directory of [fresh, reference]) createJob(directory, spec);
+  const method = { name: 'lora', layers: 'all-linear', rank };
+  const spec = tinySpec(subject, { base, method, checkpoints: { every: 2 }, training: { steps } });
+  for (const directory of [fresh, reference]) {
+    rmSync(directory, { recursive: true, force: true });
+    createJob(directory, spec);
+  }
   expect(await shell('"$NODE" "$PARA" train --resume reference')).toContain('done');
-});
+}
 
 describe('on a full disk', () => {
-  it('training stops with its last state whole, and goes on to the same adapter once there is room', async () => {
-    const { state, cache, adapter } = jobFiles(reference);
-    const stateSize = statSync(state).size;
-    // The first state fits, the one that is to replace it does not.
-    const room = sizeOf(cache) + 24 * 4096 + 1.5 * stateSize;
-    const train = '"$NODE" "$PARA" train --resume "$DISK/run"';
-    const kept = join(work, 'trained');
-    const said = await onFullDisk(room, stateSize - 1000, `cp -r fresh "$DISK/run"\n${train}`, train, kept);
-    expect(said).toMatch(fullDisk);
-    expect(said).toContain('train --resume disk/run');
-    expect(said).toContain('first ended with 1');
-    expect(said).not.toContain('.tmp');
-    expect(said).toContain('second ended with 0');
-    const files = jobFiles(join(kept, 'run'));
-    const resumed = readEvents(files.events).flatMap((e) => (e.type === 'resumed' ? [e.fromStep] : []));
-    if (mounts) expect(resumed).toEqual([2]);
-    expect(readStatus(join(kept, 'run')).state).toBe('finished');
-    expect(readFileSync(files.adapter).equals(readFileSync(adapter))).toBe(true);
-  });
+  it.each([
+    ['a state of 200 MB', 'pocket-sdxl', 510, 4, 200e6],
+    ['a small state', goldenPath('bases/tiny-optimum'), 32, 8, 3e6],
+  ])(
+    'training with %s stops with its last state whole, and goes on to the same adapter once there is room',
+    async (_, base, rank, steps, least) => {
+      await makeJobs(base, rank, steps);
+      const { state, cache, adapter } = jobFiles(reference);
+      const stateSize = statSync(state).size;
+      expect(stateSize).toBeGreaterThan(least);
+      // The first state fits, the one that is to replace it does not.
+      const room = sizeOf(cache) + 24 * 4096 + 1.5 * stateSize;
+      const train = '"$NODE" "$PARA" train --resume "$DISK/run"';
+      const kept = join(work, `trained-${rank}`);
+      const first = `cp -r fresh "$DISK/run"\n${train}`;
+      const said = await onFullDisk(
+        room,
+        stateSize - 1000,
+        first,
+        train,
+        kept,
+        Math.ceil(stateSize) + 2 ** 24,
+      );
+      expect(said).toMatch(fullDisk);
+      expect(said).toContain('train --resume disk/run');
+      expect(said).toContain('first ended with 1');
+      expect(said).not.toContain('.tmp');
+      expect(said).toContain('second ended with 0');
+      const files = jobFiles(join(kept, 'run'));
+      const resumed = readEvents(files.events).flatMap((e) => (e.type === 'resumed' ? [e.fromStep] : []));
+      if (mounts) expect(resumed).toEqual([2]);
+      expect(readStatus(join(kept, 'run')).state).toBe('finished');
+      expect(readFileSync(files.adapter).equals(readFileSync(adapter))).toBe(true);
+    },
+  );
 
   it('generating leaves nothing, and gives the same picture once there is room', async () => {
     const generate = (out: string) =>

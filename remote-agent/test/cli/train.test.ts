@@ -75,6 +75,25 @@ describe('para train', () => {
     expect((await run('show', name!)).said).toContain('cup  para  finished  3/3 steps');
   });
 
+  it('tells what changes between sizes of pictures took, as it trains and afterwards', async () => {
+    await paintAll(join(work, 'shapes'), [
+      [16, 16],
+      [20, 12],
+    ]);
+    subject('vase', {
+      pictures: ['shapes/pictures'],
+      training: { crop: 'buckets' },
+      samples: { every: 0 },
+      validation: { every: 0 },
+    });
+    const { code, said } = await run('train', 'vase.para.json', '--steps', '4', '--out', 'vase');
+    expect(code, said).toBe(0);
+    expect(said).toMatch(/Changing from pictures of \d+ x \d+ to \d+ x \d+ took \d+\.\d s/);
+    const sum = /changed [23] times between sizes of pictures: \d+\.\d s of \d+\.\d \(\d+ %\)/;
+    expect(said).toMatch(sum);
+    expect((await run('show', 'vase')).said).toMatch(sum);
+  });
+
   it('asks before it stretches a falling learning rate', async () => {
     subject('mug', { training: { schedule: 'cosine', steps: 2 } });
     expect((await run('train', 'mug.para.json', '--out', 'mug')).code).toBe(0);

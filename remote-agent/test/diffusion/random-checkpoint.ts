@@ -104,9 +104,13 @@ function openWithHeader(
 }
 
 /** Writes a file whose numbers are all zero and take no room. @param tensors shapes by name */
-export function writeHeader(path: string, tensors: Readonly<Record<string, readonly number[]>>): void {
+export function writeHeader(
+  path: string,
+  tensors: Readonly<Record<string, readonly number[]>>,
+  dtype: Dtype = 'F32',
+): void {
   const shapes = Object.entries(tensors).map(([name, dims]) => [name, { dims }]);
-  const { fd, bytes } = openWithHeader(path, Object.fromEntries(shapes), 'F32');
+  const { fd, bytes } = openWithHeader(path, Object.fromEntries(shapes), dtype);
   ftruncateSync(fd, bytes);
   closeSync(fd);
 }

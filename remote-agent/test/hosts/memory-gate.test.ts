@@ -1,13 +1,20 @@
 import { expect, it } from 'vitest';
 import { awaitMemory, type Surroundings } from '../../src/server/generation/memory-gate.ts';
 
+interface Look {
+  free: number | undefined;
+  training?: boolean;
+  others?: string;
+}
+
 /** A device whose free memory and training are what the test says at each look. */
-function device(looks: { free: number | undefined; training?: boolean }[]) {
+function device(looks: Look[]) {
   let look = 0;
   let asked = 0;
   const now = () => looks[Math.min(look, looks.length - 1)]!;
   const around: Surroundings = {
     free: async () => now().free,
+    others: () => now().others,
     share: 0.8,
     training: () => {
       const { training = false } = now();
@@ -51,9 +58,10 @@ it('asks idle generators for their memory, and draws when they have left', async
 });
 
 it('says what is missing where nobody is going to give it back', async () => {
-  await expect(draw(device([{ free: GB }]).around)).rejects.toMatchObject({
+  const others = 'python3 (process 4711, 20.1 GB)';
+  await expect(draw(device([{ free: GB, others }]).around)).rejects.toMatchObject({
     code: 'device',
-    where: expect.stringContaining('needs about 5.0 GB, and 1.0 GB are free'),
+    where: expect.stringContaining(`needs about 5.0 GB, and 1.0 GB are free; also on the device: ${others}`),
     hint: expect.stringContaining('smaller picture'),
   });
 });

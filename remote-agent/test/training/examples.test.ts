@@ -1,9 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
 import { type Picture, toPixels } from '../../src/dataset/pictures.ts';
+import { TextEncoder } from '../../src/diffusion/text-encoder.ts';
 import { Vae } from '../../src/diffusion/vae.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
 import { ExampleLoader } from '../../src/training/examples.ts';
@@ -138,6 +139,46 @@ describe('pictures in training', () => {
     expect(await load(spec, directory)).toEqual(first);
     rmSync(join(directory, 'pictures'), { recursive: true });
     expect(await load(spec, directory)).toEqual(first);
+  });
+
+  it('and captions are encoded in turns: text encoders and VAE are never loaded together', async () => {
+    const directory = place();
+    await paintAll(directory, new Array(2).fill([16, 16]));
+    const spec = tinySpec(directory);
+    const told: string[] = [];
+    const real = { open: TextEncoder.open, encode: Vae.prototype.encode, free: Vae.prototype.release };
+    const spies = [
+      vi.spyOn(TextEncoder, 'open').mockImplementation(async (...all) => {
+        told.push('text');
+        const text = await real.open.apply(TextEncoder, all);
+        const free = text.release.bind(text);
+        text.release = async () => {
+          told.push('text freed');
+          await free();
+        };
+        return text;
+      }),
+      vi.spyOn(Vae.prototype, 'encode').mockImplementation(function (this: Vae, ...all) {
+        told.push('VAE');
+        return real.encode.apply(this, all);
+      }),
+      vi.spyOn(Vae.prototype, 'release').mockImplementation(function (this: Vae, ...all) {
+        if (told.at(-1) === 'VAE') told.push('VAE freed');
+        return real.free.apply(this, all);
+      }),
+    ];
+    const loader = new ExampleLoader(tinyBase(), spec, join(directory, 'cache'));
+    await loader.check();
+    await loader.load(spec.pictures, 'training');
+    // Other captions: the text encoders are needed again.
+    await loader.load(
+      spec.pictures.map((picture) => ({ ...picture, caption: 'another' })),
+      'validation',
+    );
+    await loader.release();
+    for (const spy of spies) spy.mockRestore();
+    const text = ['text', 'text freed'];
+    expect(told).toEqual([...text, 'VAE', 'VAE', 'VAE freed', ...text]);
   });
 
   it('with transparent parts are laid on the background that the subject names', async () => {

@@ -15,37 +15,30 @@ const needs = { step: 4 * gigabyte, validation: 2 * gigabyte, sampler: 3 * gigab
 
 describe('the sessions of a run', () => {
   it('stay side by side where the memory holds them all', () => {
-    expect(planMemory('auto', 1, needs, 11 * gigabyte)).toEqual({ turns: false, engines: 1 });
-    expect(planMemory('auto', 2, needs, 16 * gigabyte)).toEqual({ turns: false, engines: 2 });
+    expect(planMemory('auto', needs, 11 * gigabyte)).toEqual({ turns: false });
   });
 
   it('take turns where it does not, and say so with figures', () => {
-    const { note, ...plan } = planMemory('auto', 1, needs, 10 * gigabyte);
-    expect(plan).toEqual({ turns: true, engines: 1 });
+    const { note, ...plan } = planMemory('auto', needs, 10 * gigabyte);
+    expect(plan).toEqual({ turns: true });
     for (const figure of ['4.0 GB', '2.0 GB', '3.0 GB', '10.0 GB']) expect(note).toContain(figure);
   });
 
-  it('count what is kept for pictures of several sizes, at most three', () => {
-    expect(planMemory('auto', 9, needs, 100 * gigabyte)).toEqual({ turns: false, engines: 3 });
-    expect(planMemory('auto', 9, needs, 19 * gigabyte)).toMatchObject({ turns: true, engines: 3 });
-    expect(planMemory('auto', 9, needs, 12 * gigabyte)).toMatchObject({ turns: true, engines: 2 });
-  });
-
   it('warn where even one of them is too large', () => {
-    const plan = planMemory('auto', 3, needs, 3 * gigabyte);
-    expect(plan).toMatchObject({ turns: true, engines: 1 });
+    const plan = planMemory('auto', needs, 3 * gigabyte);
+    expect(plan.turns).toBe(true);
     expect(plan.note).toContain('training.resolution');
   });
 
   it('follow the setting', () => {
-    expect(planMemory('beside', 2, needs, 1)).toEqual({ turns: false, engines: 2 });
-    expect(planMemory('turns', 2, needs, 100 * gigabyte)).toEqual({ turns: true, engines: 2 });
+    expect(planMemory('beside', needs, 1)).toEqual({ turns: false });
+    expect(planMemory('turns', needs, 100 * gigabyte)).toEqual({ turns: true });
   });
 
   it('of a small base stay side by side where nobody tells the memory, those of a large one do not', () => {
     const small = { step: 2e8, validation: 5e7, sampler: 1e8 };
-    expect(planMemory('auto', 1, small, undefined).turns).toBe(false);
-    expect(planMemory('auto', 1, needs, undefined).turns).toBe(true);
+    expect(planMemory('auto', small, undefined).turns).toBe(false);
+    expect(planMemory('auto', needs, undefined).turns).toBe(true);
   });
 });
 
@@ -73,7 +66,7 @@ describe('memory', () => {
 
 describe('training.memory "auto"', () => {
   const input = (atHand: number | undefined, more: Partial<PlanInput> = {}): PlanInput => ({
-    ...{ mode: 'auto', sessions: 'auto', sizes: 1, encoding: gigabyte, atHand },
+    ...{ mode: 'auto', sessions: 'auto', encoding: gigabyte, atHand },
     needs: (mode) => ({ step: (mode === 'fast' ? 8 : 4) * gigabyte, validation: 2 * gigabyte, sampler: 3e9 }),
     smaller: () => [
       { setting: 'training.resolution 768', bytes: 3e9 },

@@ -53,7 +53,14 @@ export function eventText(event: ToldEvent): RunEvent {
     case 'finished':
       return {
         ...{ time, kind: 'info', step: event.step },
-        text: l10n.t('Finished after {0}', duration(event.seconds)),
+        text: event.sizeChanges
+          ? l10n.t(
+              'Finished after {0}, of which {1} went into {2} changes between sizes of pictures',
+              duration(event.seconds),
+              duration(event.sizeChanges.seconds),
+              event.sizeChanges.count,
+            )
+          : l10n.t('Finished after {0}', duration(event.seconds)),
       };
   }
 }

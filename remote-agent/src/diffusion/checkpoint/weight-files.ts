@@ -95,8 +95,16 @@ export function openWeightFiles(directory: string): WeightFiles | undefined {
   if (!found) return undefined;
   const weights = renamed(found, (path) => resolve(directory, path));
   checkInside(directory, weights);
-  for (const file of weights.files) check(file, directory);
+  checkWeightFiles(directory, weights);
   return weights;
+}
+
+/**
+ * Makes sure that files are what they were when the base was imported.
+ * @throws ParaError `base` for a file that is gone or was changed
+ */
+export function checkWeightFiles(directory: string, { files }: WeightFiles): void {
+  for (const file of files) check(file, directory);
 }
 
 /**
@@ -166,21 +174,21 @@ function check(file: WeightFile, directory: string): void {
       cause,
     });
   }
-  const same =
-    now.size === file.size &&
-    readingFile(
-      file.path,
-      (fd) =>
-        headerHash(fd) === file.header &&
-        // Copied back or touched is no change.
-        (now.mtimeMs === file.modified || fingerprint(fd) === file.fingerprint),
-    );
-  if (!same) throw changed(file.path, directory);
+  if (now.size !== file.size)
+    throw changed(file.path, directory, `${now.size} bytes now, ${file.size} when it was imported`);
+  const how = readingFile(file.path, (fd) => {
+    if (headerHash(fd) !== file.header) return 'its header is another';
+    // Copied back or touched is no change.
+    return now.mtimeMs === file.modified || fingerprint(fd) === file.fingerprint
+      ? undefined
+      : 'its weights are others';
+  });
+  if (how) throw changed(file.path, directory, how);
 }
 
-/** What is said of a file whose bytes are others than those that were imported. */
-export const changed = (path: string, directory: string): ParaError =>
+/** What is said of a file whose bytes are others than those that were imported. @param how it differs */
+export const changed = (path: string, directory: string, how: string): ParaError =>
   new ParaError('base', 'The checkpoint of this base was changed after it was imported', {
-    where: path,
+    where: `${path}: ${how}`,
     hint: `bring the former file back, or delete the base (${directory}) and import the checkpoint again`,
   });

@@ -74,7 +74,8 @@ async function hashed(
   for (const file of weights.files) {
     if (again || file.sha256 === undefined) onRead(file.path, file.size);
     const sha256 = again ? await hashFile(file.path) : (file.sha256 ?? (await hashFile(file.path)));
-    if (file.sha256 !== undefined && file.sha256 !== sha256) throw changed(file.path, directory);
+    if (file.sha256 !== undefined && file.sha256 !== sha256)
+      throw changed(file.path, directory, 'its bytes have another hash');
     files.push({ ...file, sha256 });
   }
   if (weights.files.some(({ sha256 }) => sha256 === undefined))

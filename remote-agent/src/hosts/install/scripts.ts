@@ -1,4 +1,5 @@
 // What the host's plain `sh` is asked to do before a Node is there: POSIX only, fixed text, values as arguments.
+import { driverTools } from '../../runtime/nvidia-smi.ts';
 
 /**
  * Prints what a host is, as lines `name<TAB>value`. Arguments: root, npm registry, PyPI index (empty: do not try), proxy
@@ -32,7 +33,7 @@ if [ -e /dev/nvidia0 ]; then
   for f in /proc/driver/nvidia/gpus/*/information; do [ -r "$f" ] && say model "$(grep '^Model:' "$f")"; done
 fi
 smi=
-for f in nvidia-smi /usr/bin/nvidia-smi /usr/local/nvidia/bin/nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
+for f in ${driverTools.join(' ')}; do
   has $f && { smi=$f; break; }
 done
 if [ -n "$smi" ]; then

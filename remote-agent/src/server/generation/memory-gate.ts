@@ -1,10 +1,12 @@
 import { ParaError } from '../../common/errors.ts';
+import { sizeText } from '../../common/size-text.ts';
 import { gpus } from '../../jobs/gpus.ts';
 import { lockHolder } from '../../jobs/lock.ts';
 import { slotLock } from '../../jobs/queue.ts';
+import { othersOnGpu } from '../../runtime/card-users.ts';
 import type { DeviceName } from '../../runtime/device.ts';
 import { memoryAtHand } from '../../runtime/memory.ts';
-import { sizeText, usableShare } from '../../training/memory-plan.ts';
+import { usableShare } from '../../training/memory-plan.ts';
 
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms));
 
@@ -21,6 +23,8 @@ const grace = 5000;
 export interface Surroundings {
   /** Bytes that the device has left, `undefined` where nobody tells. */
   readonly free: () => Promise<number | undefined>;
+  /** Other programs that hold some of it, in words; `undefined` where there are none, or nobody tells. */
+  readonly others: () => string | undefined;
   /** Share of it that an estimate may fill. */
   readonly share: number;
   /** Whether training works, or is about to, where this generator draws. */
@@ -37,6 +41,7 @@ export const surroundings = (slot: string, device: DeviceName, makeRoom: () => v
     slot.startsWith('gpu')
       ? (await gpus())[Number(slot.slice(3))]?.freeBytes || undefined
       : memoryAtHand(device),
+  others: () => (device === 'cpu' ? undefined : othersOnGpu([`--id=${slot.slice(3)}`])),
   share: shareFor(device),
   training: () => isTraining(slot),
   makeRoom,
@@ -70,10 +75,12 @@ export async function awaitMemory(
       told = reason;
       await pause(1000);
     } else if (Date.now() - begun < around.grace) await pause(200);
-    else
+    else {
+      const others = around.others();
       throw new ParaError('device', 'There is not enough memory to draw', {
-        where: missing,
+        where: `${missing}${others ? `; also on the device: ${others}` : ''}`,
         hint: 'draw a smaller picture, or end other programs there',
       });
+    }
   }
 }
