@@ -1,5 +1,5 @@
 // `npm run gpu-check`: everything that is to be shown on an NVIDIA GPU, stage by stage; writes bench/gpu-results.json and
-// docs/gpu-check.md. Without a GPU it says so and leaves the page's tables empty. docs/gpu-check-how.md tells more.
+// docs/gpu-check.md. Without a GPU it says so and leaves the page's tables empty. docs/gpu-machine.md tells more.
 //   --only STAGE            this stage, or those whose names begin so; may be given several times
 //   --minutes N             stages that would not fit are left out and named, default 9.5
 //   --device cpu            a rehearsal: every stage on another device, with few channels; keeps its own results
@@ -44,7 +44,8 @@ const gpu = findGpu();
 const row = rowFor(gpu?.driver);
 const tools = pythonTools({ install: values.pytorch });
 const packing = values.pack !== undefined;
-const provider = gpu !== undefined || values.provider || packing;
+const onCard = gpu !== undefined && (values.device ?? 'cuda') === 'cuda';
+const provider = onCard || values.provider || packing;
 const python = values['torch-python'] ?? tools ?? process.env.PYTHON ?? 'python3';
 const folder = runtimeFolder(row, {
   ...{ provider, providerFrom: values['provider-from'], runtimeFrom: values['runtime-from'], python },
@@ -62,10 +63,9 @@ if (packing) {
 } else process.exitCode = await check();
 
 async function check() {
-  const libraries =
-    provider && values.device !== 'cpu'
-      ? cudaLibraries(row, { python, given: values['cuda-libraries'] })
-      : values['cuda-libraries'];
+  const libraries = provider
+    ? cudaLibraries(row, { python, given: values['cuda-libraries'] })
+    : values['cuda-libraries'];
   const programs = await agentBeside(folder);
   const torch = pythonWithTorch([values['torch-python'], tools, ...(gpu ? ['python3'] : [])]);
   const found = {

@@ -39,6 +39,9 @@ export function rowFor(driver) {
   return found;
 }
 
+/** The row of a version of CUDA. */
+export const rowOf = (cuda) => rows.find((row) => row.cuda === cuda);
+
 /** What a program prints; undefined where it is missing or fails. */
 function said(program, args) {
   try {

@@ -8,12 +8,13 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { bundle, requireLines } from '../bundle.mjs';
 import { root, run } from '../install.mjs';
 import { findLibraries, libraryFolders } from './find.mjs';
@@ -36,13 +37,14 @@ export function binariesOf(runtime) {
   return join(runtime, 'bin', napi, 'linux', process.arch);
 }
 
-/** Puts the package of the runtime into a folder's node_modules, from another folder of packages, by copying. */
-function copyRuntime(from, modules) {
+/** Puts the package of the runtime into a folder's node_modules; copied where files are to be added to it. */
+function takeRuntime(from, modules, copy) {
   for (const name of ['onnxruntime-node', 'onnxruntime-common']) {
     const source = name === 'onnxruntime-node' ? from : join(dirname(from), name);
     if (!existsSync(source)) throw new Error(`There is no ${name} at ${source}`);
     rmSync(join(modules, name), { recursive: true, force: true });
-    cpSync(source, join(modules, name), { recursive: true, dereference: true });
+    if (copy) cpSync(source, join(modules, name), { recursive: true, dereference: true });
+    else symlinkSync(realpathSync(source), join(modules, name));
   }
 }
 
@@ -57,7 +59,7 @@ export function runtimeFolder(row, { provider, providerFrom, runtimeFrom, python
   const manifest = { private: true, type: 'module', dependencies: { 'onnxruntime-node': row.runtime } };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
   if (versionOf(own) !== row.runtime) {
-    if (runtimeFrom) copyRuntime(runtimeFrom, join(folder, 'node_modules'));
+    if (runtimeFrom) takeRuntime(resolve(runtimeFrom), join(folder, 'node_modules'), provider);
     else
       run('npm', ['install', '--no-fund', '--no-audit', '--loglevel=error'], {
         ...{ cwd: folder, env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' } },

@@ -1,7 +1,7 @@
 """Holds the plain modules against what diffusers made of the same weights, read from the golden file of the tests.
 
-Run: python tools/plain/check.py IDS IDS_2     (PyTorch and numpy; diffusers is not needed)
-IDS, IDS_2: JSON, the golden prompt's tokens of both text encoders. Prints JSON: the largest difference of each output relative to its largest value; fails above 1e-4.
+Run: python tools/plain/check.py     (PyTorch and numpy; diffusers is not needed)
+Prints JSON: the largest difference of each output relative to its largest value; fails above 1e-4.
 """
 
 import base64
@@ -19,7 +19,10 @@ import files  # noqa: E402
 import load  # noqa: E402
 from checkpoint_names import checkpoint_names  # noqa: E402
 from checkpoint_weights import weights  # noqa: E402
-from widths import SMALL  # noqa: E402
+from widths import END, SMALL, TOKENS  # noqa: E402
+
+# The golden prompt in tokens.
+PROMPT = (320, 1125, 539, 320, 736, 40749, 267, 272, 273, 269, 276, 260, 12567, 267, 1097, 35689, 563)
 
 
 @torch.no_grad()
@@ -34,7 +37,7 @@ def main() -> None:
         files.write(path, {n: torch.from_numpy(weights(n, s)) for n, s in checkpoint_names("sdxl", widths).items()})
         unet, vae = load.load_unet(path, widths), load.load_vae(path, widths)
         text = load.load_text(path, widths)
-    ids = [torch.tensor([json.loads(given)]) for given in sys.argv[1:3]]
+    ids = [torch.tensor([[END - 1, *PROMPT, END] + [p] * (TOKENS - len(PROMPT) - 2)]) for p in (END, 0)]
     hidden, pooled = load.parts.text_states(*text, *ids)
     output = unet(array("start"), torch.tensor([golden["timestep"]]), array("hidden"), array("pooled"), torch.tensor([[64.0, 64, 0, 0, 64, 64]]))
     made = {"hidden": hidden, "pooled": pooled, "output": output, "picture": vae(array("latents"))}

@@ -135,7 +135,7 @@ function heading({ card, stages: records }: GpuResults): string {
 export function pageOf(results: GpuResults): string {
   const { card, stages: records } = results;
   return `# On a GPU
-${heading(results)} \`npm run gpu-check\` writes this page from \`bench/gpu-results.json\`.
+${heading(results)} \`npm run gpu-check\` writes this page from \`bench/gpu-results.json\`; how, and what its stages are, says [gpu-machine.md](gpu-machine.md).
 
 ## Correct
 On the small base the device against the CPU, where matrix products are not rounded to TF32 unless it says so; at full size one step from random values of the adapter, against PyTorch on the same card without TF32, and against the CPU. A gradient's difference is the norm of the difference by the norm.
