@@ -45,7 +45,7 @@ export function startCheck(values, found, kept) {
     pixels: number(values.pixels, 1024, 64),
     checkedPixels: number(values['checked-pixels'], 512, 64),
     drawingSteps: real ? 30 : 3,
-    seconds: number(values.seconds, 8, 1),
+    seconds: number(values.seconds, 4, 1),
     ...{ minutes: Number(values.minutes), only: values.only },
   };
   const done = spawnSync(process.execPath, [join(found.programs, 'gpu-check.js'), JSON.stringify(options)], {

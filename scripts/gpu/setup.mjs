@@ -123,6 +123,8 @@ export async function makeAgent(folder, { link }) {
     entryPoints: programs,
     outdir: join(folder, 'dist'),
     external: native,
+    // Some packages' CommonJS finds its own parts only unbundled.
+    mainFields: ['module', 'main'],
     banner: { js: requireLines.join('\n') },
   });
   return join(folder, 'dist');

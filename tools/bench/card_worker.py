@@ -119,7 +119,7 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(1)
     device = torch.device(args.device)
-    library, words = theirs.choose(args.library)
+    library, words = theirs.choose(args.library, args.case)
     empty = turns.memory("VmRSS")
     run = (generation if args.case == "generate" else training)(args, device, load.widths_of(args.widths), library)
     turns.serve(run, device, words + (", torch.compile" if args.compile else ""), empty)

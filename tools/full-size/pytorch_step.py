@@ -61,7 +61,7 @@ def main() -> None:
     start = time.perf_counter()
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     read = lambda name: {n: v.float().to(args.device) for n, v in files.Tensors(args.folder / name).all().items()}  # noqa: E731
-    library, words = theirs.choose(args.library)
+    library, words = theirs.choose(args.library, args.method)
     unet, inner = theirs.load_unet(library, args.checkpoint, widths_of(args.widths), args.device, torch.float32)
     inner.enable_gradient_checkpointing()
     named = theirs.adapt(library, inner, args.method, read(f"{args.method}.safetensors"))

@@ -16,16 +16,18 @@ from widths import Widths
 LIBRARIES = ("diffusers", "peft", "plain")
 
 
-def choose(wanted: str) -> tuple[str, str]:
-    """The first of `LIBRARIES` that loads here, or the one that is wanted, and what it consists of, in words."""
+def choose(wanted: str, method: str) -> tuple[str, str]:
+    """The first of `LIBRARIES` that loads here and has the method, or the one that is wanted; and what it is, in words."""
     torch_words = f"PyTorch {torch.__version__}"
+    # Drawing needs no adapter, and not every PEFT has PaRa's.
+    needed = {"lora": "LoraConfig", "para": "DeftConfig"}.get(method)
     if wanted in ("auto", "diffusers"):
         try:
             import diffusers
             import peft
             from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint  # noqa: F401
-            from peft import DeftConfig  # noqa: F401
 
+            assert needed is None or hasattr(peft, needed)
             return "diffusers", f"{torch_words}, diffusers {diffusers.__version__}, PEFT {peft.__version__}"
         except Exception:
             if wanted == "diffusers":
@@ -33,8 +35,8 @@ def choose(wanted: str) -> tuple[str, str]:
     if wanted in ("auto", "peft"):
         try:
             import peft
-            from peft import DeftConfig  # noqa: F401
 
+            assert needed is None or hasattr(peft, needed)
             return "peft", f"{torch_words}, PEFT {peft.__version__}, U-Net in plain modules with SDPA (no diffusers here)"
         except Exception:
             if wanted == "peft":

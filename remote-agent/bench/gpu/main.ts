@@ -1,7 +1,7 @@
 // The whole check of a GPU, stage by stage; started by scripts/gpu-check.mjs or by a pack (scripts/gpu/packed.mjs).
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Meter } from './meter.ts';
 import { pageOf } from './page.ts';
 import { run } from './program.ts';
@@ -18,7 +18,8 @@ export function chosenStages(options: Pick<GpuOptions, 'only'>, made: (stage: St
   return stages.filter((stage) => chosen.includes(stage) || (needed.has(stage.name) && !made(stage)));
 }
 
-const cardOf = ({ gpu, device, runtime, widths }: GpuOptions): Card => ({
+const cardOf = ({ gpu, device, runtime, widths, checkpoint }: GpuOptions): Card => ({
+  ...(checkpoint ? { checkpoint: basename(checkpoint) } : {}),
   ...(gpu && device === 'cuda' ? { gpu: gpu.name, memory: gpu.memory, driver: gpu.driver } : {}),
   ...{
     device,

@@ -126,8 +126,8 @@ function heading({ card, stages: records }: GpuResults): string {
   const where = card.gpu
     ? `${card.gpu} (${card.memory}), driver ${card.driver}`
     : `**a rehearsal on the device "${card.device}", not on a card**`;
-  const size =
-    card.widths === 'full' ? 'SDXL at full size with random weights' : '**SDXL with few channels**';
+  const weights = card.checkpoint ? `the checkpoint \`${card.checkpoint}\`` : 'random weights';
+  const size = `${card.widths === 'full' ? 'SDXL at full size' : '**SDXL with few channels**'}, ${weights}`;
   return `Measured on ${where}: ONNX Runtime ${card.runtime}, Node ${card.node}, ${card.cores} x ${card.processor}; ${size}${libraries.size > 0 ? `; against ${[...libraries].join(' and ')}` : ''}.`;
 }
 

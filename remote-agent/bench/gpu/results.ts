@@ -15,6 +15,8 @@ export interface Card {
   readonly cores: number;
   /** Channels of the checkpoint that stands for a user's: of the full size, or few to try the stages out. */
   readonly widths: 'full' | 'small';
+  /** File name of a checkpoint that was given; absent: one of random weights. */
+  readonly checkpoint?: string;
 }
 
 /** A difference and what is allowed. */

@@ -1,5 +1,5 @@
 import type { Stage } from '../stage.ts';
-import { contests, furtherContests, runOf } from './contests.ts';
+import { compiled, contests, furtherContests, runOf } from './contests.ts';
 import { checkpoint, largeCpu, largeLora, largePara } from './large.ts';
 import { provider } from './provider.ts';
 import { reference, small, webgpu } from './small.ts';
@@ -8,6 +8,6 @@ import { reference, small, webgpu } from './small.ts';
 export const stages: readonly Stage[] = [
   ...[provider, reference, small, checkpoint, largePara],
   ...contests,
-  ...[runOf('para'), largeLora, webgpu, largeCpu, runOf('lora')],
+  ...[runOf('para'), compiled, largeCpu, largeLora, webgpu, runOf('lora')],
   ...furtherContests,
 ];

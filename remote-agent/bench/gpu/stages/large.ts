@@ -25,7 +25,7 @@ const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
 export const checkpoint: Stage = {
   name: 'checkpoint',
-  seconds: 45,
+  seconds: 25,
   made: (options) => existsSync(checkpointOf(options)) && existsSync(importedBase(options)),
   async run(context) {
     const { options } = context;
@@ -116,7 +116,7 @@ const described = (method: Method, { widths, checkedPixels }: GpuOptions) =>
 /** PaRa's step on the CPU and on the device. */
 export const largeCpu: Stage = {
   name: 'large-cpu',
-  seconds: 120,
+  seconds: 60,
   needs: ['checkpoint'],
   async run(context) {
     const { options } = context;
@@ -147,7 +147,7 @@ interface TheirStep {
 
 const largeStep = (method: Method): Stage => ({
   name: `large-${method}`,
-  seconds: 75,
+  seconds: 55,
   needs: ['checkpoint'],
   async run(context) {
     const { options } = context;

@@ -3,7 +3,7 @@ import type { Stage } from '../stage.ts';
 
 export const provider: Stage = {
   name: 'provider',
-  seconds: 15,
+  seconds: 10,
   async run(context) {
     mkdirSync(context.options.work, { recursive: true });
     const said = await context.program('gpu-provider', { device: context.options.device });

@@ -54,7 +54,7 @@ const known = (options: GpuOptions, name: string) =>
 
 export const reference: Stage = {
   name: 'reference',
-  seconds: 20,
+  seconds: 10,
   made: (options) => existsSync(fileOf(options, 'cpu')),
   async run(context) {
     const { steps: made } = await computed(context, 'cpu', { device: 'cpu', steps: fast, picture: 30 });
@@ -67,7 +67,7 @@ export const reference: Stage = {
 
 export const small: Stage = {
   name: 'small',
-  seconds: 45,
+  seconds: 25,
   needs: ['reference'],
   async run(context) {
     const { device } = context.options;
@@ -91,7 +91,7 @@ export const small: Stage = {
 
 export const webgpu: Stage = {
   name: 'webgpu',
-  seconds: 40,
+  seconds: 20,
   async run(context) {
     const side = webgpuSide;
     const wanted = await computed(context, 'webgpu-cpu', { device: 'cpu', steps: onWebgpu, side });
