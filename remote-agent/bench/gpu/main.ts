@@ -9,10 +9,12 @@ import { type Card, merged, readResults, type StageRecord, sameCard, writeResult
 import type { GpuOptions, Stage, StageContext } from './stage.ts';
 import { stages } from './stages/index.ts';
 
+const isMeant = (given: string, name: string) => name === given || name.startsWith(`${given}-`);
+
 /** Stages that were asked for and those whose files they read, where these are not there, in order. */
 export function chosenStages(options: Pick<GpuOptions, 'only'>, made: (stage: Stage) => boolean): Stage[] {
   const wanted = ({ name }: Stage) =>
-    options.only.length === 0 || options.only.some((given) => name === given || name.startsWith(`${given}-`));
+    options.only.length === 0 || options.only.some((given) => isMeant(given, name));
   const chosen = stages.filter(wanted);
   const needed = new Set(chosen.flatMap(({ needs = [] }) => needs));
   return stages.filter((stage) => chosen.includes(stage) || (needed.has(stage.name) && !made(stage)));
@@ -85,6 +87,11 @@ async function record(stage: Stage, options: GpuOptions, mostMs: number): Promis
 
 /** Runs what fits into the time; after each stage results and page are written. @returns the exit code */
 export async function check(options: GpuOptions): Promise<number> {
+  const unknown = options.only.find((given) => !stages.some(({ name }) => isMeant(given, name)));
+  if (unknown !== undefined) {
+    console.error(`There is no stage "${unknown}"; there are ${stages.map(({ name }) => name).join(', ')}.`);
+    return 2;
+  }
   mkdirSync(options.work, { recursive: true });
   mkdirSync(dirname(options.results), { recursive: true });
   const deadline = performance.now() + 60_000 * options.minutes;

@@ -163,6 +163,9 @@ describe.runIf(process.platform === 'linux')('the check of a GPU, rehearsed on t
 
   it('leaves out what does not fit into the time, by name, and ends a stage whose time is over', async () => {
     const before = results();
+    expect(await check('--only', 'trian')).toMatchObject({
+      ...{ code: 2, text: expect.stringContaining('There is no stage "trian"') },
+    });
     const { text } = await check('--only', 'train-f32-para-fast', '--minutes', '0.001');
     expect(text).toMatch(/Left out, since 0\.001 minutes are too short for them: train-f32-para-fast/);
     expect(results()).toEqual(before);
