@@ -1,7 +1,5 @@
 // Packs what `npm run gpu-check` needs on a bare machine (no Node, no network) in parts: Node itself, the programs with the
 // small base, the runtime with its CUDA provider, the image library, the Python tools. unpack.sh joins and starts it.
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -9,28 +7,19 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
-  readSync,
   realpathSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { bundle, requireLines } from '../bundle.mjs';
-import { root, run } from '../install.mjs';
+import { root } from '../install.mjs';
+import { bytesOf, writeParts } from './parts.mjs';
 import { binariesOf, makeAgent } from './setup.mjs';
 import { slim } from './slim.mjs';
-
-/** Bytes of `60M`, `1G` or a plain number. */
-export function bytesOf(size) {
-  const [, number, unit] = /^(\d+)([KMG]?)$/i.exec(size) ?? [];
-  if (!number || Number(number) === 0) throw new Error(`"${size}" is no size: write 60M, say`);
-  return Number(number) * 1024 ** ' KMG'.indexOf((unit || ' ').toUpperCase());
-}
 
 /** The runtime's package for this machine alone. */
 function packRuntime(from, modules, architectures) {
@@ -58,21 +47,6 @@ function packSharp(modules) {
   }
   for (const name of readdirSync(join(own, '@img')).filter((n) => n.includes(`linux-${process.arch}`)))
     cpSync(join(own, '@img', name), join(modules, '@img', name), { recursive: true, dereference: true });
-}
-
-/** Cuts a file into parts of at most `most` bytes; their names and hashes. */
-function cut(file, folder, most) {
-  const { size } = statSync(file);
-  const fd = openSync(file, 'r');
-  const parts = [];
-  for (let at = 0; at < size; at += most) {
-    const bytes = Buffer.alloc(Math.min(most, size - at));
-    readSync(fd, bytes, 0, bytes.length, at);
-    const name = `part-${String(parts.length + 1).padStart(2, '0')}`;
-    writeFileSync(join(folder, name), bytes);
-    parts.push(`${createHash('sha256').update(bytes).digest('hex')}  ${name}`);
-  }
-  return parts;
 }
 
 /**
@@ -110,47 +84,11 @@ export async function pack(values, { folder, row }) {
       join(inside, 'pack.json'),
       JSON.stringify({ runtime: row.runtime, cuda: row.cuda, architectures }),
     );
-    const whole = join(work, 'whole');
-    const xz = spawnSync('xz', ['--version']).status === 0;
-    const compress = xz ? 'xz -T0 -6' : 'gzip -6';
-    run('sh', ['-c', `tar -cf - -C "$1" . | ${compress} > "$2"`, 'sh', inside, whole], { cwd: work });
-    rmSync(target, { recursive: true, force: true });
-    mkdirSync(target, { recursive: true });
-    const parts = cut(whole, target, most);
-    writeFileSync(join(target, 'parts.sha256'), `${parts.join('\n')}\n`);
-    writeFileSync(join(target, 'unpack.sh'), unpack(xz), { mode: 0o755 });
-    const size = (statSync(whole).size / 1e6).toFixed(0);
+    const { parts, bytes } = writeParts(inside, target, most);
     console.log(
-      `${target}: ${parts.length} parts, ${size} MB. Bring all of it there, in any order and any number of turns, then: sh unpack.sh`,
+      `${target}: ${parts} parts, ${(bytes / 1e6).toFixed(0)} MB. Bring all of it there, in any order and any number of turns, then: sh unpack.sh`,
     );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
-
-/** The script that a bare machine runs: tools that every Linux has, and Python where xz is missing. */
-const unpack = (xz) => `#!/bin/sh
-# Joins the parts beside it when all are there, and starts the check: sh unpack.sh [--only STAGE] [--minutes N] ...
-# The folder that it makes (gpu-check, or $PARA_GPU_CHECK) is used again.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-into=\${PARA_GPU_CHECK:-$here/gpu-check}
-cd "$here"
-if ! cmp -s parts.sha256 "$into/parts.sha256"; then
-  missing=
-  for part in $(sed 's/^[^ ]*  //' parts.sha256); do [ -f "$part" ] || missing="$missing $part"; done
-  if [ -n "$missing" ]; then echo "Still to be brought:$missing"; exit 3; fi
-  sha256sum -c --quiet parts.sha256
-  rm -rf "$into"
-  mkdir -p "$into"
-  cat $(sed 's/^[^ ]*  //' parts.sha256) | ${
-    xz
-      ? `if command -v xz > /dev/null; then xz -dc; else
-    python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.stdin.buffer), sys.stdout.buffer)'
-  fi`
-      : 'gzip -dc'
-  } | tar -xf - -C "$into"
-  cp parts.sha256 "$into/parts.sha256"
-fi
-exec "$into/node" "$into/gpu-check.mjs" "$@"
-`;

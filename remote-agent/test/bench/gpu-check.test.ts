@@ -1,5 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,6 +15,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bytesOf, writeParts } from '../../../scripts/gpu/parts.mjs';
 import { slim } from '../../../scripts/gpu/slim.mjs';
 import { chosenStages } from '../../bench/gpu/main.ts';
 import { parseSample } from '../../bench/gpu/meter.ts';
@@ -240,6 +243,48 @@ it('a provider that is packed for one card keeps its layout and the code of that
     expected.indexOf(Buffer.from([1, 2, 3, 4])) + 4,
   );
   expect(found.equals(expected)).toBe(true);
+});
+
+describe.runIf(process.platform !== 'win32')('a pack for a bare machine', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'para-pack-'));
+  const [inside, target, there] = ['inside', 'target', 'there'].map((name) => join(folder, name));
+  const unpack = (...args: string[]) => {
+    const { status, stdout } = spawnSync('sh', [join(there!, 'unpack.sh'), ...args], { encoding: 'utf8' });
+    return { status, stdout };
+  };
+  const bring = (name: string) => copyFileSync(join(target!, name), join(there!, name));
+
+  beforeAll(() => {
+    for (const path of [inside!, there!]) mkdirSync(path);
+    // In Node's place a program that says what it was started with.
+    writeFileSync(join(inside!, 'node'), '#!/bin/sh\nshift\necho "started with $*"\n', { mode: 0o755 });
+    writeFileSync(join(inside!, 'noise'), randomBytes(150_000));
+    expect(writeParts(inside!, target!, bytesOf('60K')).parts).toBe(3);
+    for (const name of ['unpack.sh', 'parts.sha256', 'part-01', 'part-03']) bring(name);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('names the parts that are still to be brought, and starts once all are there', () => {
+    expect(unpack()).toEqual({ status: 3, stdout: 'Still to be brought: part-02\n' });
+    bring('part-02');
+    expect(unpack('--only', 'small')).toEqual({ status: 0, stdout: 'started with --only small\n' });
+    const [a, b] = [inside!, join(there!, 'gpu-check')].map((path) => readFileSync(join(path, 'noise')));
+    expect(a!.equals(b!)).toBe(true);
+  });
+
+  it('starts nothing where a part was damaged on its way', () => {
+    rmSync(join(there!, 'gpu-check'), { recursive: true });
+    writeFileSync(join(there!, 'part-02'), 'damaged');
+    expect(unpack().status).toBe(1);
+    expect(existsSync(join(there!, 'gpu-check'))).toBe(false);
+  });
+
+  it('is not written over what is no pack', () => {
+    expect(() => writeParts(inside!, inside!, 1000)).toThrow(
+      /holds (node|noise), which is no part of a pack/,
+    );
+    expect(() => bytesOf('60 apples')).toThrow('"60 apples" is no size');
+  });
 });
 
 // Python is never needed: where the project's own is installed, it is tried too.
