@@ -9,10 +9,9 @@ import struct
 import sys
 from pathlib import Path
 
-here = Path(__file__).parent
-sys.path += [str(here / "golden"), str(here / "templates")]
-from architectures import FULL  # noqa: E402
-from checkpoints import checkpoint_names  # noqa: E402
+sys.path.append(str(Path(__file__).parent / "templates"))
+from checkpoint_names import checkpoint_names  # noqa: E402
+from widths import FULL  # noqa: E402
 
 
 def main(architecture: str, dtype: str, out: str) -> None:

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface, type Interface } from 'node:readline';
+import { Contestant } from './contestant.ts';
 import { median } from './numbers.ts';
 
 /** What one side needed; milliseconds and bytes. */
@@ -24,11 +23,6 @@ export interface Outcome {
   readonly library: string;
 }
 
-interface Ready {
-  readonly library?: string;
-  readonly emptyBytes: number;
-}
-
 /** On a machine that is too busy for all rounds in `mostMs`, these few are still made. */
 const leastRounds = 3;
 const mostMs = 60_000;
@@ -41,63 +35,21 @@ export interface ContestOptions {
   readonly env: readonly [NodeJS.ProcessEnv, NodeJS.ProcessEnv];
 }
 
-/** A program that runs its case as often as it is asked to, and says how long each took. */
-class Contestant {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #reader: Interface;
-  readonly times: number[] = [];
-  ready: Ready = { emptyBytes: 0 };
-
-  constructor(command: readonly string[], env: NodeJS.ProcessEnv) {
-    const [program, ...args] = command;
-    this.#child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'], env });
-    this.#reader = createInterface({ input: this.#child.stdout! });
-    this.#lines = this.#reader[Symbol.asyncIterator]();
-  }
-
-  /** The next line that is JSON: libraries may say things of their own. */
-  async #said<T>(): Promise<T> {
-    for (;;) {
-      const { value, done } = await this.#lines.next();
-      if (done) throw new Error(`${this.#child.spawnargs.join(' ')} ended early`);
-      if (value.startsWith('{')) return JSON.parse(value) as T;
-    }
-  }
-
-  async start(): Promise<void> {
-    this.ready = await this.#said<Ready>();
-  }
-
-  async run(count: number): Promise<readonly number[]> {
-    this.#child.stdin!.write(`${count}\n`);
-    return (await this.#said<{ times: number[] }>()).times;
-  }
-
-  async end(): Promise<Side> {
-    this.#child.stdin!.end();
-    const { peakBytes, devicePeakBytes } = await this.#said<{
-      peakBytes: number;
-      devicePeakBytes?: number;
-    }>();
-    return {
-      medianMs: median(this.times),
-      bestMs: Math.min(...this.times),
-      runs: this.times.length,
-      emptyBytes: this.ready.emptyBytes,
-      peakBytes,
-      ...(devicePeakBytes ? { devicePeakBytes } : {}),
-    };
-  }
-
-  kill(): void {
-    this.#child.kill('SIGKILL');
-  }
+async function ended(side: Contestant): Promise<Side> {
+  const { peakBytes, devicePeakBytes } = await side.end();
+  return {
+    medianMs: median(side.times),
+    bestMs: Math.min(...side.times),
+    runs: side.times.length,
+    emptyBytes: side.ready.emptyBytes,
+    peakBytes,
+    ...(devicePeakBytes ? { devicePeakBytes } : {}),
+  };
 }
 
 /**
  * Lets two programs take turns on the same work, so that what else the machine does hits both alike.
- * @param ours, theirs commands that speak the line protocol of tools/bench/pytorch_worker.py
+ * @param ours, theirs commands that speak the line protocol of tools/bench/turns.py
  */
 export async function contest(
   ours: readonly string[],
@@ -126,7 +78,7 @@ export async function contest(
       }
       ratios.push(middles[1]! / middles[0]!);
     }
-    const [a, b] = [await sides[0]!.end(), await sides[1]!.end()];
+    const [a, b] = [await ended(sides[0]!), await ended(sides[1]!)];
     return {
       ours: a,
       theirs: b,

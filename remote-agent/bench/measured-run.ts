@@ -2,11 +2,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { specFor } from '../src/cli/train.ts';
 import type { Lap } from '../src/common/lap.ts';
+import { resolveSpec } from '../src/dataset/spec.ts';
+import { openBase } from '../src/diffusion/base.ts';
 import { createJob } from '../src/jobs/job.ts';
 import { startTrainer } from '../src/jobs/start.ts';
-import type { TrainSpec } from '../src/subject/train-spec.ts';
+import { loadSubject } from '../src/subject/load.ts';
+import type { SpecOverrides, TrainSpec } from '../src/subject/train-spec.ts';
 
 /** A part of a run and how long it took. */
 export interface Part {
@@ -30,12 +32,14 @@ export async function measuredRun(
   subject: string,
   method: 'para' | 'lora',
   steps: number,
+  overrides: SpecOverrides = {},
 ): Promise<MeasuredRun> {
   const folder = mkdtempSync(join(tmpdir(), 'para-bench-'));
   const laps = join(folder, 'laps.json');
   const job = join(folder, 'job');
   try {
-    const made = specFor(subject, { method, steps });
+    const baseOf = (name: string) => ({ name, hash: openBase(name).hash });
+    const made = resolveSpec(loadSubject(subject), { method, steps, ...overrides }, baseOf);
     // Neither samples nor validation: their sessions are no part of a step.
     const spec: TrainSpec = {
       ...made,

@@ -1,46 +1,73 @@
 import { chooseLayers } from '../src/adapters/layers.ts';
 import { methodByName } from '../src/adapters/methods.ts';
 import { openBase } from '../src/diffusion/base.ts';
+import { trainingBytes } from '../src/diffusion/training-memory.ts';
+import type { Layer } from '../src/onnx/modules.ts';
 import type { DeviceName } from '../src/runtime/device.ts';
 import { sizeOf } from '../src/runtime/tensor.ts';
 import { type StepBatch, StepEngine, unetInputs } from '../src/training/engine.ts';
 import { clipToNorm, Optimizer } from '../src/training/optimizer.ts';
 import { wave } from './numbers.ts';
 
-/** A whole training step at the base's own size: loss, gradient, clipping, AdamW. */
+/** A whole training step: loss, gradient, clipping, AdamW. */
 export interface TrainCase {
   readonly kind: 'step';
   readonly base: string;
   readonly method: 'para' | 'lora';
-  readonly rank: number;
+  /** Default: LoRA 16, PaRa by gamma 1/40. A rank for PaRa is the most that any layer gets. */
+  readonly rank?: number;
   readonly batch: number;
+  /** Height and width of the latents; default the base's own. */
+  readonly side?: number;
   readonly memory: 'fast' | 'lean';
   readonly device?: DeviceName;
   /** Default `f32`. */
   readonly precision?: 'f32' | 'f16';
 }
 
+/** What a step of a case is made of. */
+export interface OpenStep {
+  readonly engine: StepEngine;
+  readonly data: StepBatch;
+  /** Makes a step on that batch, always the same, and gives its loss. */
+  readonly step: () => Promise<number>;
+}
+
 /** Builds the engine; each call makes a step on the same batch and gives its loss. */
-export async function openStep(what: TrainCase): Promise<() => Promise<number>> {
+export const openStep = async (what: TrainCase): Promise<() => Promise<number>> =>
+  (await openTraining(what)).step;
+
+/** Base, method, layers and sizes of a case. */
+function opened(what: TrainCase) {
   const base = openBase(what.base);
   const method = methodByName(what.method);
-  const { batch } = what;
   const shapes = {
-    batch,
+    batch: what.batch,
     latentChannels: base.latentChannels,
-    latentHeight: base.height / base.vaeFactor,
-    latentWidth: base.width / base.vaeFactor,
+    latentHeight: what.side ?? base.height / base.vaeFactor,
+    latentWidth: what.side ?? base.width / base.vaeFactor,
     tokens: base.textEncoders[0]!.tokens,
   };
+  const settings = {
+    ...(what.rank === undefined ? {} : { rank: what.rank }),
+    ...(what.rank !== undefined && what.method === 'para' ? { gamma: 1 } : {}),
+  };
+  const plan = (layers: readonly Layer[]) => method.plan(chooseLayers(layers, ['attention']), settings);
+  return { base, method, plan, shapes };
+}
+
+/** What the product says beforehand that a case takes, bytes. */
+export function estimatedBytes(what: TrainCase): number {
+  const { base, shapes, ...adapting } = opened(what);
+  return trainingBytes(base, shapes, what.memory, adapting, what.precision);
+}
+
+/** Builds the engine of a case. */
+export async function openTraining(what: TrainCase): Promise<OpenStep> {
+  const { batch } = what;
+  const { base, method, plan, shapes } = opened(what);
   const engine = await StepEngine.create({
-    base,
-    method,
-    plan: (layers) =>
-      method.plan(chooseLayers(layers, ['attention']), {
-        rank: what.rank,
-        ...(what.method === 'para' ? { gamma: 1 } : {}),
-      }),
-    shapes,
+    ...{ base, method, plan, shapes },
     device: what.device ?? 'cpu',
     memory: what.memory,
     ...(what.precision ? { precision: what.precision } : {}),
@@ -61,7 +88,7 @@ export async function openStep(what: TrainCase): Promise<() => Promise<number>> 
   const optimizer = new Optimizer(parameters.length, {
     ...{ kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
   });
-  return async () => {
+  const step = async () => {
     const coefficients = await engine.coefficients(parameters);
     const { loss, gradient } = await engine.run(coefficients, data, 1024);
     const back = await engine.pullback(coefficients, gradient);
@@ -69,4 +96,5 @@ export async function openStep(what: TrainCase): Promise<() => Promise<number>> 
     optimizer.update(parameters, back, 1e-4);
     return loss;
   };
+  return { engine, data, step };
 }

@@ -4,18 +4,12 @@ Run: python tools/bench/pytorch_worker.py FOLDER CASE [--batch N] [--rank N] [--
 FOLDER: a torch pipeline as tools/torch_pipeline.py writes it. CASE: lora or para (a training step: U-Net with PEFT's
 adapter on the attention layers, loss, backward pass, clipping, AdamW), forward (the U-Net alone), or generate (text to
 picture, 30 DDIM steps with guidance 5: two U-Net rows a step).
-Speaks lines of JSON, so that another process can take turns with it. Says {"ready": true, "library": versions,
-"threads": ..., "emptyBytes": resident with the libraries alone, "loadedBytes": resident with the model}; answers a
-number N on standard input with {"times": milliseconds of N runs}, and the end of the input with {"peakBytes": ...,
-"devicePeakBytes": ...}.
+Speaks lines of JSON, so that another process can take turns with it: see turns.py.
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
@@ -26,24 +20,8 @@ import numpy as np
 import oracle
 import peft
 import torch
+import turns
 from diffusers import DDIMScheduler, StableDiffusionXLPipeline
-
-
-def memory(field: str) -> int:
-    """VmHWM (peak) or VmRSS (now) of this process in bytes; 0 where /proc is missing."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0
-    line = next(x for x in status.read_text().splitlines() if x.startswith(field + ":"))
-    return int(line.split()[1]) * 1024
-
-
-def on_gpu() -> int:
-    """Memory of the GPU that this process holds, in bytes; 0 where the driver's tool does not tell."""
-    fields = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
-    said = subprocess.run(["nvidia-smi", *fields], capture_output=True, text=True, check=False).stdout
-    own = [line.split(", ")[1] for line in said.splitlines() if line.startswith(f"{os.getpid()},")]
-    return int(own[0]) * 2**20 if own and own[0].isdigit() else 0
 
 
 def training(args, device):
@@ -104,21 +82,10 @@ def main():
         torch.set_num_threads(args.threads)
     torch.manual_seed(1)
     device = torch.device(args.device)
-    empty = memory("VmRSS")
+    empty = turns.memory("VmRSS")
     run = (generation if args.case == "generate" else training)(args, device)
-    say = lambda **what: print(json.dumps(what), flush=True)
     library = f"PyTorch {torch.__version__}, diffusers {diffusers.__version__}, PEFT {peft.__version__}"
-    say(ready=True, library=library, threads=torch.get_num_threads(), emptyBytes=empty, loadedBytes=memory("VmRSS"))
-    settle = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    for line in sys.stdin:
-        times = []
-        for _ in range(int(line)):
-            begin = time.perf_counter()
-            run()
-            settle()
-            times.append(1000 * (time.perf_counter() - begin))
-        say(times=times)
-    say(peakBytes=memory("VmHWM"), devicePeakBytes=on_gpu() if device.type == "cuda" else 0)
+    turns.serve(run, device, library, empty)
 
 
 if __name__ == "__main__":

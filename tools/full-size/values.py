@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 tools = Path(__file__).parents[1]
-sys.path += [str(tools / "golden"), str(tools / "templates")]
-import architectures  # noqa: E402
+sys.path += [str(tools / "golden"), str(tools / "templates"), str(tools / "plain")]
+import files  # noqa: E402
 import oracle  # noqa: E402
-from checkpoints import WIDTHS  # noqa: E402
+from load import widths_of  # noqa: E402
+from unet import Unet  # noqa: E402
+from widths import TOKENS  # noqa: E402
 
 STEPS, TIMESTEPS = 3, (77, 481, 903)
 
@@ -36,19 +37,19 @@ def main() -> None:
     parser.add_argument("--lora-rank", type=int, default=16)
     parser.add_argument("--gamma", type=float, default=1 / 40)
     args = parser.parse_args()
-    widths = (architectures.FULL if args.widths == "full" else WIDTHS)["sdxl"]
+    widths = widths_of(args.widths)
     with torch.device("meta"):
-        unet = architectures.unet("sdxl", widths)
+        unet = Unet(widths)
     rng = np.random.default_rng(41)
     latent, pixels = (STEPS, 4, args.latent, args.latent), 8.0 * args.latent
     inputs = {
         "noisy": oracle.tensor(rng, *latent), "target": oracle.tensor(rng, *latent),
-        "hidden": oracle.tensor(rng, STEPS, architectures.TOKENS, sum(widths.text)),
+        "hidden": oracle.tensor(rng, STEPS, TOKENS, sum(widths.text)),
         "pooled": oracle.tensor(rng, STEPS, widths.projection),
         "time_ids": torch.tensor([[pixels, pixels, 0, 0, pixels, pixels]]).repeat(STEPS, 1),
         "timesteps": torch.tensor(TIMESTEPS).float(),
     }
-    save_file({name: value.half() for name, value in inputs.items()}, args.folder / "inputs.safetensors")
+    files.write(args.folder / "inputs.safetensors", {name: value.half() for name, value in inputs.items()})
     lora, para = {}, {}
     for path, (_, shape) in oracle.modules(unet).items():
         if not re.match(oracle.ATTENTION, path):
@@ -58,8 +59,8 @@ def main() -> None:
         lora[f"{path}.lora_A.weight"] = oracle.tensor(rng, args.lora_rank, into, scale=into**-0.5).half()
         lora[f"{path}.lora_B.weight"] = oracle.tensor(rng, out, args.lora_rank, scale=0.05).half()
         para[f"{path}.para_B.weight"] = oracle.tensor(rng, out, rank, scale=0.02).half()
-    save_file(lora, args.folder / "lora.safetensors")
-    save_file(para, args.folder / "para.safetensors")
+    files.write(args.folder / "lora.safetensors", lora)
+    files.write(args.folder / "para.safetensors", para)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from safetensors import safe_open
 
 import checkpoints
-from checkpoints import NEGATIVE, OUT, PROMPT, WIDTHS, packed
+from checkpoints import NEGATIVE, OUT, PROMPT, SMALL, packed
 
 
 def adapted(pipe) -> int:
@@ -28,7 +28,7 @@ def adapted(pipe) -> int:
 @torch.no_grad()
 def main(folder: Path) -> None:
     found = {}
-    for architecture, widths in WIDTHS.items():
+    for architecture, widths in SMALL.items():
         golden = json.loads((OUT / f"{architecture}.json").read_text())
         start = torch.tensor(np.frombuffer(base64.b64decode(golden["start"]["data"]), "<f4").reshape(1, 4, 8, 8).copy())
         names = checkpoints.checkpoint_names(architecture, widths)

@@ -1,4 +1,7 @@
-"""What the oracles share: a base's torch folder (the diffusers layout) and PEFT adapters on its U-Net."""
+"""What the oracles share: a base's torch folder (the diffusers layout) and PEFT adapters on its U-Net.
+
+Libraries are loaded where they are needed: machines that lack some use the rest.
+"""
 
 import json
 import re
@@ -6,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import UNet2DConditionModel
-from peft import DeftConfig, LoraConfig, inject_adapter_in_model
 
 ATTENTION = r".*attn\d\.(to_q|to_k|to_v|to_out\.0)$"
 KEYS = {"lora": r"(.*)\.(lora_A|lora_B)\.default\.weight$", "para": r"(.*)\.(deft_P)\.default$"}
 
 
-def load_unet(folder: Path, dtype=torch.float32) -> UNet2DConditionModel:
+def load_unet(folder: Path, dtype=torch.float32):
+    from diffusers import UNet2DConditionModel
+
     return UNet2DConditionModel.from_pretrained(folder / "unet").to(dtype).eval().requires_grad_(False)
 
 
@@ -60,6 +63,8 @@ def modules(unet) -> dict[str, list]:
 
 def adapt(unet, method: str, rank: int, targets) -> dict[str, torch.nn.Parameter]:
     """Puts PEFT's adapter on the U-Net; its parameters by `<path>.lora_A`, `<path>.lora_B` or `<path>.deft_P`."""
+    from peft import DeftConfig, LoraConfig, inject_adapter_in_model
+
     if method == "lora":
         config = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=targets)
     else:

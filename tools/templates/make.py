@@ -19,7 +19,7 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 import architectures
-from architectures import TOKENS, Widths
+from widths import TOKENS, Widths
 
 # Numbers of heads that are no other number in the graph (the exporter stores equal constants once), and heads of fewer
 # channels, to have them in small models.

@@ -11,6 +11,7 @@ import { openBase } from '../../src/diffusion/base.ts';
 import { trainingBytes } from '../../src/diffusion/training-memory.ts';
 import { loadGraph } from '../../src/onnx/io.ts';
 import { weightBytes } from '../../src/onnx/weights.ts';
+import type { DeviceName } from '../../src/runtime/device.ts';
 import { StepEngine } from '../../src/training/engine.ts';
 import { clipToNorm, Optimizer } from '../../src/training/optimizer.ts';
 import { resident } from '../memory.ts';
@@ -23,6 +24,13 @@ export interface FullSizeCase {
   readonly memory: 'fast' | 'lean';
   /** Folder with inputs.safetensors and METHOD.safetensors (the adapter's values); gradients are written there. */
   readonly folder: string;
+  /** Default `cpu` and `f32`. */
+  readonly device?: DeviceName;
+  readonly precision?: 'f32' | 'f16';
+  /** How many steps; default as many as there are inputs. */
+  readonly steps?: number;
+  /** What files of gradients begin with; default the method. */
+  readonly name?: string;
 }
 
 export interface FullSizeResult {
@@ -50,9 +58,14 @@ export interface FullSizeResult {
   readonly swappedPages: number;
 }
 
-/** Swapped out pages of the machine since its start. */
-const swapped = (): number =>
-  Number(/^pswpout (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? Number.NaN);
+/** Swapped out pages of the machine since its start; NaN where the system keeps no count. */
+function swapped(): number {
+  try {
+    return Number(/^pswpout (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? Number.NaN);
+  } catch {
+    return Number.NaN;
+  }
+}
 
 const what = JSON.parse(process.argv[2]!) as FullSizeCase;
 const swappedBefore = swapped();
@@ -84,7 +97,8 @@ const adapting = {
   method,
   plan: (layers: Parameters<typeof chooseLayers>[0]) => method.plan(chooseLayers(layers, 'attention'), {}),
 };
-const engine = await StepEngine.create({ base, shapes, device: 'cpu', memory: what.memory, ...adapting });
+const { memory, device = 'cpu', precision = 'f32', name = what.method } = what;
+const engine = await StepEngine.create({ base, shapes, device, memory, precision, ...adapting });
 const planningMs = performance.now() - begin;
 const planningParts = { ...planning };
 const planningBytes = own.most();
@@ -95,9 +109,9 @@ const parameters = method.fromTensors(plan, read(`${what.method}.safetensors`));
 const optimizer = new Optimizer(parameters.length, {
   ...{ kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
 });
-const steps = inputs.get('noisy')!.dims[0]!;
-const row = (name: string, step: number) => {
-  const { dims, data } = inputs.get(name)!;
+const steps = what.steps ?? inputs.get('noisy')!.dims[0]!;
+const row = (port: string, step: number) => {
+  const { dims, data } = inputs.get(port)!;
   return data.slice((step * data.length) / dims[0]!, ((step + 1) * data.length) / dims[0]!);
 };
 const [stepMs, losses, gradientNorms] = [[] as number[], [] as number[], [] as number[]];
@@ -116,7 +130,7 @@ for (let step = 0; step < steps; step++) {
     ...{ timesteps: [row('timesteps', step)[0]!], hidden: row('hidden', step) },
     ...{ pooled: row('pooled', step), timeIds: row('time_ids', step) },
   };
-  const { loss, gradient } = await engine.run(coefficients, batch);
+  const { loss, gradient } = await engine.run(coefficients, batch, 1024);
   note('session');
   const back = await engine.pullback(coefficients, gradient);
   note('pullback');
@@ -126,7 +140,7 @@ for (let step = 0; step < steps; step++) {
   losses.push(loss);
   gradientNorms.push(Math.sqrt(back.reduce((sum, x) => sum + x * x, 0)));
   writeFileSync(
-    join(what.folder, `${what.method}.gradient.${step}.safetensors`),
+    join(what.folder, `${name}.gradient.${step}.safetensors`),
     encodeSafetensors(method.tensors(plan, back), { loss: String(loss) }),
   );
   clipToNorm(back, 1);
@@ -143,7 +157,7 @@ const result: FullSizeResult = {
   ...{ planningMs, planningBytes, plannedBytes },
   copiedBytes: weightBytes(loadGraph(base.unet)),
   ...{ stepMs, processorMs, losses, gradientNorms, stepBytes, peakBytes },
-  estimatedBytes: trainingBytes(base, shapes, what.memory, adapting),
+  estimatedBytes: trainingBytes(base, shapes, memory, adapting, precision),
   swappedPages: swapped() - swappedBefore,
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);

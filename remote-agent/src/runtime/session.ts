@@ -1,6 +1,7 @@
 import './no-telemetry.ts';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { ParaError } from '../common/errors.ts';
+import { moved } from '../common/lap.ts';
 import { type Device, type DeviceName, deviceByName, deviceError } from './device.ts';
 import { firstLine, knownFailure } from './known-failure.ts';
 import { type Placement, ProfileFolder } from './placement.ts';
@@ -83,6 +84,11 @@ export class Session {
       throw new ParaError('graph', `The graph failed while running: ${firstLine(cause)}`, { cause });
     }
     this.#endProfile();
+    moved(() => ({
+      device: this.device.name,
+      toBytes: bytesOf(given),
+      fromBytes: bytesOf(results as Record<string, OrtTensor>),
+    }));
     const out: Record<string, Tensor> = {};
     for (const [name, value] of Object.entries(results)) out[name] = fromOrt(value as OrtTensor, name);
     return out;
@@ -206,6 +212,9 @@ function port(metadata: InferenceSession.ValueMetadata): Port {
     });
   return { name: metadata.name, type: metadata.type as ElementType, dims: [...metadata.shape] };
 }
+
+const bytesOf = (tensors: Readonly<Record<string, OrtTensor>>): number =>
+  Object.values(tensors).reduce((sum, { data }) => sum + (ArrayBuffer.isView(data) ? data.byteLength : 0), 0);
 
 function toOrt(tensor: Tensor): OrtTensor {
   return new OrtTensor(tensor.type as 'float32', tensor.data as Float32Array, [...tensor.dims]);

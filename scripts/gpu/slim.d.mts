@@ -1,0 +1,1 @@
+export function slim(library: Uint8Array, keep: readonly number[]): Buffer;
