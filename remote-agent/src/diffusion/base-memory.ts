@@ -67,9 +67,12 @@ const copies = 2;
 export const forwardBytes = (base: Base, sizes: DenoiserShape): number =>
   sessionBytes(forwardGraph(base, sizes), copies);
 
-/** Bytes of a session that measures the U-Net's loss: its attention is computed as it is written. */
-export const lossBytes = (base: Base, sizes: DenoiserShape): number =>
-  sessionBytes(preparedUnet(base, sizes), copies);
+/** Bytes of a session that measures the U-Net's loss. */
+export function lossBytes(base: Base, sizes: DenoiserShape): number {
+  const graph = preparedUnet(base, sizes);
+  canonicalise(graph);
+  return sessionBytes(graph, copies);
+}
 
 /**
  * Bytes of all that draws a picture: U-Net, VAE decoder, text encoders.
