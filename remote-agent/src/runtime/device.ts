@@ -19,7 +19,7 @@ export interface Device {
   readonly tensorsPerNode: number | undefined;
   /** Leaves operators that it has no kernel for to the CPU; a session's first run can tell which. */
   readonly partial: boolean;
-  /** Computes float16 graphs as fast as or faster than float32 ones. */
+  /** Computes the forward pass in half precision, and faster than in single. */
   readonly fastHalf: boolean;
   /** Has half-precision kernels for the operators of a training step. */
   readonly trainsInHalf: boolean;
@@ -60,7 +60,8 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     // Storage buffers a shader may bind, of which the runtime takes what the adapter grants: at least these.
     tensorsPerNode: 8,
     partial: true,
-    fastHalf: true,
+    // Many a GPU has no halves in its shaders, and none that has was tried.
+    fastHalf: false,
     trainsInHalf: false,
   },
 };

@@ -1,3 +1,4 @@
+import { defined } from '../../common/defined.ts';
 import { ParaError } from '../../common/errors.ts';
 import { drawnPng } from '../../dataset/drawn-picture.ts';
 import { encodePng } from '../../dataset/pictures.ts';
@@ -44,7 +45,8 @@ export class Drawing {
     given: () => void,
   ): Promise<Drawn> {
     const { base, width = this.#base.width, height = this.#base.height } = request;
-    const { prompt, negative, seed, steps, guidance, scheduler, eta, count, previewEvery } = request;
+    const { prompt, negative, seed, steps, guidance, scheduler, eta, precision, count } = request;
+    const { previewEvery } = request;
     const [adapters, ...beside] = this.#applied(request, files);
     const { vaeFactor, sizeStep, textEncoders } = this.#base;
     // Sizes that do not fit are refused by the generator, in its own words.
@@ -55,13 +57,13 @@ export class Drawing {
     }
     const recipe: Recipe = {
       ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
-      ...(eta === undefined ? {} : { eta }),
+      ...defined({ eta, precision }),
       ...{ width, height },
       adapters: request.adapters.map(({ source: _, ...adapter }) => adapter),
     };
     const pictures = await this.#generator.generate({
       ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
-      ...(eta === undefined ? {} : { eta }),
+      ...defined({ eta, precision }),
       ...{ adapters: adapters!, beside },
       onStep: async ({ picture, step, preview }) => {
         tell({ at: 'step', picture, step, steps });
