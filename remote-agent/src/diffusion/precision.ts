@@ -15,6 +15,9 @@ export interface Computing {
   readonly precision: Precision;
 }
 
+/** What the product computes with where nothing better is at hand. */
+export const onProcessor: Computing = { device: 'cpu', precision: 'f32' };
+
 /** @param worth whether `auto` takes f16 for a base that is stored in half precision */
 export function chosenPrecision(base: Base, asked: PrecisionSetting, worth: boolean): Precision {
   if (asked !== 'auto') return asked;

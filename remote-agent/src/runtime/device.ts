@@ -23,6 +23,10 @@ export interface Device {
   readonly fastHalf: boolean;
   /** Has half-precision kernels for the operators of a training step. */
   readonly trainsInHalf: boolean;
+  /** Lays weights out for their readers beside the weights themselves, unless a session is told not to. */
+  readonly copiesWeights: boolean;
+  /** Computes in the memory of the process: what a run holds beside its sessions lies there too. */
+  readonly sharesMemory: boolean;
 }
 
 const devices: Readonly<Record<DeviceName, Device>> = {
@@ -36,6 +40,8 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     partial: false,
     fastHalf: false,
     trainsInHalf: false,
+    copiesWeights: true,
+    sharesMemory: true,
   },
   cuda: {
     name: 'cuda',
@@ -48,6 +54,8 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     partial: false,
     fastHalf: true,
     trainsInHalf: true,
+    copiesWeights: false,
+    sharesMemory: false,
   },
   webgpu: {
     name: 'webgpu',
@@ -63,6 +71,9 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     // Many a GPU has no halves in its shaders, and none that has was tried.
     fastHalf: false,
     trainsInHalf: false,
+    // It does so for convolutions at least.
+    copiesWeights: true,
+    sharesMemory: false,
   },
 };
 

@@ -14,7 +14,7 @@ import { thumbnail } from '../dataset/thumbnail.ts';
 import type { Base } from '../diffusion/base.ts';
 import { trainingSize } from '../diffusion/base-sizes.ts';
 import { timeIds, unetShapes } from '../diffusion/denoiser.ts';
-import { TextEncoder } from '../diffusion/text-encoder.ts';
+import { TextEncoder, type TextStates } from '../diffusion/text-encoder.ts';
 import { Vae } from '../diffusion/vae.ts';
 import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
 import { ExampleCache } from './example-cache.ts';
@@ -109,11 +109,8 @@ export class ExampleLoader {
       use === 'training'
         ? training
         : { ...training, crop: training.crop === 'buckets' ? 'buckets' : 'center', flip: false };
-    const captions = [...pictures.map((p) => p.caption), ''];
-    const states = await this.#cache.texts(captions, async () => {
-      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
-      return this.#text.encode(captions);
-    });
+    const states = await this.#texts(pictures);
+    await this.#releaseText();
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
       pooled: states.pooled.slice(i * states.pooledWidth, (i + 1) * states.pooledWidth),
@@ -142,6 +139,30 @@ export class ExampleLoader {
         .map(({ size, examples }) => ({ ...size, ...this.#shape(size, states.tokens), examples })),
       empty: textOf(pictures.length),
     };
+  }
+
+  /**
+   * Encodes the captions of all these pictures, after which the text encoders are freed: `load` then finds their states
+   * and needs the VAE alone.
+   */
+  async encodeCaptions(sets: readonly (readonly SpecPicture[])[]): Promise<void> {
+    for (const pictures of sets) await this.#texts(pictures);
+    await this.#releaseText();
+  }
+
+  /** The states of captions, the empty one last. Text encoders and VAE are not loaded together. */
+  #texts(pictures: readonly SpecPicture[]): Promise<TextStates> {
+    const captions = [...pictures.map((p) => p.caption), ''];
+    return this.#cache.texts(captions, async () => {
+      await this.#vae.release();
+      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
+      return this.#text.encode(captions);
+    });
+  }
+
+  async #releaseText(): Promise<void> {
+    await this.#text?.release();
+    this.#text = undefined;
   }
 
   /** The first training picture as a data URI, see `thumbnail`. */
@@ -176,8 +197,7 @@ export class ExampleLoader {
 
   /** Frees both encoders. */
   async release(): Promise<void> {
-    await this.#text?.release();
-    this.#text = undefined;
+    await this.#releaseText();
     await this.#vae.release();
   }
 }

@@ -15,15 +15,17 @@ export interface MemoryNeeds {
   readonly step: number;
   /** All that measures the validation loss; 0: nothing is measured. */
   readonly validation: number;
-  /** All that draws samples; 0: none are drawn. */
+  /** All that draws samples, kept together; 0: none are drawn. */
   readonly sampler: number;
+  /** The largest part of it, which is what is held where it is loaded part by part: in turns. */
+  readonly samplerInTurns: number;
 }
 
 /** How a run is held in memory. */
 export interface MemoryPlan {
   /** How training keeps activations. */
   readonly mode: 'fast' | 'lean';
-  /** Training, validation and sampler are loaded one at a time. */
+  /** Training, validation and each part of the sampler are loaded one at a time. */
   readonly turns: boolean;
   /** Sessions of different sizes that are kept, from 1. */
   readonly engines: number;
@@ -54,24 +56,30 @@ export function planMemory(
   const wanted = Math.min(mostEngines, sizes);
   if (setting === 'beside') return { turns: false, engines: wanted };
   const room = usableShare * (atHand ?? unknownMemory);
-  const { step, validation, sampler } = needs;
+  const { step, validation, sampler, samplerInTurns } = needs;
   if (setting === 'auto' && wanted * step + validation + sampler <= room)
     return { turns: false, engines: wanted };
   const engines = Math.min(wanted, Math.max(1, Math.floor(room / step)));
   const hand = atHand === undefined ? 'memory of an unknown size' : `${sizeText(atHand)} of memory`;
-  const largest = Math.max(step, validation, sampler);
+  const largest = Math.max(step, validation, samplerInTurns);
   if (largest > room)
     return {
       turns: true,
       engines,
-      note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. A smaller training.resolution or training.batch needs less`,
+      note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. ${lessOf(needs)} needs less`,
     };
   if (setting === 'turns') return { turns: true, engines };
   return {
     turns: true,
     engines,
-    note: `Training (${sizeText(wanted * step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
+    note: `Training (${sizeText(wanted * step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}, part by part ${sizeText(samplerInTurns)}) are loaded in turns: there is ${hand}`,
   };
+}
+
+/** The setting that the largest of a run's sessions follows from. */
+function lessOf({ step, validation, samplerInTurns }: MemoryNeeds): string {
+  if (step >= Math.max(validation, samplerInTurns)) return 'A smaller training.resolution or training.batch';
+  return validation >= samplerInTurns ? 'validation.every 0' : 'samples.every 0';
 }
 
 /** A setting that would need less, in the words of the subject file, with the bytes that it needs. */
@@ -107,11 +115,11 @@ export interface PlanOfRun extends MemoryPlan {
 
 /** The most that is held at once where as much as may be takes turns. */
 export function leastNeeded(
-  { step, validation, sampler }: MemoryNeeds,
+  { step, validation, sampler, samplerInTurns }: MemoryNeeds,
   encoding: number,
   beside = false,
 ): number {
-  const sessions = beside ? step + validation + sampler : Math.max(step, validation, sampler);
+  const sessions = beside ? step + validation + sampler : Math.max(step, validation, samplerInTurns);
   return Math.max(sessions, encoding);
 }
 
@@ -126,9 +134,9 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
   const plan = (mode: 'fast' | 'lean', note?: string): PlanOfRun => {
     const needed = needs(mode);
     const made = planMemory(sessions, sizes, needed, atHand);
-    const { step, validation, sampler } = needed;
+    const { step, validation, sampler, samplerInTurns } = needed;
     const together = made.turns
-      ? Math.max(made.engines * step, validation, sampler)
+      ? Math.max(made.engines * step, validation, samplerInTurns)
       : made.engines * step + validation + sampler;
     const notes = [note, made.note].filter((one) => one !== undefined);
     return {
@@ -153,11 +161,12 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
 }
 
 function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
-  const { step, validation, sampler } = input.needs('lean');
+  const { step, validation, sampler, samplerInTurns } = input.needs('lean');
+  const samples = input.sessions === 'beside' ? sampler : samplerInTurns;
   const parts = [
     `training ${sizeText(step)}`,
     ...(validation > 0 ? [`validation ${sizeText(validation)}`] : []),
-    ...(sampler > 0 ? [`samples ${sizeText(sampler)}`] : []),
+    ...(samples > 0 ? [`samples ${sizeText(samples)}`] : []),
     `pictures ${sizeText(input.encoding)}`,
   ].join(', ');
   const fitting = new Map<string, string>();

@@ -25,6 +25,13 @@ const folder = join(import.meta.dirname, '../golden/checkpoints');
 export const checkpointGolden = (architecture: string) =>
   JSON.parse(readFileSync(join(folder, `${architecture}.json`), 'utf8')) as CheckpointGolden;
 
+/** Shapes of the architecture's checkpoint at full size, by name. */
+export const fullSizeShapes = (architecture: string) =>
+  JSON.parse(gunzipSync(readFileSync(join(folder, `${architecture}.full.json.gz`))).toString()) as Record<
+    string,
+    number[]
+  >;
+
 /** One of its arrays. */
 export function golden(file: CheckpointGolden, name: string): Float32Array {
   const { data } = file[name] as { data: string };
@@ -104,9 +111,13 @@ function openWithHeader(
 }
 
 /** Writes a file whose numbers are all zero and take no room. @param tensors shapes by name */
-export function writeHeader(path: string, tensors: Readonly<Record<string, readonly number[]>>): void {
+export function writeHeader(
+  path: string,
+  tensors: Readonly<Record<string, readonly number[]>>,
+  dtype: Dtype = 'F32',
+): void {
   const shapes = Object.entries(tensors).map(([name, dims]) => [name, { dims }]);
-  const { fd, bytes } = openWithHeader(path, Object.fromEntries(shapes), 'F32');
+  const { fd, bytes } = openWithHeader(path, Object.fromEntries(shapes), dtype);
   ftruncateSync(fd, bytes);
   closeSync(fd);
 }

@@ -11,7 +11,12 @@ import { RunPlanner } from '../../src/training/run-plan.ts';
 import { paintAll, tinySpec } from './runs.ts';
 
 const gigabyte = 1e9;
-const needs = { step: 4 * gigabyte, validation: 2 * gigabyte, sampler: 3 * gigabyte };
+const needs = {
+  step: 4 * gigabyte,
+  validation: 2 * gigabyte,
+  sampler: 3 * gigabyte,
+  samplerInTurns: 2 * gigabyte,
+};
 
 describe('the sessions of a run', () => {
   it('stay side by side where the memory holds them all', () => {
@@ -31,10 +36,13 @@ describe('the sessions of a run', () => {
     expect(planMemory('auto', 9, needs, 12 * gigabyte)).toMatchObject({ turns: true, engines: 2 });
   });
 
-  it('warn where even one of them is too large', () => {
+  it('warn where even one of them is too large, and name the setting that it follows from', () => {
     const plan = planMemory('auto', 3, needs, 3 * gigabyte);
     expect(plan).toMatchObject({ turns: true, engines: 1 });
     expect(plan.note).toContain('training.resolution');
+    const noteWith = (larger: object) => planMemory('auto', 1, { ...needs, ...larger }, 3 * gigabyte).note;
+    expect(noteWith({ validation: 5 * gigabyte })).toContain('validation.every 0 needs less');
+    expect(noteWith({ samplerInTurns: 6 * gigabyte })).toContain('samples.every 0 needs less');
   });
 
   it('follow the setting', () => {
@@ -43,7 +51,7 @@ describe('the sessions of a run', () => {
   });
 
   it('of a small base stay side by side where nobody tells the memory, those of a large one do not', () => {
-    const small = { step: 2e8, validation: 5e7, sampler: 1e8 };
+    const small = { step: 2e8, validation: 5e7, sampler: 1e8, samplerInTurns: 5e7 };
     expect(planMemory('auto', 1, small, undefined).turns).toBe(false);
     expect(planMemory('auto', 1, needs, undefined).turns).toBe(true);
   });
@@ -67,14 +75,16 @@ describe('memory', () => {
     expect(four - once).toBeGreaterThan(0.04 * once);
     expect(trainingBytes(base, { ...sizes, latentWidth: 32 }, 'fast')).toBeGreaterThan(once);
     // Text encoders and VAE decoder come on top of the U-Net.
-    expect(samplerBytes(base)).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
+    const { together, inTurns } = samplerBytes(base);
+    expect(together).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
+    expect(inTurns).toBe(forwardBytes(base, { ...sizes, batch: 2 }));
   });
 });
 
 describe('training.memory "auto"', () => {
   const input = (atHand: number | undefined, more: Partial<PlanInput> = {}): PlanInput => ({
     ...{ mode: 'auto', sessions: 'auto', sizes: 1, encoding: gigabyte, atHand },
-    needs: (mode) => ({ step: (mode === 'fast' ? 8 : 4) * gigabyte, validation: 2 * gigabyte, sampler: 3e9 }),
+    needs: (mode) => ({ ...needs, step: (mode === 'fast' ? 8 : 4) * gigabyte }),
     smaller: () => [
       { setting: 'training.resolution 768', bytes: 3e9 },
       { setting: 'training.resolution 512', bytes: 1.5e9 },
@@ -105,7 +115,7 @@ describe('training.memory "auto"', () => {
       expect(cause).toMatchObject({
         code: 'memory',
         where:
-          'needed at least 4.0 GB (training 4.0 GB, validation 2.0 GB, samples 3.0 GB, pictures 1.0 GB), there: 3.0 GB',
+          'needed at least 4.0 GB (training 4.0 GB, validation 2.0 GB, samples 2.0 GB, pictures 1.0 GB), there: 3.0 GB',
         hint: 'what would fit: training.resolution 512 (about 1.5 GB); training.batch 1 (about 2.4 GB); or end other programs',
       });
     }
@@ -156,6 +166,21 @@ describe('the plan of a subject file', () => {
     expect(silent.plan(16 * gigabyte).neededBytes).toBeLessThan(plan.neededBytes);
     expect(() => new RunPlanner(base, spec).plan(1e6)).toThrow(
       expect.objectContaining({ code: 'memory', hint: expect.stringContaining('training.') }),
+    );
+  });
+
+  it('offers to go without samples and validation where these are what does not fit', async () => {
+    await paintAll(work, [[16, 16]]);
+    const measured = { validation: { every: 1 }, samples: { every: 1, memory: 'beside' } };
+    const spec = tinySpec(work, measured);
+    const base = openBase(spec.base.name);
+    const lean = { ...spec, training: { ...spec.training, memory: 'lean' as const } };
+    const { neededBytes } = new RunPlanner(base, lean).plan(16 * gigabyte);
+    expect(() => new RunPlanner(base, spec).plan(0.97 * neededBytes)).toThrow(
+      expect.objectContaining({
+        code: 'memory',
+        hint: expect.stringMatching(/what would fit: .*samples\.every 0 with validation\.every 0 \(about/),
+      }),
     );
   });
 });
