@@ -116,11 +116,37 @@ export function trainingBytes(
   adapting: Adapting = usual,
   computing: Computing = onProcessor,
 ): number {
-  const { graph, coefficients, loss } = lossGraph(base, sizes, adapting);
+  const { graph, planned, coefficients, loss } = lossGraph(base, sizes, adapting);
   const forward = graph.nodes.length;
   const gradient = gradients(graph, loss, [coefficients]).get(coefficients)!;
   graph.setOutputs([loss, gradient].map((name) => valueInfo(name, DataType.FLOAT, [])));
   if (memory === 'lean') recompute(graph, forward);
   prune(graph);
-  return stepBytes(graph, coefficients, computing);
+  return stepBytes(graph, coefficients, computing) + adapterBytes(adapting.method, planned, computing.device);
+}
+
+/**
+ * Bytes that an adapter takes beside the step's session. Where the device has memory of its own, only what the step reads
+ * lies there. Elsewhere it is all that a run holds of it: parameters and the optimiser's two moments, the gradient of the
+ * step and the one before, which is still to be collected; where coefficients are made from parameters, those, the
+ * gradient that is taken back to the parameters, and the two sessions that do so.
+ */
+function adapterBytes(method: Method, plan: AdapterPlan, device: DeviceName): number {
+  const { parameterCount, coefficientCount } = plan;
+  if (!deviceByName(device).sharesMemory) return 4 * coefficientCount;
+  const made = [method.prepareGraph?.(plan), method.pullbackGraph?.(plan)].filter(
+    (graph) => graph !== undefined,
+  );
+  const vectors = 3 * parameterCount + 2 * coefficientCount;
+  const between = made.length > 0 ? parameterCount + coefficientCount : 0;
+  return made.reduce((sum, graph) => sum + smallSessionBytes(graph), 4 * (vectors + between));
+}
+
+/** The same as `operatorBytes` for the many small operators of these: seen on 33,000 of them. */
+const smallOperatorBytes = 6e3;
+
+/** Bytes of a session that a method works with beside the step. */
+function smallSessionBytes(graph: Graph): number {
+  simplify(graph);
+  return weightBytes(graph) + smallOperatorBytes * graph.nodes.length + activationPeak(graph);
 }

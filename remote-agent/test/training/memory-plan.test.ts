@@ -2,9 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { chooseLayers } from '../../src/adapters/layers.ts';
+import { methodByName } from '../../src/adapters/methods.ts';
 import { openBase } from '../../src/diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../src/diffusion/base-memory.ts';
 import { trainingBytes } from '../../src/diffusion/training-memory.ts';
+import { loadGraph } from '../../src/onnx/io.ts';
+import { findLayers, type Layer } from '../../src/onnx/modules.ts';
 import { memoryAtHand, parseFreeMemory } from '../../src/runtime/memory.ts';
 import { type PlanInput, planMemory, planRunMemory } from '../../src/training/memory-plan.ts';
 import { RunPlanner } from '../../src/training/run-plan.ts';
@@ -78,6 +82,27 @@ describe('memory', () => {
     const { together, inTurns } = samplerBytes(base);
     expect(together).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
     expect(inTurns).toBe(forwardBytes(base, { ...sizes, batch: 2 }));
+  });
+
+  it('estimates of training count what a run holds of its adapter, on a device with its own memory only what is fed', () => {
+    const base = openBase('pocket-sdxl');
+    const sizes = { batch: 1, latentHeight: 8, latentWidth: 8, tokens: base.textEncoders[0]!.tokens };
+    const { layers } = findLayers(loadGraph(base.unet));
+    const grown = (name: 'lora' | 'para', device: 'cpu' | 'cuda') => {
+      const method = methodByName(name);
+      const planOf = (rank: number) => (found: readonly Layer[]) =>
+        method.plan(chooseLayers(found, 'attention'), { rank, ...(name === 'para' ? { gamma: 1 } : {}) });
+      const [small, large] = [4, 16].map((rank) =>
+        trainingBytes(base, sizes, 'fast', { method, plan: planOf(rank) }, { device, precision: 'f32' }),
+      ) as [number, number];
+      const values = planOf(16)(layers).parameterCount - planOf(4)(layers).parameterCount;
+      return (large - small) / (4 * values);
+    };
+    // Parameters, two moments and a gradient more: vectors as long as the adapter.
+    expect(grown('lora', 'cpu') - grown('lora', 'cuda')).toBeGreaterThan(3.9);
+    // And its bases, their gradient and the sessions between.
+    expect(grown('para', 'cpu') - grown('para', 'cuda')).toBeGreaterThan(6);
+    expect(grown('lora', 'cuda')).toBeGreaterThan(1.9);
   });
 });
 
