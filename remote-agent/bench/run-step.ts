@@ -59,7 +59,10 @@ function opened(what: TrainCase) {
 /** What the product says beforehand that a case takes, bytes. */
 export function estimatedBytes(what: TrainCase): number {
   const { base, shapes, ...adapting } = opened(what);
-  return trainingBytes(base, shapes, what.memory, adapting, what.precision);
+  return trainingBytes(base, shapes, what.memory, adapting, {
+    device: what.device ?? 'cpu',
+    precision: what.precision ?? 'f32',
+  });
 }
 
 /** Builds the engine of a case. */

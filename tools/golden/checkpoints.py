@@ -1,7 +1,8 @@
 """Golden files of checkpoints: what diffusers makes of random single-file checkpoints of the known architectures.
 
 Run: python tools/golden/checkpoints.py      (writes remote-agent/test/golden/checkpoints/<architecture>.json, and
-<architecture>.diffusers.json.gz: which of its weights each tensor of a folder of diffusers is, found by their numbers)
+<architecture>.diffusers.json.gz: which of its weights each tensor of a folder of diffusers is, found by their numbers,
+and <architecture>.full.json.gz: the shapes of the architecture at full size)
 Names and shapes are those of `tools/templates/checkpoint_names.py`; that the list is right is proved here by diffusers'
 single-file loader, which must find every weight. Weights are not kept: they follow from name and
 position (`weights`), in numbers that F32, F16 and BF16 hold alike. Arrays are little-endian f32 in base64.
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "templates"))
 import architectures  # noqa: E402
 from checkpoint_names import checkpoint_names  # noqa: E402
 from checkpoint_weights import weights  # noqa: E402
-from widths import SMALL, TOKENS, Widths  # noqa: E402
+from widths import FULL, SMALL, TOKENS, Widths  # noqa: E402
 
 OUT = Path(__file__).parents[2] / "remote-agent/test/golden/checkpoints"
 MERGES = Path(__file__).parents[2] / "remote-agent/templates/clip-merges.txt.gz"
@@ -152,10 +153,16 @@ def golden(architecture: str, widths: Widths, work: Path) -> dict:
     }
 
 
+def full_size(architecture: str) -> None:
+    shapes = {name: list(shape) for name, shape in checkpoint_names(architecture, FULL[architecture]).items()}
+    (OUT / f"{architecture}.full.json.gz").write_bytes(gzip.compress(json.dumps(shapes).encode(), mtime=0))
+
+
 @torch.no_grad()
 def main():
     OUT.mkdir(exist_ok=True)
     for architecture in sys.argv[1:] or SMALL:
+        full_size(architecture)
         with tempfile.TemporaryDirectory() as work:
             data = golden(architecture, SMALL[architecture], Path(work))
         for name, value in data.items():

@@ -157,7 +157,7 @@ const result: FullSizeResult = {
   ...{ planningMs, planningBytes, plannedBytes },
   copiedBytes: weightBytes(loadGraph(base.unet)),
   ...{ stepMs, processorMs, losses, gradientNorms, stepBytes, peakBytes },
-  estimatedBytes: trainingBytes(base, shapes, memory, adapting, precision),
+  estimatedBytes: trainingBytes(base, shapes, memory, adapting, { device, precision }),
   swappedPages: swapped() - swappedBefore,
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -1,6 +1,6 @@
 import { attribute } from '../onnx/attributes.ts';
 import type { Graph } from '../onnx/graph.ts';
-import type { NodeProto } from '../onnx/proto/onnx_pb.ts';
+import type { NodeProto, TensorProto } from '../onnx/proto/onnx_pb.ts';
 import { prune } from '../onnx/prune.ts';
 import { dimsOf } from '../onnx/tensor-data.ts';
 import { DataType } from '../onnx/types.ts';
@@ -101,9 +101,20 @@ class HalfPass {
     if (floats.length === 0 && !this.#isFloat(y)) return false;
     if (full.has(node.opType) || this.#angles.has(node)) return false;
     if (this.#graph.exact.has(y) || this.#thin.has(y)) return false;
-    if (moving.has(node.opType)) return this.#halves.has(node.input[0]!);
+    if (moving.has(node.opType))
+      return this.#halves.has(node.input[0]!) || this.#storesHalves(node.input[0]!);
     if (node.opType === 'Concat') return floats.some((name) => this.#halves.has(name));
     return !floats.some((name) => this.#thin.has(name));
+  }
+
+  /** A weight that lies in the file as halves: what only moves it, as a transpose, leaves it so. */
+  #storesHalves(name: string): boolean {
+    return this.#constants.has(name) && this.#stored(name)?.dataType === FLOAT16;
+  }
+
+  /** The initializer that a constant is, or is cast from. */
+  #stored(constant: string): TensorProto | undefined {
+    return this.#graph.initializers.get(this.#producers.get(constant)?.input[0] ?? constant);
   }
 
   #half(node: NodeProto): void {
@@ -168,7 +179,7 @@ class HalfPass {
 
   /** A weight as it lies where that is in halves; others are cast once, which the runtime does when it loads the graph. */
   #constant(name: string): string | undefined {
-    const stored = this.#graph.initializers.get(this.#producers.get(name)?.input[0] ?? name);
+    const stored = this.#stored(name);
     if (stored?.dataType === FLOAT16) return stored.name;
     if (stored?.dataType !== BFLOAT16) return undefined;
     return this.#converted(stored.name, `${name}.half`, FLOAT16, dimsOf(stored));

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
+import { defined } from '../common/defined.ts';
 import { ParaError } from '../common/errors.ts';
 import { writeFileAtomic } from '../common/files.ts';
 import { encodePng } from '../dataset/pictures.ts';
 import { pngText } from '../dataset/png-text.ts';
 import { grid } from '../dataset/sheet.ts';
 import type { Base } from '../diffusion/base.ts';
+import type { PrecisionSetting } from '../diffusion/precision.ts';
 import { parseRecipe, type Recipe, type RecipeAdapter } from '../diffusion/recipe.ts';
 import { adapterArgument, adapterHash, promptAdapters } from './adapters.ts';
 import type { DeviceOption } from './devices.ts';
@@ -22,6 +24,7 @@ export interface GenerateOptions {
   readonly steps: number;
   readonly guidance: number;
   readonly scheduler: string;
+  readonly precision?: PrecisionSetting;
   readonly size?: string;
   readonly count: number;
   readonly from?: string;
@@ -76,7 +79,7 @@ function recipeOf(path: string): Recipe {
 
 /** What the options ask for; adapters of the prompt come after those of the options. */
 function newRecipe(options: GenerateOptions, base: PictureBase): Recipe {
-  const { prompt, negative = '', seed, steps, guidance, scheduler } = options;
+  const { prompt, negative = '', seed, steps, guidance, scheduler, precision } = options;
   if (!prompt)
     throw new ParaError('prompt', 'No prompt is given', { hint: '--prompt TEXT, or --from FILE.png' });
   const wanted = [
@@ -85,6 +88,7 @@ function newRecipe(options: GenerateOptions, base: PictureBase): Recipe {
   ];
   return {
     ...{ base: options.base, baseHash: base.hash, prompt, negative, seed, steps, guidance, scheduler },
+    ...defined({ precision }),
     ...sizeOf(options.size, base),
     adapters: wanted.map((adapter) => ({ ...adapter, hash: adapterHash(adapter.file) })),
   };

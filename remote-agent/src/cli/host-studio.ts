@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { defined } from '../common/defined.ts';
 import { ParaError } from '../common/errors.ts';
 import { decodePng } from '../dataset/pictures.ts';
 import type { Recipe } from '../diffusion/recipe.ts';
@@ -58,7 +59,7 @@ export class HostStudio implements Studio {
   }
 
   async draw(recipe: Recipe, count: number, hooks: DrawingHooks): Promise<DrawnFile[]> {
-    const { prompt, negative, seed, steps, guidance, scheduler, eta, width, height } = recipe;
+    const { prompt, negative, seed, steps, guidance, scheduler, eta, precision, width, height } = recipe;
     const adapters = await this.#onHost(recipe.adapters);
     const beside: HostAdapters[] = [];
     for (const one of this.#combinations) beside.push(await this.#onHost(one));
@@ -75,7 +76,7 @@ export class HostStudio implements Studio {
           guidance,
           scheduler,
         },
-        ...(eta === undefined ? {} : { eta }),
+        ...defined({ eta, precision }),
         ...{ width, height, count, adapters },
         ...(beside.length > 0 ? { beside } : {}),
       },

@@ -1,3 +1,4 @@
+import { defined } from '../common/defined.ts';
 import { drawnPng } from '../dataset/drawn-picture.ts';
 import type { Base } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
@@ -32,10 +33,10 @@ export class LocalStudio implements Studio {
   }
 
   async draw(recipe: Recipe, count: number, { step }: DrawingHooks): Promise<DrawnFile[]> {
-    const { prompt, negative, seed, steps, guidance, scheduler, eta, width, height } = recipe;
+    const { prompt, negative, seed, steps, guidance, scheduler, eta, precision, width, height } = recipe;
     const pictures = await this.#generator.generate({
       ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
-      ...(eta === undefined ? {} : { eta }),
+      ...defined({ eta, precision }),
       adapters: this.#applied(recipe.adapters),
       onStep: (at) => step(at.picture, at.step),
     });

@@ -20,6 +20,11 @@ const device = () =>
   new Option('--device <name>', 'where to compute; auto: a GPU that is worth it, else the processor').choices(
     ['auto', 'cpu', 'cuda', 'webgpu'],
   );
+const precision = () =>
+  new Option(
+    '--precision <name>',
+    'what the U-Net is computed in; auto: f16 on CUDA for bases that are stored in half precision, else f32',
+  ).choices(['auto', 'f32', 'f16']);
 const bring = () =>
   new Option('--bring <what>', 'with --host: checkpoints that come home').choices(['last', 'best', 'all']);
 
@@ -68,6 +73,7 @@ program
   .option('--size <WxH>', "pixels (default: the base's own)")
   .option('--count <n>', 'how many pictures', whole, 1)
   .option('--from <png>', 'repeat the picture of this file')
+  .addOption(precision())
   .addOption(device())
   .requiredOption('--out <file>', 'PNG file to write')
   .option('--force', 'write over an existing file')

@@ -8,10 +8,12 @@ import { findLayers } from '../onnx/modules.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { countOf, dimsOf } from '../onnx/tensor-data.ts';
 import { weightBytes } from '../onnx/weights.ts';
+import type { DeviceName } from '../runtime/device.ts';
 import type { Base, BaseVae } from './base.ts';
 import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
+import { type Computing, onProcessor } from './precision.ts';
 import { tilesOf } from './tiles.ts';
-import { processBytes, sessionBytes, trainingBytes } from './training-memory.ts';
+import { processBytes, sessionBytes, trainingBytes, weightCopies } from './training-memory.ts';
 import { fusedFrom, fusedVae } from './vae-graph.ts';
 
 /** Bytes of whole processes, estimated from the U-Net's graph at the base's own size. */
@@ -62,50 +64,65 @@ function baseSizes(base: Base, batch: number): DenoiserShape {
   };
 }
 
-/** The processor's provider lays weights out for their readers beside the weights themselves. */
-const copies = 2;
-
 /** Bytes of a session that draws with the U-Net. */
-export const forwardBytes = (base: Base, sizes: DenoiserShape): number =>
-  sessionBytes(forwardGraph(base, sizes), copies);
+export const forwardBytes = (base: Base, sizes: DenoiserShape, computing = onProcessor): number =>
+  sessionBytes(forwardGraph(base, sizes, { precision: computing.precision }), weightCopies(computing.device));
 
-/** Bytes of a session that measures the U-Net's loss: its attention is computed as it is written. */
-export const lossBytes = (base: Base, sizes: DenoiserShape): number =>
-  sessionBytes(preparedUnet(base, sizes), copies);
-
-/**
- * Bytes of all that draws a picture: U-Net, VAE decoder, text encoders.
- * @param sizes default: the base's own size, with guidance
- */
-export function samplerBytes(base: Base, sizes = baseSizes(base, 2)): number {
-  const { latentChannels, vaeDecoder } = base;
-  const latent = [1, latentChannels, sizes.latentHeight, sizes.latentWidth];
-  return forwardBytes(base, sizes) + vaeBytes(vaeDecoder, latent) + textBytes(base);
+/** Bytes of several sessions: all at once, or one at a time. */
+export interface Held {
+  readonly together: number;
+  readonly inTurns: number;
 }
 
 /**
- * Bytes of all that encodes pictures of this size and captions before training: VAE encoder and text encoders, which
- * are loaded in turns.
+ * Bytes of all that draws a picture: text encoders, U-Net, VAE decoder.
+ * @param sizes default: the base's own size, with guidance
+ */
+export function samplerBytes(
+  base: Base,
+  sizes = baseSizes(base, 2),
+  computing: Computing = onProcessor,
+): Held {
+  const { latentChannels, vaeDecoder } = base;
+  const latent = [1, latentChannels, sizes.latentHeight, sizes.latentWidth];
+  const { device } = computing;
+  const parts = [
+    textBytes(base, device),
+    forwardBytes(base, sizes, computing),
+    vaeBytes(vaeDecoder, latent, 1, device),
+  ];
+  return { together: parts.reduce((sum, part) => sum + part, 0), inTurns: Math.max(...parts) };
+}
+
+/**
+ * Bytes of what encodes captions and pictures of this size before training: text encoders, then the VAE encoder.
  * @param sizes those of the pictures' latents
  */
 export function encoderBytes(
   base: Base,
   { latentHeight, latentWidth }: Pick<DenoiserShape, 'latentHeight' | 'latentWidth'>,
+  device: DeviceName = 'cpu',
 ): number {
   const { vaeFactor, vaeEncoder } = base;
-  const picture = [1, 3, latentHeight * vaeFactor, latentWidth * vaeFactor];
-  return Math.max(vaeBytes(vaeEncoder, picture, vaeFactor), textBytes(base));
+  const pixels = [1, 3, latentHeight * vaeFactor, latentWidth * vaeFactor];
+  return Math.max(textBytes(base, device), vaeBytes(vaeEncoder, pixels, vaeFactor, device));
 }
 
 /** Weights alone, held as f32 whatever they are stored as: activations of a prompt are small beside them. */
-const textBytes = ({ textEncoders }: Base) =>
-  textEncoders.reduce((sum, part) => sum + copies * 4 * weightCount(loadGraph(part)), 0);
+const textBytes = ({ textEncoders }: Base, device: DeviceName) =>
+  textEncoders.reduce((sum, part) => sum + weightCopies(device) * 4 * weightCount(loadGraph(part)), 0);
 
 /**
- * Bytes of a direction of the VAE for an input of this shape, which runs in tiles where it is large.
+ * Bytes of a direction of the VAE, in f32, for an input of this shape, which runs in tiles where it is large.
  * @param per positions of the input per latent position, along each axis
  */
-export function vaeBytes(vae: BaseVae, whole: readonly number[], per = 1): number {
+export function vaeBytes(
+  vae: BaseVae,
+  whole: readonly number[],
+  per = 1,
+  device: DeviceName = 'cpu',
+): number {
+  const copies = weightCopies(device);
   const [count = 1, channels = 0, height = 0, width = 0] = whole;
   const tiling = tilesOf(height / per, width / per);
   const tile = tiling ? [tiling.rows.length * per, tiling.columns.length * per] : [height, width];

@@ -1,3 +1,5 @@
+import { slotNames } from '../adapters/slots.ts';
+import { toHalfPrecision } from '../autodiff/half-precision.ts';
 import { ParaError } from '../common/errors.ts';
 import { activationPeak } from '../onnx/buffers.ts';
 import { fuseAttention } from '../onnx/fuse-attention.ts';
@@ -9,6 +11,7 @@ import type { Session, SessionOptions } from '../runtime/session.ts';
 import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base } from './base.ts';
 import type { GraphPort } from './base-ports.ts';
+import type { Precision } from './precision.ts';
 
 /** Sizes that a denoiser is built for; they stay fixed for its session. */
 export interface DenoiserShape {
@@ -30,13 +33,15 @@ export interface Conditioning {
   readonly timeIds: Float32Array;
 }
 
-export interface DenoiserOptions extends SessionOptions {
-  /**
-   * Changes the graph before it is loaded, e.g. gives layers slots for adapters; its dimensions are fixed and its
-   * types known then.
-   */
+/** How a U-Net is changed before it is loaded. */
+export interface UnetForm {
+  /** Changes the graph, e.g. gives layers slots for adapters; its dimensions are fixed and its types known then. */
   readonly edit?: (graph: Graph) => void;
+  /** Default f32. */
+  readonly precision?: Precision;
 }
+
+export interface DenoiserOptions extends SessionOptions, UnetForm {}
 
 /**
  * SDXL's size conditioning (Podell et al. 2023, section 2.2): original height and width, crop top and left, target
@@ -80,9 +85,8 @@ export class Denoiser {
 
   /** @throws ParaError `base` for sizes that the export does not take, `model-file`, `device` */
   static async open(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Denoiser> {
-    const { edit, ...session } = options;
     const rows = rowsPerRun(base, shape.batch);
-    const made = await openUnet(base, { ...shape, batch: rows }, edit, session);
+    const made = await openUnet(base, { ...shape, batch: rows }, options);
     return new Denoiser(base, shape, made, rows);
   }
 
@@ -122,13 +126,8 @@ export class Denoiser {
 }
 
 /** A session of the U-Net alone. @throws ParaError as `Denoiser.open` */
-export function openUnet(
-  base: Base,
-  shape: DenoiserShape,
-  edit?: (graph: Graph) => void,
-  options: SessionOptions = {},
-): Promise<Session> {
-  const graph = forwardGraph(base, shape, edit);
+export function openUnet(base: Base, shape: DenoiserShape, options: DenoiserOptions = {}): Promise<Session> {
+  const graph = forwardGraph(base, shape, options);
   return createGraphSession(graph, {
     memoryPattern: activationPeak(graph) < mostPatterned,
     ...options,
@@ -137,11 +136,16 @@ export function openUnet(
 }
 
 /**
- * The U-Net as a session loads it: of fixed sizes, changed by `edit`, with fused attention. One whose operators are not
- * all understood is loaded as it is where nothing is to be changed.
+ * The U-Net as a session loads it: of fixed sizes, changed by `edit`, with fused attention, in f16 if asked for, where
+ * what adapters' slots are fed stays f32. One whose operators are not all understood is loaded as it is where nothing is
+ * to be changed.
  * @throws ParaError `base`, `graph`
  */
-export function forwardGraph(base: Base, shape: DenoiserShape, edit?: (graph: Graph) => void): Graph {
+export function forwardGraph(
+  base: Base,
+  shape: DenoiserShape,
+  { edit, precision = 'f32' }: UnetForm = {},
+): Graph {
   const load = () => {
     const graph = loadGraph(base.unet);
     fixDimensions(graph, unetShapes(base, shape));
@@ -156,6 +160,7 @@ export function forwardGraph(base: Base, shape: DenoiserShape, edit?: (graph: Gr
   }
   edit?.(graph);
   fuseAttention(graph);
+  if (precision === 'f16') toHalfPrecision(graph, Object.values(slotNames));
   return graph;
 }
 

@@ -3,6 +3,7 @@ import type { Tensor } from '../runtime/tensor.ts';
 import { AdapterSlots, type AppliedAdapter } from './adapter-slots.ts';
 import type { Base } from './base.ts';
 import { Denoiser, type DenoiserShape } from './denoiser.ts';
+import type { Precision } from './precision.ts';
 
 type Combination = readonly AppliedAdapter[];
 
@@ -10,7 +11,7 @@ type Combination = readonly AppliedAdapter[];
 export interface ExactSessions {
   readonly most: number;
   /** Whether one more of this size finds room beside those that are loaded; where not, the older ones go first. */
-  readonly fits?: (shape: DenoiserShape) => Promise<boolean>;
+  readonly fits?: (shape: DenoiserShape, precision: Precision) => Promise<boolean>;
 }
 
 /**
@@ -45,18 +46,20 @@ export class Denoisers {
    */
   async get(
     shape: DenoiserShape,
+    precision: Precision,
     combinations: readonly [Combination, ...Combination[]],
   ): Promise<{ denoiser: Denoiser; feeds: Record<string, Tensor> }> {
     const slots = this.#growing ?? new AdapterSlots();
     for (const adapters of combinations) slots.reserve(adapters);
-    const key = JSON.stringify([shape, slots.room()]);
+    const key = JSON.stringify([shape, precision, slots.room()]);
     let kept = this.#kept.get(key);
     this.#kept.delete(key);
     if (!kept) {
-      await this.#makeRoom(shape);
+      await this.#makeRoom(shape, precision);
       const edit = slots.edit();
       const denoiser = await Denoiser.open(this.#base, shape, {
         ...this.#options,
+        precision,
         ...(edit ? { edit } : {}),
       });
       kept = { slots, denoiser };
@@ -66,10 +69,10 @@ export class Denoisers {
   }
 
   /** Room first: the new session may need what an old one holds. */
-  async #makeRoom(shape: DenoiserShape): Promise<void> {
+  async #makeRoom(shape: DenoiserShape, precision: Precision): Promise<void> {
     const { most, fits = async () => true } = this.#exact;
     for (const [old, { denoiser }] of this.#kept) {
-      if (this.#kept.size < most && (await fits(shape))) return;
+      if (this.#kept.size < most && (await fits(shape, precision))) return;
       this.#kept.delete(old);
       await denoiser.release();
     }

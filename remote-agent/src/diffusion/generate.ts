@@ -5,7 +5,9 @@ import type { Base } from './base.ts';
 import { type Conditioning, timeIds } from './denoiser.ts';
 import { Denoisers, type ExactSessions } from './denoisers.ts';
 import { noise, SamplingNoise } from './noise.ts';
+import { drawingPrecision, type Precision, type PrecisionSetting } from './precision.ts';
 import { cleanLatent, smallLatent } from './preview.ts';
+import { guide, together, twice } from './rows.ts';
 import { makeScheduler } from './schedulers/index.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { TextEncoder, type TextStates } from './text-encoder.ts';
@@ -32,6 +34,8 @@ export interface GenerateRequest {
   readonly count?: number;
   /** Pictures per call of the U-Net; default 1, which makes a picture independent of its neighbours to the last bit. */
   readonly batch?: number;
+  /** What the U-Net is computed in; default `auto`: f16 where the device is faster so and the base is stored so. */
+  readonly precision?: PrecisionSetting;
   /** Adapters in the order they apply. */
   readonly adapters?: readonly AppliedAdapter[];
   /** Latents to start from instead of the seed's noise, standard normal [count, C, h, w] (for tests). */
@@ -73,7 +77,7 @@ export interface GeneratedPicture {
 }
 
 export interface GeneratorOptions extends SessionOptions {
-  /** Keep text encoders and VAE loaded between calls (default), or free each before the next part is loaded. */
+  /** Keep text encoders, U-Net and VAE loaded (default), or free each before the next of them is loaded. */
   readonly resident?: boolean;
   /**
    * Keep a few U-Net sessions, each with room for exactly the adapters of its requests: a picture then has the bits
@@ -94,6 +98,7 @@ export class Generator {
   readonly #denoisers: Denoisers;
   #text: TextEncoder | undefined;
   readonly #states = new Map<string, TextStates>();
+  readonly #precisions = new Map<PrecisionSetting, Precision>();
 
   constructor(base: Base, options: GeneratorOptions = {}) {
     const { resident = true, exactSessions, ...session } = options;
@@ -109,16 +114,32 @@ export class Generator {
    * @throws ParaError `settings` for sizes and numbers out of range, and what loading the parts throws
    */
   async generate(request: GenerateRequest): Promise<GeneratedPicture[]> {
-    const plan = planned(this.base, request);
+    return (await this.generateAll([request]))[0]!;
+  }
+
+  /**
+   * Draws what several requests ask for, each as it would be alone: all texts first, then all latents, then all pictures,
+   * so that parts that do not stay are loaded once, one at a time.
+   * @returns the pictures of each request
+   * @throws as `generate`
+   */
+  async generateAll(requests: readonly GenerateRequest[]): Promise<GeneratedPicture[][]> {
     this.base.check();
-    const prompts = plan.guided ? [request.negative ?? '', request.prompt] : [request.prompt];
-    const text = await this.#encode(prompts);
-    const pictures: GeneratedPicture[] = [];
-    for (let first = 0; first < plan.count; first += plan.batch) {
-      const batch = Math.min(plan.batch, plan.count - first);
-      const latents = await this.#sample(request, plan, text, first, batch);
-      pictures.push(...(await this.#decode(plan, latents, request.seed + first, batch)));
-    }
+    const drawings = requests.map((request) => ({ request, plan: planned(this.base, request) }));
+    const texts: TextStates[] = [];
+    for (const { request, plan } of drawings) texts.push(await this.#encode(promptsOf(request, plan)));
+    if (!this.#resident) await this.#releaseText();
+    const sampled: Sampled[] = [];
+    for (const [i, { request, plan }] of drawings.entries())
+      for (let first = 0; first < plan.count; first += plan.batch) {
+        const batch = Math.min(plan.batch, plan.count - first);
+        const latents = await this.#sample(request, plan, texts[i]!, first, batch);
+        sampled.push({ drawing: i, latents, seed: request.seed + first, batch });
+      }
+    if (!this.#resident) await this.#denoisers.release();
+    const pictures: GeneratedPicture[][] = drawings.map(() => []);
+    for (const { drawing, latents, seed, batch } of sampled)
+      pictures[drawing]!.push(...(await this.#decode(drawings[drawing]!.plan, latents, seed, batch)));
     if (!this.#resident) await this.#vae.release();
     return pictures;
   }
@@ -136,11 +157,19 @@ export class Generator {
     }
     if (this.#states.size >= 32) this.#states.delete(this.#states.keys().next().value!);
     this.#states.set(key, states);
-    if (!this.#resident) {
-      await this.#text.release();
-      this.#text = undefined;
-    }
     return states;
+  }
+
+  async #releaseText(): Promise<void> {
+    await this.#text?.release();
+    this.#text = undefined;
+  }
+
+  #precision(asked: PrecisionSetting): Precision {
+    const { device = 'cpu' } = this.#options;
+    const found = this.#precisions.get(asked) ?? drawingPrecision(this.base, device, asked);
+    this.#precisions.set(asked, found);
+    return found;
   }
 
   async #sample(
@@ -156,6 +185,7 @@ export class Generator {
     const { adapters = [], beside = [] } = request;
     const { denoiser, feeds } = await this.#denoisers.get(
       { batch: guided ? 2 * batch : batch, latentHeight, latentWidth, tokens: text.tokens },
+      this.#precision(request.precision ?? 'auto'),
       [adapters, ...beside],
     );
     const size = base.latentChannels * latentHeight * latentWidth;
@@ -225,8 +255,7 @@ export class Generator {
 
   /** Frees every session. */
   async release(): Promise<void> {
-    await this.#text?.release();
-    this.#text = undefined;
+    await this.#releaseText();
     await this.#denoisers.release();
     await this.#vae.release();
   }
@@ -244,6 +273,14 @@ export async function generate(
   } finally {
     await generator.release();
   }
+}
+
+/** Latents of a batch that is not decoded yet, and which request they belong to. */
+interface Sampled {
+  readonly drawing: number;
+  readonly latents: Float32Array;
+  readonly seed: number;
+  readonly batch: number;
 }
 
 interface Plan {
@@ -300,6 +337,10 @@ function planned(base: Base, request: GenerateRequest): Plan {
   };
 }
 
+/** What is encoded for a request, the negative prompt first. */
+const promptsOf = ({ negative = '', prompt }: GenerateRequest, { guided }: Plan): string[] =>
+  guided ? [negative, prompt] : [prompt];
+
 /** With guidance: the negative prompt's rows for the whole batch, then the prompt's. */
 function conditioningFor(text: TextStates, plan: Plan, batch: number): Conditioning {
   const repeated = (vector: Float32Array) => {
@@ -337,26 +378,6 @@ function startLatents(
   const drawn =
     start ?? together(Array.from({ length: batch }, (_, k) => noise(request.seed + first + k, size)));
   return drawn.map((x) => x * scheduler.initialSigma);
-}
-
-function together(vectors: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(vectors.reduce((sum, v) => sum + v.length, 0));
-  let at = 0;
-  for (const vector of vectors) {
-    out.set(vector, at);
-    at += vector.length;
-  }
-  return out;
-}
-
-const twice = (vector: Float32Array) => together([vector, vector]);
-
-/** Classifier-free guidance (Ho & Salimans 2022): `u + g (c - u)`, with u in the first half and c in the second. */
-function guide(output: Float32Array, guidance: number): Float32Array {
-  const half = output.length / 2;
-  const out = new Float32Array(half);
-  for (let i = 0; i < half; i++) out[i] = output[i]! + guidance * (output[half + i]! - output[i]!);
-  return out;
 }
 
 /** 8-bit RGB rows from planes in [-1, 1]; values outside are clipped. */

@@ -1,5 +1,6 @@
 import { defined } from '../common/defined.ts';
 import { ParaError } from '../common/errors.ts';
+import type { PrecisionSetting } from './precision.ts';
 import { adapterTag } from './prompt.ts';
 import { schedulerByLabel, schedulerLabel } from './schedulers/index.ts';
 
@@ -16,6 +17,8 @@ export interface Recipe {
   readonly scheduler: string;
   /** DDIM's eta; 0 where left out. */
   readonly eta?: number;
+  /** Left out: as the device and the base suggest. */
+  readonly precision?: PrecisionSetting;
   readonly width: number;
   readonly height: number;
   readonly adapters: readonly RecipeAdapter[];
@@ -136,9 +139,10 @@ function unquoted(value: string): string {
 
 /** The recipe as text for a PNG chunk of our own: the same text for the same recipe, whoever put it together. */
 export function recipeText(recipe: Recipe): string {
-  const { base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, width, height } = recipe;
+  const { base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta } = recipe;
+  const { precision, width, height } = recipe;
   return JSON.stringify({
-    ...{ base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, width, height },
+    ...{ base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, precision, width, height },
     adapters: recipe.adapters.map(({ name, file, strength, hash }) => ({ name, file, strength, hash })),
   });
 }
@@ -171,6 +175,8 @@ export function parseRecipe(text: string, where: string): Recipe {
   for (const key of ['base', 'baseHash', 'prompt', 'negative', 'scheduler']) need(values, key, 'string');
   for (const key of ['seed', 'steps', 'guidance', 'width', 'height']) need(values, key, 'number');
   if (values.eta !== undefined) need(values, 'eta', 'number');
+  if (!['auto', 'f32', 'f16', undefined].includes(values.precision as string | undefined))
+    throw broken('"precision" is none that is known');
   if (!Array.isArray(values.adapters)) throw broken('"adapters" is no list');
   for (const adapter of values.adapters) {
     if (!adapter || typeof adapter !== 'object') throw broken('an adapter is no object');

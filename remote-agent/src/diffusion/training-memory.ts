@@ -14,8 +14,10 @@ import { prune } from '../onnx/prune.ts';
 import { fixDimensions, simplify } from '../onnx/simplify.ts';
 import { DataType, valueInfo } from '../onnx/types.ts';
 import { weightBytes } from '../onnx/weights.ts';
+import { type DeviceName, deviceByName } from '../runtime/device.ts';
 import type { Base } from './base.ts';
 import { type DenoiserShape, unetShapes } from './denoiser.ts';
+import { type Computing, onProcessor } from './precision.ts';
 
 /** Weights, in bytes as f32, up to which every reader of a weight gets a copy laid out for it: some 10 % faster. */
 const mostPrepacked = 2 ** 29;
@@ -26,7 +28,10 @@ export const prepacksWeights = (graph: Graph): boolean => weightBytes(graph) <= 
 /** What the process that trains or draws holds whatever it loads: the program, the runtime, its threads; in bytes. */
 export const processBytes = 45e6;
 
-/** What the runtime and the building of a graph leave for each of its operators, in bytes. */
+/**
+ * What the runtime and the building of a graph leave for each of its operators, in bytes. On a GPU, where they do not lie,
+ * this stands for its context and its libraries.
+ */
 const operatorBytes = 27e3;
 
 /**
@@ -35,6 +40,9 @@ const operatorBytes = 27e3;
  */
 export const sessionBytes = (graph: Graph, copies: number): number =>
   copies * weightBytes(graph) + operatorBytes * graph.nodes.length + activationPeak(graph);
+
+/** How often a device holds the weights of a session that is not told otherwise. */
+export const weightCopies = (device: DeviceName): number => (deviceByName(device).copiesWeights ? 2 : 1);
 
 /** How the layers of a base are adapted. */
 export interface Adapting {
@@ -56,19 +64,8 @@ const usual: Adapting = {
   },
 };
 
-/**
- * Bytes of a session that trains on batches of these sizes, from a step graph built for it; `processBytes` come on top.
- * docs/performance.md holds it against what processes were seen to take. In half precision it is that of a device with
- * kernels for it.
- * @throws ParaError `no-gradient`, `graph`
- */
-export function trainingBytes(
-  base: Base,
-  sizes: DenoiserShape,
-  memory: 'fast' | 'lean',
-  { method, plan }: Adapting = usual,
-  precision: 'f32' | 'f16' = 'f32',
-): number {
+/** The U-Net with its adapter up to a loss, as training and validation load it. */
+function lossGraph(base: Base, sizes: DenoiserShape, { method, plan }: Adapting) {
   const graph = loadGraph(base.unet);
   const { layers } = findLayers(graph);
   fixDimensions(graph, unetShapes(base, sizes));
@@ -83,12 +80,73 @@ export function trainingBytes(
   graph.types.set(loss, { type: DataType.FLOAT, shape: [] });
   graph.setOutputs([valueInfo(loss, DataType.FLOAT, [])]);
   canonicalise(graph);
+  return { graph, planned, coefficients, loss };
+}
+
+/** Bytes of such a graph's session, changed in place to the precision it is computed in. */
+function stepBytes(graph: Graph, coefficients: string, { device, precision }: Computing): number {
+  if (precision === 'f16') toHalfPrecision(graph, [coefficients]);
+  return sessionBytes(graph, prepacksWeights(graph) ? weightCopies(device) : 1);
+}
+
+/**
+ * Bytes of a session that measures the loss of batches of these sizes.
+ * @throws ParaError `graph`
+ */
+export function lossBytes(
+  base: Base,
+  sizes: DenoiserShape,
+  adapting: Adapting = usual,
+  computing: Computing = onProcessor,
+): number {
+  const { graph, coefficients } = lossGraph(base, sizes, adapting);
+  return stepBytes(graph, coefficients, computing);
+}
+
+/**
+ * Bytes of all that trains on batches of these sizes, from a step graph built for it; `processBytes` come on top.
+ * docs/performance.md holds it against what processes were seen to take. In half precision it is that of a device with
+ * kernels for it.
+ * @throws ParaError `no-gradient`, `graph`
+ */
+export function trainingBytes(
+  base: Base,
+  sizes: DenoiserShape,
+  memory: 'fast' | 'lean',
+  adapting: Adapting = usual,
+  computing: Computing = onProcessor,
+): number {
+  const { graph, planned, coefficients, loss } = lossGraph(base, sizes, adapting);
   const forward = graph.nodes.length;
   const gradient = gradients(graph, loss, [coefficients]).get(coefficients)!;
   graph.setOutputs([loss, gradient].map((name) => valueInfo(name, DataType.FLOAT, [])));
   if (memory === 'lean') recompute(graph, forward);
   prune(graph);
-  if (precision === 'f16') toHalfPrecision(graph, [coefficients]);
-  // The forward pass and the backward pass read a weight.
-  return sessionBytes(graph, prepacksWeights(graph) ? 2 : 1);
+  return stepBytes(graph, coefficients, computing) + adapterBytes(adapting.method, planned, computing.device);
+}
+
+/**
+ * Bytes that an adapter takes beside the step's session. Where the device has memory of its own, only what the step reads
+ * lies there. Elsewhere it is all that a run holds of it: parameters and the optimiser's two moments, the gradient of the
+ * step and the one before, which is still to be collected; where coefficients are made from parameters, those, the
+ * gradient that is taken back to the parameters, and the two sessions that do so.
+ */
+function adapterBytes(method: Method, plan: AdapterPlan, device: DeviceName): number {
+  const { parameterCount, coefficientCount } = plan;
+  if (!deviceByName(device).sharesMemory) return 4 * coefficientCount;
+  const made = [method.prepareGraph?.(plan), method.pullbackGraph?.(plan)].filter(
+    (graph) => graph !== undefined,
+  );
+  const vectors = 3 * parameterCount + 2 * coefficientCount;
+  const between = made.length > 0 ? parameterCount + coefficientCount : 0;
+  return made.reduce((sum, graph) => sum + smallSessionBytes(graph), 4 * (vectors + between));
+}
+
+/** The same as `operatorBytes` for the many small operators of these: seen on 33,000 of them. */
+const smallOperatorBytes = 6e3;
+
+/** Bytes of a session that a method works with beside the step. */
+function smallSessionBytes(graph: Graph): number {
+  simplify(graph);
+  return weightBytes(graph) + smallOperatorBytes * graph.nodes.length + activationPeak(graph);
 }

@@ -20,10 +20,14 @@ export interface Device {
   readonly tensorsPerNode: number | undefined;
   /** Leaves operators that it has no kernel for to the CPU; a session's first run can tell which. */
   readonly partial: boolean;
-  /** Computes float16 graphs as fast as or faster than float32 ones. */
+  /** Computes the forward pass in half precision, and faster than in single. */
   readonly fastHalf: boolean;
   /** Has half-precision kernels for the operators of a training step. */
   readonly trainsInHalf: boolean;
+  /** Lays weights out for their readers beside the weights themselves, unless a session is told not to. */
+  readonly copiesWeights: boolean;
+  /** Computes in the memory of the process: what a run holds beside its sessions lies there too. */
+  readonly sharesMemory: boolean;
 }
 
 const devices: Readonly<Record<DeviceName, Device>> = {
@@ -37,6 +41,8 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     partial: false,
     fastHalf: false,
     trainsInHalf: false,
+    copiesWeights: true,
+    sharesMemory: true,
   },
   cuda: {
     name: 'cuda',
@@ -49,6 +55,8 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     partial: false,
     fastHalf: true,
     trainsInHalf: true,
+    copiesWeights: false,
+    sharesMemory: false,
   },
   webgpu: {
     name: 'webgpu',
@@ -61,8 +69,12 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     // Storage buffers a shader may bind, of which the runtime takes what the adapter grants: at least these.
     tensorsPerNode: 8,
     partial: true,
-    fastHalf: true,
+    // Many a GPU has no halves in its shaders, and none that has was tried.
+    fastHalf: false,
     trainsInHalf: false,
+    // It does so for convolutions at least.
+    copiesWeights: true,
+    sharesMemory: false,
   },
 };
 

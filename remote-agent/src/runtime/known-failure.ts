@@ -30,7 +30,7 @@ export function knownFailure(device: Device, cause: unknown): ParaError | undefi
   if (/requires f16 but the device/.test(said))
     return new ParaError('device', 'This GPU does not compute in half precision', {
       where: firstLine(cause),
-      hint: 'set "training.precision" to "f32"',
+      hint: 'ask for f32: "training.precision" of the subject, --precision of a drawing',
       cause,
     });
   return undefined;

@@ -127,7 +127,7 @@ const Training = Type.Object(
     precision: Type.Optional(
       Type.Union([Type.Literal('auto'), Type.Literal('f32'), Type.Literal('f16')], {
         description:
-          'f32: computed in single precision; f16: in half precision, sums, norms, loss, adapter and optimiser in single; auto: f16 on CUDA for bases that are stored in half precision, else f32.',
+          'f32: computed in single precision; f16: in half precision, sums, norms, loss, adapter and optimiser in single; auto: f16 on CUDA for bases that are stored in half precision, else f32. Samples are drawn in it too.',
         default: 'auto',
       }),
     ),

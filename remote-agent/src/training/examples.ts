@@ -14,7 +14,7 @@ import { thumbnail } from '../dataset/thumbnail.ts';
 import type { Base } from '../diffusion/base.ts';
 import { trainingSize } from '../diffusion/base-sizes.ts';
 import { timeIds, unetShapes } from '../diffusion/denoiser.ts';
-import { TextEncoder } from '../diffusion/text-encoder.ts';
+import { TextEncoder, type TextStates } from '../diffusion/text-encoder.ts';
 import { Vae } from '../diffusion/vae.ts';
 import type { SpecPicture, TrainSpec } from '../subject/train-spec.ts';
 import { ExampleCache } from './example-cache.ts';
@@ -55,6 +55,7 @@ export class ExampleLoader {
   readonly #target: Size;
   readonly #cache: ExampleCache;
   readonly #vae: Vae;
+  #text: TextEncoder | undefined;
   #sizes = new Map<string, Size>();
   #last: { readonly file: string; readonly picture: Picture } | undefined;
 
@@ -108,20 +109,8 @@ export class ExampleLoader {
       use === 'training'
         ? training
         : { ...training, crop: training.crop === 'buckets' ? 'buckets' : 'center', flip: false };
-    const captions = [...pictures.map((p) => p.caption), ''];
-    const states = await this.#cache.texts(captions, async () => {
-      // Text encoders and VAE are loaded in turns.
-      await this.#vae.release();
-      const text = await TextEncoder.open(this.#base, { device: this.#spec.device });
-      try {
-        const made = await text.encode(captions);
-        // Nothing of other weights gets into the cache.
-        this.#base.check();
-        return made;
-      } finally {
-        await text.release();
-      }
-    });
+    const states = await this.#texts(pictures);
+    await this.#releaseText();
     const textOf = (i: number) => ({
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
       pooled: states.pooled.slice(i * states.pooledWidth, (i + 1) * states.pooledWidth),
@@ -150,6 +139,33 @@ export class ExampleLoader {
         .map(({ size, examples }) => ({ ...size, ...this.#shape(size, states.tokens), examples })),
       empty: textOf(pictures.length),
     };
+  }
+
+  /**
+   * Encodes the captions of all these pictures, after which the text encoders are freed: `load` then finds their states
+   * and needs the VAE alone.
+   */
+  async encodeCaptions(sets: readonly (readonly SpecPicture[])[]): Promise<void> {
+    for (const pictures of sets) await this.#texts(pictures);
+    await this.#releaseText();
+  }
+
+  /** The states of captions, the empty one last. Text encoders and VAE are not loaded together. */
+  #texts(pictures: readonly SpecPicture[]): Promise<TextStates> {
+    const captions = [...pictures.map((p) => p.caption), ''];
+    return this.#cache.texts(captions, async () => {
+      await this.#vae.release();
+      this.#text ??= await TextEncoder.open(this.#base, { device: this.#spec.device });
+      const made = await this.#text.encode(captions);
+      // Nothing of other weights gets into the cache.
+      this.#base.check();
+      return made;
+    });
+  }
+
+  async #releaseText(): Promise<void> {
+    await this.#text?.release();
+    this.#text = undefined;
   }
 
   /** The first training picture as a data URI, see `thumbnail`. */
@@ -186,6 +202,7 @@ export class ExampleLoader {
 
   /** Frees the encoder that is loaded. */
   async release(): Promise<void> {
+    await this.#releaseText();
     await this.#vae.release();
   }
 }

@@ -13,15 +13,17 @@ export interface MemoryNeeds {
   readonly step: number;
   /** All that measures the validation loss; 0: nothing is measured. */
   readonly validation: number;
-  /** All that draws samples; 0: none are drawn. */
+  /** All that draws samples, kept together; 0: none are drawn. */
   readonly sampler: number;
+  /** The largest part of it, which is what is held where it is loaded part by part: in turns. */
+  readonly samplerInTurns: number;
 }
 
 /** How a run is held in memory. */
 export interface MemoryPlan {
   /** How training keeps activations. */
   readonly mode: 'fast' | 'lean';
-  /** Training, validation and sampler are loaded one at a time. */
+  /** Training, validation and each part of the sampler are loaded one at a time. */
   readonly turns: boolean;
   /** What the user should know. */
   readonly note?: string;
@@ -43,20 +45,26 @@ export function planMemory(
 ): SessionPlan {
   if (setting === 'beside') return { turns: false };
   const room = usableShare * (atHand ?? unknownMemory);
-  const { step, validation, sampler } = needs;
+  const { step, validation, sampler, samplerInTurns } = needs;
   if (setting === 'auto' && step + validation + sampler <= room) return { turns: false };
   const hand = atHand === undefined ? 'memory of an unknown size' : `${sizeText(atHand)} of memory`;
-  const largest = Math.max(step, validation, sampler);
+  const largest = Math.max(step, validation, samplerInTurns);
   if (largest > room)
     return {
       turns: true,
-      note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. A smaller training.resolution or training.batch needs less`,
+      note: `This run needs about ${sizeText(largest)}, and there is ${hand}: it may fail or be very slow. ${lessOf(needs)} needs less`,
     };
   if (setting === 'turns') return { turns: true };
   return {
     turns: true,
-    note: `Training (${sizeText(step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}) are loaded in turns: there is ${hand}`,
+    note: `Training (${sizeText(step)}), validation (${sizeText(validation)}) and sampler (${sizeText(sampler)}, part by part ${sizeText(samplerInTurns)}) are loaded in turns: there is ${hand}`,
   };
+}
+
+/** The setting that the largest of a run's sessions follows from. */
+function lessOf({ step, validation, samplerInTurns }: MemoryNeeds): string {
+  if (step >= Math.max(validation, samplerInTurns)) return 'A smaller training.resolution or training.batch';
+  return validation >= samplerInTurns ? 'validation.every 0' : 'samples.every 0';
 }
 
 /** A setting that would need less, in the words of the subject file, with the bytes that it needs. */
@@ -92,11 +100,11 @@ export interface PlanOfRun extends MemoryPlan {
 
 /** The most that is held at once where as much as may be takes turns. */
 export function leastNeeded(
-  { step, validation, sampler }: MemoryNeeds,
+  { step, validation, sampler, samplerInTurns }: MemoryNeeds,
   encoding: number,
   beside = false,
 ): number {
-  const sessions = beside ? step + validation + sampler : Math.max(step, validation, sampler);
+  const sessions = beside ? step + validation + sampler : Math.max(step, validation, samplerInTurns);
   return Math.max(sessions, encoding);
 }
 
@@ -111,8 +119,8 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
   const plan = (mode: 'fast' | 'lean', note?: string): PlanOfRun => {
     const needed = needs(mode);
     const made = planMemory(sessions, needed, atHand);
-    const { step, validation, sampler } = needed;
-    const together = made.turns ? Math.max(step, validation, sampler) : step + validation + sampler;
+    const { step, validation, sampler, samplerInTurns } = needed;
+    const together = made.turns ? Math.max(step, validation, samplerInTurns) : step + validation + sampler;
     const notes = [note, made.note].filter((one) => one !== undefined);
     const others = notes.length > 0 ? input.others?.() : undefined;
     if (others) notes.push(`Also on the device: ${others}`);
@@ -138,11 +146,12 @@ export function planRunMemory(input: PlanInput): PlanOfRun {
 }
 
 function tooLarge(input: PlanInput, needed: number, most: number): ParaError {
-  const { step, validation, sampler } = input.needs('lean');
+  const { step, validation, sampler, samplerInTurns } = input.needs('lean');
+  const samples = input.sessions === 'beside' ? sampler : samplerInTurns;
   const parts = [
     `training ${sizeText(step)}`,
     ...(validation > 0 ? [`validation ${sizeText(validation)}`] : []),
-    ...(sampler > 0 ? [`samples ${sizeText(sampler)}`] : []),
+    ...(samples > 0 ? [`samples ${sizeText(samples)}`] : []),
     `pictures ${sizeText(input.encoding)}`,
   ].join(', ');
   const fitting = new Map<string, string>();

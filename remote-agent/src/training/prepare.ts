@@ -138,13 +138,15 @@ async function loadPictures(
         type: 'note',
         message: `These pictures have fewer pixels than they are trained at and are made larger: ${namesOf(small)}`,
       });
+    const own = validationPictures.length > 0;
+    const measured = spec.validation.every > 0 ? (own ? validationPictures : pictures) : [];
+    await loader.encodeCaptions([pictures, ...(measured.length > 0 ? [measured] : [])]);
     const set = await loader.load(pictures, 'training', between);
     if (set.groups.length > 1)
       emit({ type: 'note', message: `The pictures have ${set.groups.length} sizes: ${sizesOf(set.groups)}` });
     let held: Examples | undefined;
-    if (spec.validation.every > 0) {
-      const own = validationPictures.length > 0;
-      held = await loader.load(own ? validationPictures : pictures, 'validation', between);
+    if (measured.length > 0) {
+      held = await loader.load(measured, 'validation', between);
       if (!own)
         emit({
           type: 'note',

@@ -1,14 +1,14 @@
 import { methodByName } from '../adapters/methods.ts';
 import { ParaError } from '../common/errors.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
-import { encoderBytes, lossBytes, samplerBytes } from '../diffusion/base-memory.ts';
+import { encoderBytes, type Held, samplerBytes } from '../diffusion/base-memory.ts';
 import { trainingSize } from '../diffusion/base-sizes.ts';
-import { processBytes, trainingBytes } from '../diffusion/training-memory.ts';
+import { lossBytes, processBytes, trainingBytes } from '../diffusion/training-memory.ts';
 import { deviceByName } from '../runtime/device.ts';
 import { memoryAtHand, memoryInAll, othersOn } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { leastNeeded, type MemoryNeeds, type PlanOfRun, planRunMemory, type Smaller } from './memory-plan.ts';
-import { planFor, precisionOf } from './settings.ts';
+import { planFor, precisionOf, samplePrecisionOf } from './settings.ts';
 
 /** Sizes of latents and text states. */
 interface LatentSize {
@@ -38,24 +38,25 @@ export interface KnownSizes {
 export class RunPlanner {
   readonly #base: Base;
   readonly #spec: TrainSpec;
-  readonly #known = new Map<string, number>();
+  readonly #known = new Map<string, unknown>();
 
   constructor(base: Base, spec: TrainSpec) {
     this.#base = base;
     this.#spec = spec;
   }
 
-  #once(key: unknown, estimate: () => number): number {
+  #once<T>(key: unknown, estimate: () => T): T {
     const name = JSON.stringify(key);
     const found = this.#known.get(name) ?? estimate();
     this.#known.set(name, found);
-    return found;
+    return found as T;
   }
 
   #needs(spec: TrainSpec, mode: 'fast' | 'lean', sizes: KnownSizes): MemoryNeeds {
     const base = this.#base;
-    const { training, samples } = spec;
+    const { training, samples, device } = spec;
     const precision = precisionOf(base, spec);
+    const computing = { device, precision };
     const adapting = {
       method: methodByName(spec.method.name),
       plan: (layers: Parameters<typeof planFor>[2]) => planFor(spec, methodByName(spec.method.name), layers),
@@ -63,21 +64,33 @@ export class RunPlanner {
     const measured = sizes.validation?.largest;
     const draws = samples.every > 0 && samples.prompts.length > 0;
     const step = { batch: training.batch, ...shapeOf(sizes.largest) };
+    const drawn = draws ? this.#sampler(spec) : { together: 0, inTurns: 0 };
     return {
       step:
         processBytes +
         this.#once([mode, precision, spec.method, step], () =>
-          trainingBytes(base, step, mode, adapting, precision),
+          trainingBytes(base, step, mode, adapting, computing),
         ),
       validation: measured
-        ? this.#once(['loss', measured], () => lossBytes(base, { batch: 1, ...shapeOf(measured) }))
+        ? this.#once(['loss', precision, spec.method, measured], () =>
+            lossBytes(base, { batch: 1, ...shapeOf(measured) }, adapting, computing),
+          )
         : 0,
-      sampler: draws ? this.#once('sampler', () => samplerBytes(base)) : 0,
+      sampler: drawn.together,
+      samplerInTurns: drawn.inTurns,
     };
   }
 
+  /** Samples have the base's own size. */
+  #sampler(spec: TrainSpec): Held {
+    const computing = { device: spec.device, precision: samplePrecisionOf(this.#base, spec) };
+    return this.#once(['sampler', computing], () => samplerBytes(this.#base, undefined, computing));
+  }
+
   #encoding(size: LatentSize): number {
-    return processBytes + this.#once(['encoder', size], () => encoderBytes(this.#base, size));
+    return (
+      processBytes + this.#once(['encoder', size], () => encoderBytes(this.#base, size, this.#spec.device))
+    );
   }
 
   #presumed({ training, validation }: TrainSpec): KnownSizes {
@@ -103,36 +116,42 @@ export class RunPlanner {
     });
   }
 
-  /** One setting less at a time, of each the larger values first. */
+  /** One setting less at a time, of each the larger values first; at last neither samples nor validation. */
   *#smaller(): Generator<Smaller> {
     const spec = this.#spec;
-    const { training, method, device } = spec;
-    const tries: [string, Partial<TrainSpec['training']>, Partial<TrainSpec['method']>?][] = [];
+    const { training, method, samples, validation } = spec;
+    const trained = (changes: Partial<TrainSpec['training']>) => ({
+      training: { ...training, ...changes },
+    });
+    const [undrawn, unmeasured] = [
+      { samples: { ...samples, every: 0 } },
+      { validation: { ...validation, every: 0 } },
+    ];
+    const tries: [string, Partial<TrainSpec>][] = [];
     const { width } = trainingSize(this.#base, training.resolution);
     for (const share of [3 / 4, 1 / 2, 1 / 4]) {
       const resolution = Math.floor((width * share) / this.#base.sizeStep) * this.#base.sizeStep;
-      if (resolution > 0) tries.push([`training.resolution ${resolution}`, { resolution }]);
+      if (resolution > 0) tries.push([`training.resolution ${resolution}`, trained({ resolution })]);
     }
-    if (training.batch > 1) tries.push(['training.batch 1', { batch: 1 }]);
+    if (training.batch > 1) tries.push(['training.batch 1', trained({ batch: 1 })]);
     const rank = method.rank ?? (method.name === 'lora' ? 16 : undefined);
     if (rank !== undefined && rank > 1) {
       const less = Math.max(1, Math.floor(rank / 4));
-      tries.push([`method.rank ${less}`, {}, { rank: less }]);
+      tries.push([`method.rank ${less}`, { method: { ...method, rank: less } }]);
     }
-    if (precisionOf(this.#base, spec) === 'f32' && deviceByName(device).trainsInHalf)
-      tries.push(['training.precision "f16"', { precision: 'f16' }]);
-    for (const [setting, changes, ofMethod] of tries) {
-      const bytes = this.#bytesWith(changes, ofMethod);
+    if (precisionOf(this.#base, spec) === 'f32' && deviceByName(spec.device).trainsInHalf)
+      tries.push(['training.precision "f16"', trained({ precision: 'f16' })]);
+    if (samples.every > 0) tries.push(['samples.every 0', undrawn]);
+    if (validation.every > 0) tries.push(['validation.every 0', unmeasured]);
+    if (samples.every > 0 && validation.every > 0)
+      tries.push(['samples.every 0 with validation.every 0', { ...undrawn, ...unmeasured }]);
+    for (const [setting, changes] of tries) {
+      const bytes = this.#bytesWith({ ...spec, ...changes });
       if (bytes !== undefined) yield { setting, bytes };
     }
   }
 
-  #bytesWith(changes: Partial<TrainSpec['training']>, ofMethod: Partial<TrainSpec['method']> = {}) {
-    const spec: TrainSpec = {
-      ...this.#spec,
-      training: { ...this.#spec.training, ...changes },
-      method: { ...this.#spec.method, ...ofMethod },
-    };
+  #bytesWith(spec: TrainSpec): number | undefined {
     try {
       const sizes = this.#presumed(spec);
       return leastNeeded(

@@ -6,8 +6,10 @@ import { withPngText } from '../dataset/png-text.ts';
 import type { AppliedAdapter } from '../diffusion/adapter-slots.ts';
 import type { Base } from '../diffusion/base.ts';
 import { Generator } from '../diffusion/generate.ts';
+import type { Precision } from '../diffusion/precision.ts';
 import { parametersText } from '../diffusion/recipe.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
+import { samplePrecisionOf } from './settings.ts';
 
 /** What a method's trained values do to each layer, ready for sampling. */
 export function appliedAdapter(
@@ -26,9 +28,11 @@ export class Sampler {
   readonly #spec: TrainSpec;
   readonly #plan: AdapterPlan;
   readonly #method: Method;
+  readonly #precision: Precision;
 
-  /** @param resident keep text encoders and VAE loaded between samples */
+  /** @param resident keep text encoders, U-Net and VAE loaded, or free each before the next of them is loaded */
   constructor(base: Base, spec: TrainSpec, plan: AdapterPlan, method: Method, resident = true) {
+    this.#precision = samplePrecisionOf(base, spec);
     this.#generator = new Generator(base, { device: spec.device, resident });
     this.#spec = spec;
     this.#plan = plan;
@@ -44,10 +48,12 @@ export class Sampler {
     const { prompts, steps, guidance, scheduler, seed } = this.#spec.samples;
     const adapter = appliedAdapter(this.#method, this.#plan, parameters);
     const drawn: { prompt: string; seed: number; file: string }[] = [];
+    const shared = { steps, guidance, scheduler, adapters: [adapter], precision: this.#precision };
+    const pictures = await this.#generator.generateAll(
+      prompts.map((prompt, i) => ({ prompt, seed: seed + i, ...shared })),
+    );
     for (const [i, prompt] of prompts.entries()) {
-      const request = { prompt, seed: seed + i, steps, guidance, scheduler, adapters: [adapter] };
-      const [picture] = await this.#generator.generate(request);
-      const { width, height, pixels } = picture!;
+      const { width, height, pixels } = pictures[i]![0]!;
       const file = join(folder, `step-${String(step).padStart(6, '0')}-${i}.png`);
       const png = await encodePng({ width, height, rgb: pixels });
       const { base, subject } = this.#spec;

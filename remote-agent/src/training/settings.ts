@@ -1,9 +1,8 @@
 import { chooseLayers } from '../adapters/layers.ts';
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import type { Base } from '../diffusion/base.ts';
-import { loadGraph } from '../onnx/io.ts';
+import { chosenPrecision, drawingPrecision, type Precision } from '../diffusion/precision.ts';
 import type { Layer } from '../onnx/modules.ts';
-import { storesHalves } from '../onnx/weights.ts';
 import { deviceByName } from '../runtime/device.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 
@@ -33,8 +32,13 @@ export function planFor(spec: TrainSpec, method: Method, layers: readonly Layer[
   );
 }
 
-/** The precision that a run is computed in. */
-export function precisionOf(base: Base, { training, device }: TrainSpec): 'f32' | 'f16' {
-  if (training.precision !== 'auto') return training.precision ?? 'f32';
-  return deviceByName(device).trainsInHalf && storesHalves(loadGraph(base.unet)) ? 'f16' : 'f32';
-}
+/** Runs of before there was a choice have none. */
+const asked = ({ training }: TrainSpec) => training.precision ?? 'f32';
+
+/** The precision that a run's steps and its validation loss are computed in. */
+export const precisionOf = (base: Base, spec: TrainSpec): Precision =>
+  chosenPrecision(base, asked(spec), deviceByName(spec.device).trainsInHalf);
+
+/** The precision that its samples are drawn in. */
+export const samplePrecisionOf = (base: Base, spec: TrainSpec): Precision =>
+  drawingPrecision(base, spec.device, asked(spec));

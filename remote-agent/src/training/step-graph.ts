@@ -85,14 +85,12 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
     });
   appendLoss(graph, unet.output, latent);
   const loss = valueInfo(stepNames.loss, DataType.FLOAT, []);
+  graph.setOutputs([loss]);
+  canonicalise(graph);
   if (options.lossOnly) {
-    graph.setOutputs([loss]);
-    prune(graph);
     if (half) toHalfPrecision(graph, [stepNames.coefficients]);
     return;
   }
-  graph.setOutputs([loss]);
-  canonicalise(graph);
   const forward = graph.nodes.length;
   const scale = half ? graph.addInput(stepNames.scale, DataType.FLOAT, []) : undefined;
   const found = gradients(graph, stepNames.loss, [stepNames.coefficients], scale);

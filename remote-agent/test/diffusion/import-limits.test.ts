@@ -3,43 +3,11 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { para, program } from '../cli/program.ts';
 import { ownHome } from './checkpoint-outputs.ts';
-import { checkpointGolden, type Dtype, writeHeader } from './random-checkpoint.ts';
+import { type Dtype, fullSizeShapes, writeHeader } from './random-checkpoint.ts';
 
 const home = ownHome();
 
-/** SDXL's own sizes: those of the golden checkpoint, which has its structure with fewer channels, made as large. */
-function fullSize(): Record<string, number[]> {
-  const grown = (name: string) => {
-    if (/attn2\.to_[kv]\.weight$/.test(name)) return new Map([[192, 2048]]);
-    if (name.endsWith('label_emb.0.0.weight')) return new Map([[144, 2816]]);
-    return new Map<number, number>();
-  };
-  const scales: [RegExp, (dim: number) => number][] = [
-    [/^model\./, (dim) => (dim < 32 ? dim : 10 * dim)],
-    [/^conditioner\.embedders\.0\./, (dim) => (dim === 64 || dim === 256 ? 12 * dim : dim)],
-    [
-      /^conditioner\.embedders\.1\./,
-      (dim) => (dim === 96 ? 1280 : dim % 128 === 0 && dim < 1000 ? 10 * dim : dim),
-    ],
-    [
-      /^first_stage_model\./,
-      (dim) =>
-        new Map([
-          [32, 128],
-          [64, 256],
-          [96, 512],
-        ]).get(dim) ?? dim,
-    ],
-  ];
-  return Object.fromEntries(
-    Object.entries(checkpointGolden('sdxl').tensors).map(([name, dims]) => {
-      const scale = scales.find(([of]) => of.test(name))![1];
-      return [name, dims.map((dim) => grown(name).get(dim) ?? scale(dim))];
-    }),
-  );
-}
-
-const tensors = fullSize();
+const tensors = fullSizeShapes('sdxl');
 const countOf = (part: string) =>
   Object.entries(tensors)
     .filter(([name]) => name.startsWith(part))

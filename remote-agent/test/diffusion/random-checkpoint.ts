@@ -25,6 +25,13 @@ const folder = join(import.meta.dirname, '../golden/checkpoints');
 export const checkpointGolden = (architecture: string) =>
   JSON.parse(readFileSync(join(folder, `${architecture}.json`), 'utf8')) as CheckpointGolden;
 
+/** Shapes of the architecture's checkpoint at full size, by name. */
+export const fullSizeShapes = (architecture: string) =>
+  JSON.parse(gunzipSync(readFileSync(join(folder, `${architecture}.full.json.gz`))).toString()) as Record<
+    string,
+    number[]
+  >;
+
 /** One of its arrays. */
 export function golden(file: CheckpointGolden, name: string): Float32Array {
   const { data } = file[name] as { data: string };

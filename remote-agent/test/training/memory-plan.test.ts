@@ -2,16 +2,25 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { chooseLayers } from '../../src/adapters/layers.ts';
+import { methodByName } from '../../src/adapters/methods.ts';
 import { openBase } from '../../src/diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../src/diffusion/base-memory.ts';
 import { trainingBytes } from '../../src/diffusion/training-memory.ts';
+import { loadGraph } from '../../src/onnx/io.ts';
+import { findLayers, type Layer } from '../../src/onnx/modules.ts';
 import { memoryAtHand, parseFreeMemory } from '../../src/runtime/memory.ts';
 import { type PlanInput, planMemory, planRunMemory } from '../../src/training/memory-plan.ts';
 import { RunPlanner } from '../../src/training/run-plan.ts';
 import { paintAll, tinySpec } from './runs.ts';
 
 const gigabyte = 1e9;
-const needs = { step: 4 * gigabyte, validation: 2 * gigabyte, sampler: 3 * gigabyte };
+const needs = {
+  step: 4 * gigabyte,
+  validation: 2 * gigabyte,
+  sampler: 3 * gigabyte,
+  samplerInTurns: 2 * gigabyte,
+};
 
 describe('the sessions of a run', () => {
   it('stay side by side where the memory holds them all', () => {
@@ -24,10 +33,13 @@ describe('the sessions of a run', () => {
     for (const figure of ['4.0 GB', '2.0 GB', '3.0 GB', '10.0 GB']) expect(note).toContain(figure);
   });
 
-  it('warn where even one of them is too large', () => {
+  it('warn where even one of them is too large, and name the setting that it follows from', () => {
     const plan = planMemory('auto', needs, 3 * gigabyte);
     expect(plan.turns).toBe(true);
     expect(plan.note).toContain('training.resolution');
+    const noteWith = (larger: object) => planMemory('auto', { ...needs, ...larger }, 3 * gigabyte).note;
+    expect(noteWith({ validation: 5 * gigabyte })).toContain('validation.every 0 needs less');
+    expect(noteWith({ samplerInTurns: 6 * gigabyte })).toContain('samples.every 0 needs less');
   });
 
   it('follow the setting', () => {
@@ -36,7 +48,7 @@ describe('the sessions of a run', () => {
   });
 
   it('of a small base stay side by side where nobody tells the memory, those of a large one do not', () => {
-    const small = { step: 2e8, validation: 5e7, sampler: 1e8 };
+    const small = { step: 2e8, validation: 5e7, sampler: 1e8, samplerInTurns: 5e7 };
     expect(planMemory('auto', small, undefined).turns).toBe(false);
     expect(planMemory('auto', needs, undefined).turns).toBe(true);
   });
@@ -60,14 +72,37 @@ describe('memory', () => {
     expect(four - once).toBeGreaterThan(0.04 * once);
     expect(trainingBytes(base, { ...sizes, latentWidth: 32 }, 'fast')).toBeGreaterThan(once);
     // Text encoders and VAE decoder come on top of the U-Net.
-    expect(samplerBytes(base)).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
+    const { together, inTurns } = samplerBytes(base);
+    expect(together).toBeGreaterThan(forwardBytes(base, { ...sizes, batch: 2 }) + 4 * 0.9e6);
+    expect(inTurns).toBe(forwardBytes(base, { ...sizes, batch: 2 }));
+  });
+
+  it('estimates of training count what a run holds of its adapter, on a device with its own memory only what is fed', () => {
+    const base = openBase('pocket-sdxl');
+    const sizes = { batch: 1, latentHeight: 8, latentWidth: 8, tokens: base.textEncoders[0]!.tokens };
+    const { layers } = findLayers(loadGraph(base.unet));
+    const grown = (name: 'lora' | 'para', device: 'cpu' | 'cuda') => {
+      const method = methodByName(name);
+      const planOf = (rank: number) => (found: readonly Layer[]) =>
+        method.plan(chooseLayers(found, 'attention'), { rank, ...(name === 'para' ? { gamma: 1 } : {}) });
+      const [small, large] = [4, 16].map((rank) =>
+        trainingBytes(base, sizes, 'fast', { method, plan: planOf(rank) }, { device, precision: 'f32' }),
+      ) as [number, number];
+      const values = planOf(16)(layers).parameterCount - planOf(4)(layers).parameterCount;
+      return (large - small) / (4 * values);
+    };
+    // Parameters, two moments and a gradient more: vectors as long as the adapter.
+    expect(grown('lora', 'cpu') - grown('lora', 'cuda')).toBeGreaterThan(3.9);
+    // And its bases, their gradient and the sessions between.
+    expect(grown('para', 'cpu') - grown('para', 'cuda')).toBeGreaterThan(6);
+    expect(grown('lora', 'cuda')).toBeGreaterThan(1.9);
   });
 });
 
 describe('training.memory "auto"', () => {
   const input = (atHand: number | undefined, more: Partial<PlanInput> = {}): PlanInput => ({
     ...{ mode: 'auto', sessions: 'auto', encoding: gigabyte, atHand },
-    needs: (mode) => ({ step: (mode === 'fast' ? 8 : 4) * gigabyte, validation: 2 * gigabyte, sampler: 3e9 }),
+    needs: (mode) => ({ ...needs, step: (mode === 'fast' ? 8 : 4) * gigabyte }),
     smaller: () => [
       { setting: 'training.resolution 768', bytes: 3e9 },
       { setting: 'training.resolution 512', bytes: 1.5e9 },
@@ -98,7 +133,7 @@ describe('training.memory "auto"', () => {
       expect(cause).toMatchObject({
         code: 'memory',
         where:
-          'needed at least 4.0 GB (training 4.0 GB, validation 2.0 GB, samples 3.0 GB, pictures 1.0 GB), there: 3.0 GB',
+          'needed at least 4.0 GB (training 4.0 GB, validation 2.0 GB, samples 2.0 GB, pictures 1.0 GB), there: 3.0 GB',
         hint: 'what would fit: training.resolution 512 (about 1.5 GB); training.batch 1 (about 2.4 GB); or end other programs',
       });
     }
@@ -149,6 +184,21 @@ describe('the plan of a subject file', () => {
     expect(silent.plan(16 * gigabyte).neededBytes).toBeLessThan(plan.neededBytes);
     expect(() => new RunPlanner(base, spec).plan(1e6)).toThrow(
       expect.objectContaining({ code: 'memory', hint: expect.stringContaining('training.') }),
+    );
+  });
+
+  it('offers to go without samples and validation where these are what does not fit', async () => {
+    await paintAll(work, [[16, 16]]);
+    const measured = { validation: { every: 1 }, samples: { every: 1, memory: 'beside' } };
+    const spec = tinySpec(work, measured);
+    const base = openBase(spec.base.name);
+    const lean = { ...spec, training: { ...spec.training, memory: 'lean' as const } };
+    const { neededBytes } = new RunPlanner(base, lean).plan(16 * gigabyte);
+    expect(() => new RunPlanner(base, spec).plan(0.97 * neededBytes)).toThrow(
+      expect.objectContaining({
+        code: 'memory',
+        hint: expect.stringMatching(/what would fit: .*samples\.every 0 with validation\.every 0 \(about/),
+      }),
     );
   });
 });

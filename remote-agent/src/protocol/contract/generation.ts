@@ -41,6 +41,12 @@ export const DrawRequest = Type.Object(
     guidance: Type.Number(),
     scheduler: Type.String({ maxLength: 100 }),
     eta: Type.Optional(Type.Number()),
+    precision: Type.Optional(
+      Type.Union([Type.Literal('auto'), Type.Literal('f32'), Type.Literal('f16')], {
+        description:
+          'what the U-Net is computed in; left out or auto: f16 where the device is faster so and the base is stored so',
+      }),
+    ),
     width: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     height: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
     count: Type.Integer({ minimum: 1, maximum: 1000 }),

@@ -1,3 +1,4 @@
+import { defined } from '../../common/defined.ts';
 import { ParaError } from '../../common/errors.ts';
 import { drawnPng } from '../../dataset/drawn-picture.ts';
 import { encodePng } from '../../dataset/pictures.ts';
@@ -7,6 +8,7 @@ import type { Base } from '../../diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../diffusion/base-memory.ts';
 import type { DenoiserShape } from '../../diffusion/denoiser.ts';
 import { Generator } from '../../diffusion/generate.ts';
+import { drawingPrecision, type Precision } from '../../diffusion/precision.ts';
 import type { Recipe } from '../../diffusion/recipe.ts';
 import type { DrawRequest } from '../../protocol/contract/generation.ts';
 import type { DeviceName } from '../../runtime/device.ts';
@@ -20,15 +22,18 @@ const sessionsKept = 2;
 /** A loaded base that draws one request after the other. */
 export class Drawing {
   readonly #base: Base;
+  readonly #device: DeviceName;
   readonly #generator: Generator;
   readonly #around: Surroundings;
-  /** Bytes that a U-Net session needs, by the sizes that were drawn. */
+  /** Bytes that a U-Net session needs, by the sizes that were drawn and their precision. */
   readonly #needs = new Map<string, number>();
 
   constructor(base: Base, device: DeviceName, around: Surroundings) {
     this.#base = base;
+    this.#device = device;
     this.#around = around;
-    const exactSessions = { most: sessionsKept, fits: (shape: DenoiserShape) => this.#fits(shape) };
+    const fits = (shape: DenoiserShape, precision: Precision) => this.#fits(shape, precision);
+    const exactSessions = { most: sessionsKept, fits };
     this.#generator = new Generator(base, { device, exactSessions });
   }
 
@@ -44,24 +49,26 @@ export class Drawing {
     given: () => void,
   ): Promise<Drawn> {
     const { base, width = this.#base.width, height = this.#base.height } = request;
-    const { prompt, negative, seed, steps, guidance, scheduler, eta, count, previewEvery } = request;
+    const { prompt, negative, seed, steps, guidance, scheduler, eta, precision, count } = request;
+    const { previewEvery } = request;
     const [adapters, ...beside] = this.#applied(request, files);
     const { vaeFactor, sizeStep, textEncoders } = this.#base;
     // Sizes that do not fit are refused by the generator, in its own words.
     if (width % sizeStep === 0 && height % sizeStep === 0) {
       const latents = { latentHeight: height / vaeFactor, latentWidth: width / vaeFactor };
       const shape = { batch: guidance > 1 ? 2 : 1, ...latents, tokens: textEncoders[0]!.tokens };
-      await this.#askForMemory(shape, `${width} x ${height}`, tell, given);
+      const chosen = drawingPrecision(this.#base, this.#device, precision ?? 'auto');
+      await this.#askForMemory(shape, chosen, `${width} x ${height}`, tell, given);
     }
     const recipe: Recipe = {
       ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
-      ...(eta === undefined ? {} : { eta }),
+      ...defined({ eta, precision }),
       ...{ width, height },
       adapters: request.adapters.map(({ source: _, ...adapter }) => adapter),
     };
     const pictures = await this.#generator.generate({
       ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
-      ...(eta === undefined ? {} : { eta }),
+      ...defined({ eta, precision }),
       ...{ adapters: adapters!, beside },
       onStep: async ({ picture, step, preview }) => {
         tell({ at: 'step', picture, step, steps });
@@ -100,16 +107,18 @@ export class Drawing {
    */
   async #askForMemory(
     shape: DenoiserShape,
+    precision: Precision,
     size: string,
     tell: (progress: Progress) => void,
     given: () => void,
   ): Promise<void> {
-    const key = sizeKey(shape);
+    const key = sizeKey(shape, precision);
     if (this.#needs.has(key)) return;
-    const unet = forwardBytes(this.#base, shape);
+    const computing = { device: this.#device, precision };
+    const unet = forwardBytes(this.#base, shape, computing);
     const held = Math.max(0, ...this.#needs.values());
     await awaitMemory(
-      held === 0 ? samplerBytes(this.#base, shape) : Math.max(0, unet - held),
+      held === 0 ? samplerBytes(this.#base, shape, computing).together : Math.max(0, unet - held),
       `Drawing ${size} with "${this.#base.name}"`,
       this.#around,
       (reason) => tell({ at: 'waiting', reason }),
@@ -119,9 +128,11 @@ export class Drawing {
     tell({ at: 'loading' });
   }
 
-  async #fits(shape: DenoiserShape): Promise<boolean> {
+  async #fits(shape: DenoiserShape, precision: Precision): Promise<boolean> {
     const free = await this.#around.free();
-    return free === undefined || (this.#needs.get(sizeKey(shape)) ?? 0) <= this.#around.share * free;
+    return (
+      free === undefined || (this.#needs.get(sizeKey(shape, precision)) ?? 0) <= this.#around.share * free
+    );
   }
 
   async release(): Promise<void> {
@@ -129,8 +140,8 @@ export class Drawing {
   }
 }
 
-const sizeKey = ({ batch, latentHeight, latentWidth }: DenoiserShape) =>
-  `${batch} x ${latentHeight} x ${latentWidth}`;
+const sizeKey = ({ batch, latentHeight, latentWidth }: DenoiserShape, precision: Precision) =>
+  `${batch} x ${latentHeight} x ${latentWidth} in ${precision}`;
 
 /** Thrown in a request that nobody waits for any more. */
 export const givenUp = (): ParaError =>
