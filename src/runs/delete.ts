@@ -58,8 +58,8 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
  * An active run is stopped before it is deleted, unless its host is out of reach: a rented machine may never come back.
  * @throws ParaError `locked`
  */
-async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<boolean> {
-  const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
+async function agreeToLeave({ hosts }: Services, run: Run): Promise<boolean> {
+  const reached = hosts.status(run.host).at === 'connected';
   if (run.host === thisMachine || reached)
     throw new ParaError('locked', l10n.t('The run of "{0}" is active', run.subject), {
       hint: l10n.t('stop it first'),
