@@ -1,4 +1,4 @@
-import { commands, l10n, type Uri, window } from 'vscode';
+import { commands, l10n, Uri, window } from 'vscode';
 import { ParaError } from '../remote-agent/src/common/errors.ts';
 import { type AdapterArgument, deleteAdapter, exportAdapter, importAdapter } from './adapters/commands.ts';
 import { compareCommands } from './compare/commands.ts';
@@ -29,6 +29,7 @@ import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
 import { subjectOf } from './runs/subject.ts';
 import type { SubjectServices } from './subject/context.ts';
+import { subjectInFront } from './subject/in-front.ts';
 import { subjectEditorType } from './subject/language.ts';
 import { newSubject } from './subject/new-subject.ts';
 import { copySample, type TrainRequest, trainSubject } from './subject/train.ts';
@@ -53,6 +54,7 @@ export function commandHandlers(
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
     return name === undefined || name === thisMachine ? chooseAdded(title) : name;
   };
+  const comparing = compareCommands(services);
   const train = async (request: TrainRequest) => {
     const ids = await trainSubject(services, request);
     if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
@@ -63,7 +65,9 @@ export function commandHandlers(
     return uri;
   };
   return {
-    ...compareCommands(services),
+    ...comparing,
+    'para.compareMethods': (subject?: Parameters<(typeof comparing)['para.compareMethods']>[0]) =>
+      comparing['para.compareMethods'](subject ?? subjectInFront()),
     'para.showRun': async (argument?: RunArgument) => {
       const run = await whichRun(services, argument, l10n.t('Show which run?'));
       if (run) await showRun(services, run);
@@ -150,11 +154,14 @@ export function commandHandlers(
       for (const { name } of hosts.list()) await hosts.refresh(name).catch(() => {});
     },
     'para.runDiagnostics': () => runDiagnostics(services),
-    'para.openSubjectEditor': (uri?: Uri) =>
+    'para.openSubjectEditor': async (uri?: Uri) => {
+      const subject = uri ?? subjectInFront();
+      if (subject) await commands.executeCommand('vscode.openWith', subject, subjectEditorType);
+    },
+    'para.openDocumentation': () =>
       commands.executeCommand(
-        'vscode.openWith',
-        uri ?? window.activeTextEditor?.document.uri,
-        subjectEditorType,
+        'markdown.showPreview',
+        Uri.joinPath(context.extensionUri, 'docs', 'editor.md'),
       ),
   };
 }

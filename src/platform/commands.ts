@@ -41,6 +41,7 @@ export const commandIds = [
   'para.trainSampleSubject',
   'para.drawPromptLine',
   'para.openSubjectEditor',
+  'para.openDocumentation',
 ] as const;
 export type CommandId = (typeof commandIds)[number];
 

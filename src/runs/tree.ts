@@ -111,8 +111,10 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const item = new TreeItem(`${method} ${when(run.createdAt)}`);
     item.id = run.id;
     item.description = this.#description(run);
-    item.iconPath = icon(run, this.homecoming.link(run.id)?.at === 'waiting');
-    item.contextValue = `run.${isActive(run) ? 'active' : 'over'}.${run.state}`;
+    const link = this.homecoming.link(run.id)?.at;
+    item.iconPath = icon(run, link === 'waiting');
+    const away = isActive(run) && run.host !== thisMachine && link !== 'connected' ? '.away' : '';
+    item.contextValue = `run.${isActive(run) ? 'active' : 'over'}.${run.state}${away}`;
     item.command = { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [run.id] };
     item.accessibilityInformation = {
       label: `${run.subject}, ${method}, ${stateWord(run)}, ${item.description}`,

@@ -27,6 +27,14 @@ describe.skipIf(excused(noEditor))('prompt files', () => {
 
   const line = async (start: string) => (await editor.text.lines()).find((one) => one.startsWith(start));
 
+  it('are coloured: comments, options, numbers, adapters', async () => {
+    const colours = async () => {
+      const words = ['What I like', 'beach', '4', 'lora'];
+      return Promise.all(words.map((word) => editor.text.colour(word)));
+    };
+    await expect.poll(async () => new Set(await colours()).size).toBe(4);
+  });
+
   it('say behind each prompt how many tokens it has, as it is typed', async () => {
     const tokens = async () => Number(/beach\s*(\d+) tokens/.exec((await line('a zwx dog')) ?? '')?.[1]);
     await expect.poll(tokens).toBeGreaterThan(4);
