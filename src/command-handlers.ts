@@ -6,14 +6,17 @@ import {
   addHostCommand,
   checkHostCommand,
   chooseAdded,
+  chooseTransportCommand,
   installAgentCommand,
   removeHostCommand,
   uninstallAgentCommand,
 } from './hosts/commands.ts';
 import { importBase } from './hosts/import-base.ts';
+import { hostLabel } from './hosts/label.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import { type PanelServices, showRun } from './panels.ts';
 import type { CommandHandlers } from './platform/commands.ts';
+import { withProgress } from './platform/progress.ts';
 import {
   continueTraining,
   copyPrompt,
@@ -115,13 +118,21 @@ export function commandHandlers(
       const name = await added(argument, l10n.t('Remove which host?'));
       if (name) await removeHostCommand(services, name);
     },
+    'para.chooseTransport': async (argument?: HostArgument, transport?: unknown) => {
+      const name = await added(argument, l10n.t('Choose the SSH client of which host?'));
+      // Menus hand over more than the host, which names no client.
+      const named = transport === 'ssh2' || transport === 'openssh' ? transport : undefined;
+      if (name) await chooseTransportCommand(services, name, named);
+    },
     'para.reconnect': async (argument?: HostArgument) => {
       const name = hostName(argument) ?? (await chooseHost(services, false));
       if (!name) return;
       hosts.disconnect(name);
       homecoming.reconnect(name);
-      await hosts.session(name);
-      await hosts.refresh(name);
+      await withProgress(l10n.t('Connect to {0}', hostLabel(name)), async () => {
+        await hosts.session(name);
+        await hosts.refresh(name);
+      });
     },
     'para.showLog': () => log.show(),
     'para.showRunLog': (run?: RunArgument) => logs.show(run),

@@ -21,6 +21,7 @@ export const commandIds = [
   'para.installAgent',
   'para.uninstallAgent',
   'para.removeHost',
+  'para.chooseTransport',
   'para.reconnect',
   'para.showRun',
   'para.showRunsOfSubject',

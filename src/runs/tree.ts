@@ -9,6 +9,8 @@ import {
   TreeItemCollapsibleState,
   Uri,
 } from 'vscode';
+import { readSpec } from '../../remote-agent/src/jobs/job.ts';
+import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
@@ -129,7 +131,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     if (run.state === 'running') parts.push(`${run.step}/${run.steps}`);
     else if (run.state === 'finished') parts.push(l10n.t('{0} steps', run.step));
     else parts.push(stateWord(run));
-    if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(4)));
+    if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(3)));
     if (this.view.groupBy === 'host') parts.push(run.subject);
     else if (run.host !== thisMachine) parts.push(run.host);
     return parts.join(' · ');
@@ -145,6 +147,8 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const rows: [string, string][] = [
       [l10n.t('State'), run.error ? `${stateWord(run)}: ${run.error}` : stateWord(run)],
       [l10n.t('Steps'), `${run.step} / ${run.steps}`],
+      ...(run.loss === undefined ? [] : [[l10n.t('Loss'), run.loss.toFixed(4)] as [string, string]]),
+      [l10n.t('Method'), settingsInShort(readSpec(run.directory))],
       [l10n.t('Base'), run.base],
       [l10n.t('Host'), this.hostLabel(run.host)],
       [l10n.t('Made'), new Date(run.createdAt).toLocaleString()],
@@ -165,12 +169,25 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
   }
 }
 
-/** Today the time, else the date. */
+/** What tells a run from others of its subject, under the names that the subject file has for it. */
+function settingsInShort({ method, training }: TrainSpec): string {
+  const { learningRate, batch, accumulation, resolution, seed, schedule } = training;
+  return [
+    methodName(method.name),
+    ...(method.rank === undefined ? [] : [l10n.t('rank {0}', method.rank)]),
+    l10n.t('learning rate {0}', `${learningRate}${schedule === 'constant' ? '' : ` (${schedule})`}`),
+    l10n.t('batch {0}', batch * accumulation),
+    ...(resolution === null ? [] : [l10n.t('{0} px', resolution)]),
+    l10n.t('seed {0}', seed),
+  ].join(', ');
+}
+
+/** Today the time, else the date; short, since progress and loss stand behind it. */
 function when(createdAt: string): string {
   const date = new Date(createdAt);
   const today = date.toDateString() === new Date().toDateString();
   return today
-    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
+    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
     : date.toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 }
 

@@ -46,11 +46,13 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
   });
 
   it('says of a run what it was, with the picture it drew last', async () => {
-    await newest(/^PaRa \d\d:\d\d [AP]M \| 30 steps \u00b7 loss \d\.\d{4}$/);
+    await newest(/^PaRa \d\d:\d\d \| 30 steps \u00b7 loss \d\.\d{3}$/);
     const tooltip = await editor.views.tooltip('Runs', /^PaRa/);
     await expect
       .poll(() => tooltip.innerText())
-      .toMatch(/State\s+finished\s+Steps\s+30\s\/\s30\s+Base\s+pocket-sdxl/);
+      .toMatch(
+        /State\s+finished\s+Steps\s+30\s\/\s30\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa, rank \d+, learning rate 0\.\d+[^,]*, batch \d+,.* seed \d+\s+Base\s+pocket-sdxl/,
+      );
     await pictureShown(tooltip.locator('img'));
     await editor.screen('history/tooltip');
   });
