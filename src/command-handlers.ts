@@ -55,7 +55,7 @@ export function commandHandlers(
   const added = async (argument: HostArgument, title: string) => {
     const name = hostName(argument);
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
-    return name === undefined || name === thisMachine ? chooseAdded(title) : name;
+    return name === undefined || name === thisMachine ? chooseAdded(context.globalState, title) : name;
   };
   const comparing = compareCommands(services);
   const train = async (request: TrainRequest) => {
@@ -99,11 +99,12 @@ export function commandHandlers(
     'para.deleteAdapter': (adapter?: AdapterArgument) => deleteAdapter(services, adapter),
     'para.importBase': async (argument?: HostArgument) => {
       const host = hostName(argument) ?? (await chooseHost(services, false));
-      if (host) await importBase(hosts, host);
+      if (host) await importBase(hosts, host, context.globalState);
     },
     'para.addHost': () => addHostCommand(services),
     'para.checkHost': async (argument?: HostArgument) => {
-      const name = hostName(argument) ?? (await chooseAdded(l10n.t('Check which host?')));
+      const name =
+        hostName(argument) ?? (await chooseAdded(context.globalState, l10n.t('Check which host?')));
       if (name) await checkHostCommand(services, name);
     },
     'para.installAgent': async (argument?: HostArgument) => {

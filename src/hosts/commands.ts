@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { env, l10n, ThemeIcon, type Uri, window } from 'vscode';
+import { env, l10n, type Memento, ThemeIcon, type Uri, window } from 'vscode';
 import type { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
 import {
@@ -17,6 +17,7 @@ import {
 import type { Transport } from '../../remote-agent/src/hosts/transports/transport.ts';
 import { confirmed } from '../platform/confirm.ts';
 import { bytes } from '../platform/format.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import type { Hosts } from './hosts.ts';
 import { hostLabel } from './label.ts';
@@ -90,15 +91,12 @@ async function askTarget(): Promise<string | undefined> {
 }
 
 /** Chooses one of the hosts that were added. @throws ParaError `host` where there is none */
-export async function chooseAdded(title: string): Promise<string | undefined> {
+export async function chooseAdded(memory: Memento, title: string): Promise<string | undefined> {
   const hosts = listHosts();
   if (hosts.length === 0) throw noHostYet();
   if (hosts.length === 1) return hosts[0]!.name;
-  const chosen = await window.showQuickPick(
-    hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),
-    { title },
-  );
-  return chosen?.label;
+  const items = hosts.map(({ name, target }) => ({ id: name, label: name, description: target ?? '' }));
+  return (await chooseAgain(memory, 'para.lastAddedHost', items, { title }))?.id;
 }
 
 /** Works on a connection of its own; SSH is loaded with the first. */
