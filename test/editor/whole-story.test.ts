@@ -123,7 +123,10 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
       ]);
     await editor.text.lens('Compare');
     expect(new Set(await compared()).size).toBe(6);
+    await editor.notices.clear();
+    await (await panel()).locator('h1').scrollIntoViewIfNeeded();
     await screen('8-comparison');
+    await editor.screen('comparison', 940);
   }, 600_000);
 
   it('exports what was learned for ComfyUI', async () => {
