@@ -122,4 +122,44 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     await frame.getByRole('button', { name: 'Continue' }).waitFor({ timeout: 60_000 });
     expect(await step()).toBeLessThan(4000);
   });
+
+  it('reads values, and goes nearer, by mouse and by keyboard', async () => {
+    const frame = await panel();
+    const chart = frame.locator('[aria-label^="Losses of dog"]');
+    const legend = frame.locator('.ui-legend');
+    await chart.scrollIntoViewIfNeeded();
+    await chart.hover();
+    await expect.poll(() => legend.innerText()).toMatch(/Step \d+\s+Loss\s*0\.\d+\s+Smoothed\s*0\.\d+/);
+    await chart.focus();
+    const at = async () => Number(/Step (\d+)/.exec(await legend.innerText())?.[1]);
+    const before = await at();
+    await chart.press('ArrowRight');
+    await expect.poll(at).toBeGreaterThan(before);
+    const first = frame.getByRole('slider', { name: 'First step shown' });
+    expect(await first.count()).toBe(0);
+    await chart.press('+');
+    await first.waitFor();
+    await frame.getByRole('button', { name: 'Show All' }).click();
+    await first.waitFor({ state: 'detached' });
+    await editor.page.keyboard.down('Control');
+    await chart.hover();
+    await editor.page.mouse.wheel(0, -200);
+    await editor.page.keyboard.up('Control');
+    await first.waitFor();
+    await chart.press('Home');
+    await first.waitFor({ state: 'detached' });
+  });
+
+  it('draws the learning rate, and losses on a logarithmic scale', async () => {
+    const frame = await panel();
+    const box = (name: string) => frame.getByRole('checkbox', { name });
+    await editor.page.mouse.move(640, 790);
+    const plain = await drawn();
+    await box('Logarithmic').click();
+    await expect.poll(drawn).not.toBe(plain);
+    const logarithmic = await drawn();
+    await box('Learning rate').click();
+    await expect.poll(() => frame.locator('.ui-legend').innerText()).toContain('Learning rate');
+    expect(await drawn()).not.toBe(logarithmic);
+  });
 });

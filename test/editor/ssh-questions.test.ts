@@ -88,6 +88,19 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
       .toContainEqual(expect.stringMatching(/^locked .*connected/));
   });
 
+  it('connects again, and takes the agent away from there', async () => {
+    await editor.input.run('PaRa: Reconnect');
+    await editor.input.asked('Where?');
+    await editor.input.pick('locked');
+    const state = async () => (await editor.views.rows('Hosts')).find((row) => row.startsWith('locked'));
+    await expect.poll(state).toMatch(/connected/);
+    await editor.input.run('PaRa: Uninstall Agent');
+    expect(await editor.dialogs.text()).toContain('Remove the agent from locked?');
+    await editor.dialogs.press('Uninstall');
+    await editor.notices.wait('The agent is removed from locked.', 60_000);
+    expect(existsSync(join(servers[0]!.home, '.para-studio/agent'))).toBe(false);
+  });
+
   it('asks for a password', async () => {
     const { user } = await serve('guarded', {
       ...{ user: 'throwaway', password: 'correct horse' },
@@ -160,5 +173,14 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await editor.input.asked('Check of guarded');
     expect(await editor.input.text()).toContain('The login needs an answer that was not given');
     await editor.input.cancel();
+  });
+
+  it('forgets a host that is removed', async () => {
+    await editor.input.run('PaRa: Remove Host');
+    await editor.input.pick('asking');
+    await editor.dialogs.press('Remove');
+    await editor.views.open('PaRa Studio');
+    const names = async () => (await editor.views.rows('Hosts')).map((row) => row.split(' | ')[0]);
+    await expect.poll(names).toEqual(['this machine', 'locked', 'guarded', 'strict']);
   });
 });
