@@ -1,7 +1,8 @@
+import { env } from 'vscode';
 import { methodName } from '../../platform/format.ts';
 import type { Run } from '../run.ts';
 
-const minute = new Intl.DateTimeFormat('en', {
+const minute = new Intl.DateTimeFormat(env.language, {
   ...{ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' },
   hourCycle: 'h23',
 });
