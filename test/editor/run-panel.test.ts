@@ -1,3 +1,5 @@
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -100,6 +102,18 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
       await frame.locator('vscode-panel-view').filter({ hasText: text }).first().waitFor();
     }
     await frame.locator('.ui-tabs').scrollIntoViewIfNeeded();
+  });
+
+  it('shows what is written to the log while one looks at it', async () => {
+    const runs = join(editor.server.home, '.local/share/para-studio/runs');
+    const [run] = readdirSync(runs).filter((name) => !name.startsWith('.'));
+    const frame = await panel();
+    await frame.getByRole('tab', { name: 'Log' }).click();
+    for (const word of ['one word', 'and another']) {
+      appendFileSync(join(runs, run!, 'log.txt'), `${word}\n`);
+      await frame.getByText(word).waitFor();
+    }
+    await frame.getByRole('tab', { name: 'Events' }).click();
   });
 
   it.each([
