@@ -272,11 +272,14 @@ export async function uninstallAgentCommand(services: HostServices, name: string
   let answer = await remove(false);
   if (answer.outcome === 'ask') {
     const { jobs, running } = answer;
-    const goOn = await confirmed(
-      l10n.t('{0} jobs with their results are on {1}, {2} programs run.', jobs, name, running),
-      l10n.t('What came home stays in the history here.'),
-      l10n.t('Remove Jobs Too'),
-    );
+    // Without jobs all that runs is an agent, as that of the connection that was just closed: nothing is lost.
+    const goOn =
+      jobs === 0 ||
+      (await confirmed(
+        l10n.t('{0} jobs with their results are on {1}, {2} programs run.', jobs, name, running),
+        l10n.t('What came home stays in the history here.'),
+        l10n.t('Remove Jobs Too'),
+      ));
     if (!goOn) return;
     answer = await remove(true);
   }
