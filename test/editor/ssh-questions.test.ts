@@ -93,7 +93,7 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await editor.input.asked('Where?');
     await editor.input.pick('locked');
     const state = async () => (await editor.views.rows('Hosts')).find((row) => row.startsWith('locked'));
-    await expect.poll(state).toMatch(/connected/);
+    await expect.poll(state).toMatch(/^locked \| connected/);
     await editor.input.run('PaRa: Uninstall Agent');
     expect(await editor.dialogs.text()).toContain('Remove the agent from locked?');
     await editor.dialogs.press('Uninstall');

@@ -80,11 +80,14 @@ export class Dialogs {
     await this.#box.waitFor({ state: 'hidden' });
   }
 
-  /** Tries to leave it with Escape; whether it went. */
+  /** Tries to leave it with Escape; whether it went, and did not come again. */
   async wave(): Promise<boolean> {
     await this.#box.waitFor();
     await this.#page.keyboard.press('Escape');
     await this.#page.waitForTimeout(300);
-    return !(await this.#box.isVisible());
+    return this.#box.waitFor({ timeout: 5000 }).then(
+      () => false,
+      () => true,
+    );
   }
 }
