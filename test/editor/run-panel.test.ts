@@ -126,7 +126,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     const frame = await panel();
     await frame.locator('h1').scrollIntoViewIfNeeded();
     expect(await editor.webviews.violations(frame)).toEqual([]);
-    if (name === 'dark') await editor.screen('run', 1130);
+    if (name === 'dark') await editor.screen('run', 1180);
     else if (name !== 'high-contrast-light') await editor.screen(`themes/run-${name}`);
   });
 
