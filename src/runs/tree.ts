@@ -16,6 +16,8 @@ import { methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import { groupRuns, type HistoryView, type RunGroup } from './history.ts';
 import type { Homecoming } from './homecoming.ts';
+import { rankWords } from './panel/adapter-header.ts';
+import { adapterOf } from './panel/run-files.ts';
 import { isActive, type Run } from './run.ts';
 import { latestSample } from './samples.ts';
 import type { RunStore } from './store.ts';
@@ -148,7 +150,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
       [l10n.t('State'), run.error ? `${stateWord(run)}: ${run.error}` : stateWord(run)],
       [l10n.t('Steps'), `${run.step} / ${run.steps}`],
       ...(run.loss === undefined ? [] : [[l10n.t('Loss'), run.loss.toFixed(4)] as [string, string]]),
-      [l10n.t('Method'), settingsInShort(readSpec(run.directory))],
+      [l10n.t('Method'), settingsInShort(readSpec(run.directory), await ranksOf(run))],
       [l10n.t('Base'), run.base],
       [l10n.t('Host'), this.hostLabel(run.host)],
       [l10n.t('Made'), new Date(run.createdAt).toLocaleString()],
@@ -169,12 +171,19 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
   }
 }
 
+/** The ranks that its layers have, or are to have where no adapter of it is here yet. */
+async function ranksOf({ directory }: Run): Promise<string | undefined> {
+  const { rank } = readSpec(directory).method;
+  const header = await adapterOf(directory).catch(() => undefined);
+  return (header && rankWords(header)) ?? (rank === undefined ? undefined : String(rank));
+}
+
 /** What tells a run from others of its subject, under the names that the subject file has for it. */
-function settingsInShort({ method, training }: TrainSpec): string {
+function settingsInShort({ method, training }: TrainSpec, ranks: string | undefined): string {
   const { learningRate, batch, accumulation, resolution, seed, schedule } = training;
   return [
     methodName(method.name),
-    ...(method.rank === undefined ? [] : [l10n.t('rank {0}', method.rank)]),
+    ...(ranks === undefined ? [] : [l10n.t('rank {0}', ranks)]),
     l10n.t('learning rate {0}', `${learningRate}${schedule === 'constant' ? '' : ` (${schedule})`}`),
     l10n.t('batch {0}', batch * accumulation),
     ...(resolution === null ? [] : [l10n.t('{0} px', resolution)]),
