@@ -27,7 +27,7 @@ export async function packageTarget(target) {
   const folder = join(staging, target.id);
   await stage(target, folder);
   const staged = filesBelow(folder);
-  await checkContents(target, staged);
+  await checkContents(target, staged, JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
   const path = packagePath(target.id);
   const contents = contentsHash(folder);
   const mark = join(staging, `${target.id}.made-of`);

@@ -1,4 +1,4 @@
-import { commands, l10n, type Uri, window } from 'vscode';
+import { commands, l10n, Uri, window } from 'vscode';
 import { ParaError } from '../remote-agent/src/common/errors.ts';
 import { type AdapterArgument, deleteAdapter, exportAdapter, importAdapter } from './adapters/commands.ts';
 import { compareCommands } from './compare/commands.ts';
@@ -6,14 +6,17 @@ import {
   addHostCommand,
   checkHostCommand,
   chooseAdded,
+  chooseTransportCommand,
   installAgentCommand,
   removeHostCommand,
   uninstallAgentCommand,
 } from './hosts/commands.ts';
 import { importBase } from './hosts/import-base.ts';
+import { hostLabel } from './hosts/label.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import { type PanelServices, showRun } from './panels.ts';
 import type { CommandHandlers } from './platform/commands.ts';
+import { withProgress } from './platform/progress.ts';
 import {
   continueTraining,
   copyPrompt,
@@ -29,6 +32,7 @@ import type { RunLogs } from './runs/log-document.ts';
 import { continueElsewhere } from './runs/move.ts';
 import { subjectOf } from './runs/subject.ts';
 import type { SubjectServices } from './subject/context.ts';
+import { subjectInFront } from './subject/in-front.ts';
 import { subjectEditorType } from './subject/language.ts';
 import { newSubject } from './subject/new-subject.ts';
 import { copySample, type TrainRequest, trainSubject } from './subject/train.ts';
@@ -51,8 +55,9 @@ export function commandHandlers(
   const added = async (argument: HostArgument, title: string) => {
     const name = hostName(argument);
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
-    return name === undefined || name === thisMachine ? chooseAdded(title) : name;
+    return name === undefined || name === thisMachine ? chooseAdded(context.globalState, title) : name;
   };
+  const comparing = compareCommands(services);
   const train = async (request: TrainRequest) => {
     const ids = await trainSubject(services, request);
     if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
@@ -63,7 +68,9 @@ export function commandHandlers(
     return uri;
   };
   return {
-    ...compareCommands(services),
+    ...comparing,
+    'para.compareMethods': (subject?: Parameters<(typeof comparing)['para.compareMethods']>[0]) =>
+      comparing['para.compareMethods'](subject ?? subjectInFront()),
     'para.showRun': async (argument?: RunArgument) => {
       const run = await whichRun(services, argument, l10n.t('Show which run?'));
       if (run) await showRun(services, run);
@@ -92,11 +99,12 @@ export function commandHandlers(
     'para.deleteAdapter': (adapter?: AdapterArgument) => deleteAdapter(services, adapter),
     'para.importBase': async (argument?: HostArgument) => {
       const host = hostName(argument) ?? (await chooseHost(services, false));
-      if (host) await importBase(hosts, host);
+      if (host) await importBase(hosts, host, context.globalState);
     },
     'para.addHost': () => addHostCommand(services),
     'para.checkHost': async (argument?: HostArgument) => {
-      const name = hostName(argument) ?? (await chooseAdded(l10n.t('Check which host?')));
+      const name =
+        hostName(argument) ?? (await chooseAdded(context.globalState, l10n.t('Check which host?')));
       if (name) await checkHostCommand(services, name);
     },
     'para.installAgent': async (argument?: HostArgument) => {
@@ -111,13 +119,21 @@ export function commandHandlers(
       const name = await added(argument, l10n.t('Remove which host?'));
       if (name) await removeHostCommand(services, name);
     },
+    'para.chooseTransport': async (argument?: HostArgument, transport?: unknown) => {
+      const name = await added(argument, l10n.t('Choose the SSH client of which host?'));
+      // Menus hand over more than the host, which names no client.
+      const named = transport === 'ssh2' || transport === 'openssh' ? transport : undefined;
+      if (name) await chooseTransportCommand(services, name, named);
+    },
     'para.reconnect': async (argument?: HostArgument) => {
       const name = hostName(argument) ?? (await chooseHost(services, false));
       if (!name) return;
       hosts.disconnect(name);
       homecoming.reconnect(name);
-      await hosts.session(name);
-      await hosts.refresh(name);
+      await withProgress(l10n.t('Connect to {0}', hostLabel(name)), async () => {
+        await hosts.session(name);
+        await hosts.refresh(name);
+      });
     },
     'para.showLog': () => log.show(),
     'para.showRunLog': (run?: RunArgument) => logs.show(run),
@@ -150,11 +166,14 @@ export function commandHandlers(
       for (const { name } of hosts.list()) await hosts.refresh(name).catch(() => {});
     },
     'para.runDiagnostics': () => runDiagnostics(services),
-    'para.openSubjectEditor': (uri?: Uri) =>
+    'para.openSubjectEditor': async (uri?: Uri) => {
+      const subject = uri ?? subjectInFront();
+      if (subject) await commands.executeCommand('vscode.openWith', subject, subjectEditorType);
+    },
+    'para.openDocumentation': () =>
       commands.executeCommand(
-        'vscode.openWith',
-        uri ?? window.activeTextEditor?.document.uri,
-        subjectEditorType,
+        'markdown.showPreview',
+        Uri.joinPath(context.extensionUri, 'docs', 'editor.md'),
       ),
   };
 }

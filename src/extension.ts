@@ -34,7 +34,7 @@ export function activate(context: ExtensionContext): void {
   const home = setting('home');
   if (home) process.env.PARA_HOME = home;
 
-  const failures = new Failures(log, remediesOf);
+  const failures = new Failures(log, (cause) => remediesOf(cause, (about) => hosts.blamed(about)));
   const hosts = owned.add(
     new Hosts(
       () => localProfile(context.extensionPath, setting('nodePath')),

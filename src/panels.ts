@@ -22,7 +22,7 @@ export const isWatched = ({ directory }: Run): boolean =>
 /** Shows a run in a tab of its own. */
 export async function showRun(services: PanelServices, run: Run): Promise<void> {
   const { openRunPanel } = await panels();
-  openRunPanel(services, run.directory);
+  await openRunPanel(services, run.directory);
 }
 
 /** Brings back the tabs that were open when the window was closed or loaded again. */

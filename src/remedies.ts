@@ -1,6 +1,8 @@
 import { commands, l10n, Uri } from 'vscode';
 import type { ParaError } from '../remote-agent/src/common/errors.ts';
+import type { HostProfile } from '../remote-agent/src/hosts/profiles.ts';
 import { thisMachine } from './hosts/this-machine.ts';
+import { wantsOpenSsh } from './hosts/transport.ts';
 import type { Remedy } from './platform/failure.ts';
 
 const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
@@ -8,8 +10,15 @@ const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
   run: () => commands.executeCommand(id, ...args),
 });
 
-/** Ways out that the editor can offer for a failure. */
-export function remediesOf({ code, where }: ParaError): readonly Remedy[] {
+/**
+ * Ways out that the editor can offer for a failure.
+ * @param hostOf tells which host a failure is about, where that is known
+ */
+export function remediesOf(
+  cause: ParaError,
+  hostOf: (cause: ParaError) => HostProfile | undefined,
+): readonly Remedy[] {
+  const { code, where } = cause;
   switch (code) {
     case 'agent':
       // The agent of this machine is a part of the extension: what is missing is the program that runs it.
@@ -19,8 +28,15 @@ export function remediesOf({ code, where }: ParaError): readonly Remedy[] {
     case 'protocol':
       return [command(l10n.t('Install Agent'), 'para.installAgent', where?.split(':')[0])];
     case 'host':
-    case 'login':
-      return [command(l10n.t('Check Host'), 'para.checkHost')];
+    case 'login': {
+      const host = hostOf(cause);
+      return [
+        ...(host && wantsOpenSsh(host, cause)
+          ? [command(l10n.t("Use the System's ssh"), 'para.chooseTransport', host.name, 'openssh')]
+          : []),
+        command(l10n.t('Check Host'), 'para.checkHost', host?.name),
+      ];
+    }
     case 'settings':
       if (!where?.endsWith('hosts.json')) return [];
       return [command(l10n.t('Open File'), 'vscode.open', Uri.file(where))];

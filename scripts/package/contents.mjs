@@ -7,11 +7,14 @@ const everywhere = [
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
-  'docs/*.png',
+  'docs/*.{md,png,svg}',
   'dist/extension.js',
   'dist/parts/*.js',
   'media/**/*.{png,svg,md}',
   'schemas/para.schema.json',
+  'syntaxes/*.tmLanguage.json',
+  'syntaxes/*.language-configuration.json',
+  'snippets/*.json',
   'examples/dog/**/*.{png,txt,prompts,para.json}',
   'remote-agent/dist/host/{manifest,host-lock}.json',
   'remote-agent/dist/host/agent-*.tgz',
@@ -20,7 +23,7 @@ const everywhere = [
 ];
 /** Of these there may be none. */
 const perhaps = [
-  'docs/screens/*.png',
+  'docs/screens/**/*.png',
   'dist/views/*.{js,css}',
   'dist/views/*.ttf',
   'l10n/*.json',
@@ -49,11 +52,18 @@ const localAgent = ({ runtime, images }) => [
   ]),
 ];
 
+/** Files that a manifest names, wherever in it: the editor passes over one that is not there without a word. */
+function namedIn(value) {
+  if (typeof value === 'string')
+    return /^(\.\/|media\/).*\.\w+$/.test(value) ? [value.replace('./', '')] : [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(namedIn) : [];
+}
+
 /**
- * Holds the files of a package against what may lie in it.
+ * Holds the files of a package against what may lie in it, and what its manifest names.
  * @throws Error naming what is there and should not be, and what is missing
  */
-export async function checkContents(target, paths) {
+export async function checkContents(target, paths, manifest) {
   const { default: picomatch } = await import('picomatch');
   const needed = [...everywhere, ...(target.runtime ? localAgent(target) : [])];
   const allowed = picomatch([...needed, ...perhaps], { dot: true });
@@ -62,6 +72,7 @@ export async function checkContents(target, paths) {
     const matches = picomatch(pattern, { dot: true });
     return !paths.some((path) => matches(path));
   });
+  missing.push(...namedIn(manifest).filter((path) => !paths.includes(path)));
   if (extra.length + missing.length > 0)
     throw new Error(
       [

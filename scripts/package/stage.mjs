@@ -1,6 +1,6 @@
 // Lays out the files of a package.
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { filesBelow } from '../host-package.mjs';
 import { root } from '../install.mjs';
 import { packageFolder } from './fetch.mjs';
@@ -27,16 +27,31 @@ export async function stage(target, folder) {
   mkdirSync(folder, { recursive: true });
   const copy = (from, to, keep = () => true) => copyTree(join(root, from), join(folder, to), keep);
   writeManifest(folder);
-  for (const name of ['package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'media', 'l10n', 'dist'])
+  const whole = ['package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'media', 'l10n', 'dist'];
+  for (const name of [...whole, 'syntaxes', 'snippets'])
     copy(name, name, (path) => !path.endsWith('.map') && !path.startsWith('vsix'));
-  for (const [, picture] of readFileSync(join(root, 'README.md'), 'utf8').matchAll(
-    /!\[[^\]]*\]\(([^):]+)\)/g,
-  ))
-    copy(picture, picture);
+  for (const file of linkedFrom('README.md')) copy(file, file);
   copy('schemas/para.schema.json', 'schemas/para.schema.json');
   copy('examples/dog', 'examples/dog');
   copy('remote-agent/dist/host', 'remote-agent/dist/host', (path) => !/^(agent\/|setup\.js$)/.test(path));
   if (target.runtime) await stageAgent(target, copy, join(folder, 'remote-agent/node_modules'));
+}
+
+/**
+ * Pages and pictures of the documentation that a page leads to, over other pages too.
+ * @param page path in the repository
+ * @returns such paths
+ * @throws Error for a link to what is not there
+ */
+function linkedFrom(page, found = new Set()) {
+  for (const [, link] of readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
+    const file = posix.join(posix.dirname(page), link);
+    if (!existsSync(join(root, file))) throw new Error(`${page} leads to ${file}, which is not there`);
+    if (found.has(file) || !file.startsWith('docs/')) continue;
+    found.add(file);
+    if (file.endsWith('.md')) linkedFrom(file, found);
+  }
+  return found;
 }
 
 /** The agent of the machine itself: the programs that hosts get, with what they need beside them. */

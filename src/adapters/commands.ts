@@ -8,6 +8,7 @@ import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts'
 import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
@@ -120,10 +121,12 @@ const layouts = (method: string): Layout[] => {
 export async function exportAdapter(services: AdapterServices, argument: AdapterArgument): Promise<void> {
   const adapter = await whichAdapter(services, argument, l10n.t('Export which adapter?'));
   if (!adapter) return;
-  const layout = await window.showQuickPick(layouts(adapter.method), {
-    title: l10n.t('Export {0} for which tool?', adapter.subject ?? adapter.name),
-    matchOnDetail: true,
-  });
+  const layout = await chooseAgain(
+    services.context.globalState,
+    'para.lastLayout',
+    layouts(adapter.method).map((one) => ({ ...one, id: one.how?.format ?? 'own' })),
+    { title: l10n.t('Export {0} for which tool?', adapter.subject ?? adapter.name), matchOnDetail: true },
+  );
   if (!layout) return;
   const target = await exportTarget(adapter, layout);
   if (!target) return;
@@ -132,7 +135,10 @@ export async function exportAdapter(services: AdapterServices, argument: Adapter
     await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), ({ signal }) =>
       writeLayout(services, adapter, how, target, signal),
     );
-  else await workspace.fs.copy(Uri.file(adapter.file), target, { overwrite: true });
+  else
+    await withProgress(l10n.t('Export {0}', adapter.subject ?? adapter.name), async () =>
+      workspace.fs.copy(Uri.file(adapter.file), target, { overwrite: true }),
+    );
   const name = target.scheme === 'file' ? target.fsPath : target.path;
   const text =
     layout.how?.as === 'lora'

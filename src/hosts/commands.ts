@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { env, l10n, ThemeIcon, type Uri, window } from 'vscode';
+import { env, l10n, type Memento, ThemeIcon, type Uri, window } from 'vscode';
+import type { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
 import {
   addHost,
@@ -11,14 +12,18 @@ import {
   listHosts,
   parseTarget,
   removeHost,
+  setTransport,
 } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Transport } from '../../remote-agent/src/hosts/transports/transport.ts';
 import { confirmed } from '../platform/confirm.ts';
 import { bytes } from '../platform/format.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import type { Hosts } from './hosts.ts';
+import { hostLabel } from './label.ts';
 import { noHostYet } from './no-host.ts';
 import { thisMachine } from './this-machine.ts';
+import { wantsOpenSsh } from './transport.ts';
 
 /** What the commands of hosts work with. */
 export interface HostServices {
@@ -86,15 +91,12 @@ async function askTarget(): Promise<string | undefined> {
 }
 
 /** Chooses one of the hosts that were added. @throws ParaError `host` where there is none */
-export async function chooseAdded(title: string): Promise<string | undefined> {
+export async function chooseAdded(memory: Memento, title: string): Promise<string | undefined> {
   const hosts = listHosts();
   if (hosts.length === 0) throw noHostYet();
   if (hosts.length === 1) return hosts[0]!.name;
-  const chosen = await window.showQuickPick(
-    hosts.map(({ name, target }) => ({ label: name, description: target ?? '' })),
-    { title },
-  );
-  return chosen?.label;
+  const items = hosts.map(({ name, target }) => ({ id: name, label: name, description: target ?? '' }));
+  return (await chooseAgain(memory, 'para.lastAddedHost', items, { title }))?.id;
 }
 
 /** Works on a connection of its own; SSH is loaded with the first. */
@@ -106,7 +108,12 @@ async function withTransport<T>(
 ): Promise<T> {
   hosts.mayConnect();
   const transports = await import('../../remote-agent/src/hosts/transports/index.ts');
-  return transports.withTransport(profile, hosts.prompter, work, signal);
+  try {
+    return await transports.withTransport(profile, hosts.prompter, work, signal);
+  } catch (cause) {
+    hosts.blame(cause, profile.name);
+    throw cause;
+  }
 }
 
 async function hostPackage({ context }: HostServices) {
@@ -114,12 +121,17 @@ async function hostPackage({ context }: HostServices) {
   return openHostPackage(join(context.extensionUri.fsPath, 'remote-agent', 'dist', 'host'));
 }
 
-/** Shows what a host is and what it lacks, and offers the next step. */
+/**
+ * Shows what a host is and what it lacks, and offers the next step.
+ * @throws ParaError `host-key`: that is no finding among others
+ */
 export async function checkHostCommand(services: HostServices, name: string): Promise<void> {
   const profile = services.hosts.profile(name);
   if (name === thisMachine) {
-    await services.hosts.session(name);
-    await services.hosts.refresh(name);
+    await withProgress(l10n.t('Check {0}', hostLabel(name)), async () => {
+      await services.hosts.session(name);
+      await services.hosts.refresh(name);
+    });
     const { facts } = services.hosts.status(name);
     if (facts)
       void window.showInformationMessage(
@@ -133,19 +145,63 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
       );
     return;
   }
+  let failure: ParaError | undefined;
   const rows = await withProgress(l10n.t('Check {0}', name), async ({ signal }) => {
     services.hosts.mayConnect();
     const { checkHost } = await import('../../remote-agent/src/hosts/install/check-host.ts');
-    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal);
+    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal, (cause) => {
+      failure = cause;
+    });
   });
-  await showRows(services, name, rows);
+  if (failure?.code === 'host-key') throw failure;
+  await showRows(services, profile, rows, failure);
+}
+
+/**
+ * Reaches a host by another SSH client from now on, and tries it.
+ * @param transport asked for where it is not given
+ */
+export async function chooseTransportCommand(
+  services: HostServices,
+  name: string,
+  transport?: 'ssh2' | 'openssh',
+): Promise<void> {
+  const now = services.hosts.profile(name).transport;
+  const items = [
+    {
+      label: l10n.t('The client of this extension'),
+      detail: l10n.t('Asks for keys, passwords and second factors in the editor'),
+      transport: 'ssh2' as const,
+    },
+    {
+      label: l10n.t("The system's ssh"),
+      detail: l10n.t('Everything that your SSH configuration can say; needs OpenSSH on this machine'),
+      transport: 'openssh' as const,
+    },
+  ].map((item) => ({ ...item, description: item.transport === now ? l10n.t('as it is now') : '' }));
+  const chosen =
+    transport ?? (await window.showQuickPick(items, { title: l10n.t('Connect to {0} by', name) }))?.transport;
+  if (!chosen) return;
+  setTransport(name, chosen);
+  services.hosts.listChanged(name);
+  await checkHostCommand(services, name);
 }
 
 const marks = { ok: 'pass', note: 'info', bad: 'error' } as const;
 
-async function showRows(services: HostServices, name: string, rows: readonly CheckRow[]): Promise<void> {
+async function showRows(
+  services: HostServices,
+  profile: HostProfile,
+  rows: readonly CheckRow[],
+  failure: ParaError | undefined,
+): Promise<void> {
+  const { name } = profile;
   const install = l10n.t('Install the agent on {0}', name);
+  const otherClient = l10n.t("Connect to {0} by the system's ssh", name);
   const items = [
+    ...(wantsOpenSsh(profile, failure)
+      ? [{ label: otherClient, iconPath: new ThemeIcon('terminal'), description: '', detail: '' }]
+      : []),
     ...(rows.some(({ state }) => state === 'bad') && rows.length < 5
       ? []
       : [{ label: install, iconPath: new ThemeIcon('cloud-download'), description: '', detail: '' }]),
@@ -162,6 +218,7 @@ async function showRows(services: HostServices, name: string, rows: readonly Che
     ignoreFocusOut: true,
   });
   if (chosen?.label === install) await installAgentCommand(services, name);
+  else if (chosen?.label === otherClient) await chooseTransportCommand(services, name, 'openssh');
   else if (chosen) await env.clipboard.writeText(`${chosen.label}: ${chosen.description} ${chosen.detail}`);
 }
 
@@ -208,24 +265,29 @@ export async function uninstallAgentCommand(services: HostServices, name: string
   if (!(await confirmed(l10n.t('Remove the agent from {0}?', name), detail, l10n.t('Uninstall')))) return;
   const { uninstallAgent } = await import('../../remote-agent/src/hosts/install/uninstall.ts');
   services.hosts.disconnect(name);
-  await withTransport(services, profile, async (transport) => {
-    let answer = await uninstallAgent(transport, profile, false);
-    if (answer.outcome === 'ask') {
-      const { jobs, running } = answer;
-      const goOn = await confirmed(
+  const remove = (withJobs: boolean) =>
+    withProgress(l10n.t('Remove the agent from {0}', name), ({ signal }) =>
+      withTransport(services, profile, (transport) => uninstallAgent(transport, profile, withJobs), signal),
+    );
+  let answer = await remove(false);
+  if (answer.outcome === 'ask') {
+    const { jobs, running } = answer;
+    // Without jobs all that runs is an agent, as that of the connection that was just closed: nothing is lost.
+    const goOn =
+      jobs === 0 ||
+      (await confirmed(
         l10n.t('{0} jobs with their results are on {1}, {2} programs run.', jobs, name, running),
         l10n.t('What came home stays in the history here.'),
         l10n.t('Remove Jobs Too'),
-      );
-      if (!goOn) return;
-      answer = await uninstallAgent(transport, profile, true);
-    }
-    void window.showInformationMessage(
-      answer.outcome === 'nothing'
-        ? l10n.t('Nothing was removed: {0}', answer.why)
-        : l10n.t('The agent is removed from {0}.', name),
-    );
-  });
+      ));
+    if (!goOn) return;
+    answer = await remove(true);
+  }
+  void window.showInformationMessage(
+    answer.outcome === 'nothing'
+      ? l10n.t('Nothing was removed: {0}', answer.why)
+      : l10n.t('The agent is removed from {0}.', name),
+  );
 }
 
 /** Forgets a host here; what is installed there stays. */

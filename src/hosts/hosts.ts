@@ -40,6 +40,8 @@ const openSession: Open = async (profile, prompter) => {
 export class Hosts implements Owned {
   readonly #sessions = new Map<string, Connection>();
   readonly #status = new Map<string, HostStatus>();
+  /** Whose failure it is. */
+  readonly #blamed = new WeakMap<object, string>();
   readonly #changed = new Signal<string>();
   /** Told with the host's name when its status or the list changes. */
   readonly onChange = this.#changed.on;
@@ -104,13 +106,29 @@ export class Hosts implements Owned {
     try {
       this.mayConnect();
       const session = await this.open(this.profile(name), this.prompter);
-      session.closed.then(() => failed(session.lost()));
+      session.closed.then(() => {
+        const problem = session.lost();
+        this.blame(problem, name);
+        failed(problem);
+      });
       if (counts()) this.#set(name, { at: 'connected', notes: session.notes });
       return session;
     } catch (problem) {
+      this.blame(problem, name);
       failed(problem);
       throw problem;
     }
+  }
+
+  /** Notes which host a failure is about: it is told far from where that is known. */
+  blame(problem: unknown, name: string): void {
+    if (typeof problem === 'object' && problem !== null) this.#blamed.set(problem, name);
+  }
+
+  /** The host that a failure is about, where that is known and the host still there. @throws ParaError `settings` */
+  blamed(problem: object): HostProfile | undefined {
+    const name = this.#blamed.get(problem);
+    return name === undefined ? undefined : this.list().find((host) => host.name === name);
   }
 
   /** Asks a connected host for facts and queue; does nothing where there is no connection. */

@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
-import { l10n, window } from 'vscode';
+import { l10n, type Memento, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { baseNameOf } from '../../remote-agent/src/diffusion/base-places.ts';
 import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
 import { isBaseName } from '../../remote-agent/src/protocol/names.ts';
 import { bytes } from '../platform/format.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import type { Hosts } from './hosts.ts';
@@ -16,9 +17,9 @@ interface Chosen {
 }
 
 /** Brings a base model to a host: from here, from a folder there, from an address, or from a hub of models. */
-export async function importBase(hosts: Hosts, host: string): Promise<void> {
+export async function importBase(hosts: Hosts, host: string, memory: Memento): Promise<void> {
   hosts.mayConnect();
-  const chosen = await chooseSource(host);
+  const chosen = await chooseSource(host, memory);
   if (!chosen) return;
   const name = await window.showInputBox({
     title: l10n.t('Import Base Model: its name'),
@@ -43,7 +44,7 @@ export async function importBase(hosts: Hosts, host: string): Promise<void> {
   void window.showInformationMessage(l10n.t('The base {0} is ready ({1}).', base.name, bytes(base.bytes)));
 }
 
-async function chooseSource(host: string): Promise<Chosen | undefined> {
+async function chooseSource(host: string, memory: Memento): Promise<Chosen | undefined> {
   const isHere = host === thisMachine;
   const kinds = [
     { label: l10n.t('A checkpoint on this machine (.safetensors)'), way: 'file' as const },
@@ -52,7 +53,12 @@ async function chooseSource(host: string): Promise<Chosen | undefined> {
     { label: l10n.t('A hub of models: owner/name'), way: 'hub' as const },
     { label: l10n.t('An archive at an address'), way: 'url' as const },
   ];
-  const chosen = await window.showQuickPick(kinds, { title: l10n.t('Import Base Model: from where?') });
+  const chosen = await chooseAgain(
+    memory,
+    'para.lastBaseSource',
+    kinds.map((kind) => ({ ...kind, id: kind.way })),
+    { title: l10n.t('Import Base Model: from where?') },
+  );
   switch (chosen?.way) {
     case 'file':
     case 'folder': {

@@ -21,6 +21,7 @@ export const commandIds = [
   'para.installAgent',
   'para.uninstallAgent',
   'para.removeHost',
+  'para.chooseTransport',
   'para.reconnect',
   'para.showRun',
   'para.showRunsOfSubject',
@@ -41,6 +42,7 @@ export const commandIds = [
   'para.trainSampleSubject',
   'para.drawPromptLine',
   'para.openSubjectEditor',
+  'para.openDocumentation',
 ] as const;
 export type CommandId = (typeof commandIds)[number];
 

@@ -55,13 +55,20 @@ export class Failures {
 
   #ask(cause: unknown, text: string, ways: readonly Remedy[]): Thenable<string | undefined> {
     const titles = ways.map(({ title }) => title);
-    // Somebody may be in between: that is not a message to wave away.
-    if (cause instanceof ParaError && cause.code === 'host-key')
-      return window.showErrorMessage(
-        cause.message,
-        { modal: true, detail: redact([cause.where, cause.hint].filter(Boolean).join('\n\n')) },
-        ...titles,
-      );
+    if (cause instanceof ParaError && cause.code === 'host-key') return answered(cause, titles);
     return window.showErrorMessage(text, ...titles);
+  }
+}
+
+/** Somebody may be in between: that is no message to wave away. It is there until one of its buttons is pressed. */
+async function answered(cause: ParaError, titles: readonly string[]): Promise<string | undefined> {
+  const stay = l10n.t('Do Not Connect');
+  // What Escape presses; the editor would call it Cancel.
+  const again = { title: l10n.t('Read It Again'), isCloseAffordance: true };
+  const detail = redact([cause.where, cause.hint].filter(Boolean).join('\n\n'));
+  for (;;) {
+    const items = [...[stay, ...titles].map((title) => ({ title })), again];
+    const chosen = await window.showErrorMessage(cause.message, { modal: true, detail }, ...items);
+    if (chosen && chosen.title !== again.title) return chosen.title === stay ? undefined : chosen.title;
   }
 }

@@ -1,5 +1,7 @@
 import { l10n } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
+import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
@@ -17,7 +19,12 @@ interface Deleted {
 
 /** Takes runs out of the history; they can be had back for as long as the message is there. */
 export async function deleteRun(services: Services, argument: RunArgument, all?: readonly RunArgument[]) {
-  const first = await whichRun(services, argument, l10n.t('Delete which run?'), (run) => !isActive(run));
+  const first = await whichRun(
+    services,
+    argument,
+    l10n.t('Delete which run?'),
+    (run) => !isHeld(services, run),
+  );
   if (!first) return;
   const chosen = [first];
   for (const other of all ?? []) {
@@ -54,13 +61,21 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
   );
 }
 
+/** Whether something goes on with a run that can be stopped: it is to be stopped before it is deleted. */
+function isHeld({ hosts }: Services, run: Run): boolean {
+  if (!isActive(run)) return false;
+  if (run.host === thisMachine || hosts.status(run.host).at === 'connected') return true;
+  // Another window or program brings it home.
+  const holder = lockHolder(jobFiles(run.directory).mirror);
+  return holder !== undefined && holder.pid !== process.pid;
+}
+
 /**
  * An active run is stopped before it is deleted, unless its host is out of reach: a rented machine may never come back.
  * @throws ParaError `locked`
  */
-async function agreeToLeave({ hosts, homecoming }: Services, run: Run): Promise<boolean> {
-  const reached = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
-  if (run.host === thisMachine || reached)
+async function agreeToLeave(services: Services, run: Run): Promise<boolean> {
+  if (isHeld(services, run))
     throw new ParaError('locked', l10n.t('The run of "{0}" is active', run.subject), {
       hint: l10n.t('stop it first'),
     });

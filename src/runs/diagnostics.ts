@@ -1,6 +1,7 @@
 import { arch, platform, release } from 'node:os';
 import { env, extensions, l10n, version, window, workspace } from 'vscode';
 import { redact } from '../../remote-agent/src/common/redact.ts';
+import { thisMachine } from '../hosts/this-machine.ts';
 import { describe } from '../platform/failure.ts';
 import { withProgress } from '../platform/progress.ts';
 import type { Services } from './services.ts';
@@ -21,7 +22,8 @@ export async function runDiagnostics({ context, hosts, runs }: Services): Promis
     for (const { name, transport } of hosts.list()) {
       work.report(name);
       lines.push(`## ${name} (${transport})`, '');
-      if (hosts.status(name).at !== 'connected') {
+      // The agent of this machine is a part of the extension and asks nothing: what is wrong with it is looked for.
+      if (!(name === thisMachine && workspace.isTrusted) && hosts.status(name).at !== 'connected') {
         const { at, problem } = hosts.status(name);
         lines.push(`${at}${problem ? `: ${describe(problem)}` : ''}`, '');
         continue;

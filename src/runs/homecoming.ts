@@ -1,6 +1,6 @@
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../../remote-agent/src/hosts/profiles.ts';
-import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
+import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import { changeState, jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../remote-agent/src/jobs/lock.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
@@ -19,7 +19,8 @@ export interface RunLink {
 /** What bringing runs home needs of the hosts. */
 export interface HomecomingHosts {
   profile(name: string): HostProfile;
-  readonly prompter: Prompter;
+  /** The one connection to a host, which whoever else looks at it has too. */
+  session(name: string): Promise<HostSession>;
   /** Throws where nothing may be connected. */
   readonly mayConnect: () => void;
 }
@@ -119,7 +120,7 @@ export class Homecoming implements Owned {
     try {
       const { followJob } = await import('../../remote-agent/src/hosts/follow.ts');
       await followJob(this.hosts.profile(run.host), run.directory, {
-        prompter: this.hosts.prompter,
+        session: () => this.hosts.session(run.host),
         signal,
         onLink: ({ at }, problem) =>
           set(at === 'connected' ? { at } : { at: 'waiting', ...(problem ? { problem } : {}) }),

@@ -23,7 +23,7 @@ export interface TrainerLog {
  * @param connect whether a host that is not connected may be for this
  */
 export async function trainerLog(
-  { hosts, homecoming }: Pick<Services, 'hosts' | 'homecoming'>,
+  { hosts }: Pick<Services, 'hosts'>,
   run: Run,
   bytes: number,
   connect: boolean,
@@ -31,7 +31,7 @@ export async function trainerLog(
   const here = await endOf(jobFiles(run.directory).log, bytes);
   const local = { text: redact(here.text), cut: here.cut };
   if (run.host === thisMachine) return local;
-  const isThere = hosts.status(run.host).at === 'connected' || homecoming.link(run.id)?.at === 'connected';
+  const isThere = hosts.status(run.host).at === 'connected';
   if (!isThere && !connect)
     return { ...local, note: l10n.t('The log is on {0}, which is not connected.', hostLabel(run.host)) };
   try {

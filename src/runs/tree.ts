@@ -9,11 +9,15 @@ import {
   TreeItemCollapsibleState,
   Uri,
 } from 'vscode';
+import { readSpec } from '../../remote-agent/src/jobs/job.ts';
+import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
 import { groupRuns, type HistoryView, type RunGroup } from './history.ts';
 import type { Homecoming } from './homecoming.ts';
+import { rankWords } from './panel/adapter-header.ts';
+import { adapterOf } from './panel/run-files.ts';
 import { isActive, type Run } from './run.ts';
 import { latestSample } from './samples.ts';
 import type { RunStore } from './store.ts';
@@ -111,8 +115,10 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const item = new TreeItem(`${method} ${when(run.createdAt)}`);
     item.id = run.id;
     item.description = this.#description(run);
-    item.iconPath = icon(run, this.homecoming.link(run.id)?.at === 'waiting');
-    item.contextValue = `run.${isActive(run) ? 'active' : 'over'}.${run.state}`;
+    const link = this.homecoming.link(run.id)?.at;
+    item.iconPath = icon(run, link === 'waiting');
+    const away = isActive(run) && run.host !== thisMachine && link !== 'connected' ? '.away' : '';
+    item.contextValue = `run.${isActive(run) ? 'active' : 'over'}.${run.state}${away}`;
     item.command = { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [run.id] };
     item.accessibilityInformation = {
       label: `${run.subject}, ${method}, ${stateWord(run)}, ${item.description}`,
@@ -127,7 +133,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     if (run.state === 'running') parts.push(`${run.step}/${run.steps}`);
     else if (run.state === 'finished') parts.push(l10n.t('{0} steps', run.step));
     else parts.push(stateWord(run));
-    if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(4)));
+    if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(3)));
     if (this.view.groupBy === 'host') parts.push(run.subject);
     else if (run.host !== thisMachine) parts.push(run.host);
     return parts.join(' · ');
@@ -143,6 +149,8 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const rows: [string, string][] = [
       [l10n.t('State'), run.error ? `${stateWord(run)}: ${run.error}` : stateWord(run)],
       [l10n.t('Steps'), `${run.step} / ${run.steps}`],
+      ...(run.loss === undefined ? [] : [[l10n.t('Loss'), run.loss.toFixed(4)] as [string, string]]),
+      [l10n.t('Method'), settingsInShort(readSpec(run.directory), await ranksOf(run))],
       [l10n.t('Base'), run.base],
       [l10n.t('Host'), this.hostLabel(run.host)],
       [l10n.t('Made'), new Date(run.createdAt).toLocaleString()],
@@ -163,12 +171,32 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
   }
 }
 
-/** Today the time, else the date. */
+/** The ranks that its layers have, or are to have where no adapter of it is here yet. */
+async function ranksOf({ directory }: Run): Promise<string | undefined> {
+  const { rank } = readSpec(directory).method;
+  const header = await adapterOf(directory).catch(() => undefined);
+  return (header && rankWords(header)) ?? (rank === undefined ? undefined : String(rank));
+}
+
+/** What tells a run from others of its subject, under the names that the subject file has for it. */
+function settingsInShort({ method, training }: TrainSpec, ranks: string | undefined): string {
+  const { learningRate, batch, accumulation, resolution, seed, schedule } = training;
+  return [
+    methodName(method.name),
+    ...(ranks === undefined ? [] : [l10n.t('rank {0}', ranks)]),
+    l10n.t('learning rate {0}', `${learningRate}${schedule === 'constant' ? '' : ` (${schedule})`}`),
+    l10n.t('batch {0}', batch * accumulation),
+    ...(resolution === null ? [] : [l10n.t('{0} px', resolution)]),
+    l10n.t('seed {0}', seed),
+  ].join(', ');
+}
+
+/** Today the time, else the date; short, since progress and loss stand behind it. */
 function when(createdAt: string): string {
   const date = new Date(createdAt);
   const today = date.toDateString() === new Date().toDateString();
   return today
-    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit' })
+    ? date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
     : date.toLocaleDateString(undefined, { year: 'numeric', month: 'short', day: 'numeric' });
 }
 

@@ -27,6 +27,7 @@ import type { Services } from '../runs/services.ts';
 import { fileSubject } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
 import { deviceHere } from './ask-device.ts';
+import { subjectInFront } from './in-front.ts';
 import { localSubject } from './local-copy.ts';
 import { chooseHost, offerElsewhere } from './where.ts';
 import { findSubjects } from './workspace-files.ts';
@@ -222,8 +223,8 @@ interface SubjectItem extends QuickPickItem {
 }
 
 async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
-  const active = window.activeTextEditor?.document.uri;
-  if (active?.path.endsWith('.para.json')) return active;
+  const active = subjectInFront();
+  if (active) return active;
   const found = await findSubjects();
   const last = context.workspaceState.get<string>(lastSubject);
   found.sort((a, b) => Number(b.toString() === last) - Number(a.toString() === last));

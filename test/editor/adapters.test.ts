@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { wordsOf } from '../../remote-agent/test/hosts/processes.ts';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
-import { noEditor } from './driver/requirements.ts';
+import { checkout, noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
 
@@ -103,6 +103,8 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     }
     // What is asked of the agent later is answered later.
     await editor.input.run('PaRa: Export Adapter');
+    await editor.input.asked('Export dog for which tool?');
+    expect((await editor.input.labels())[0]).toBe('diffusers'); // as it was chosen last
     await editor.input.pick('diffusers');
     await editor.input.asked('Export Adapter');
     const next = join(workspace.folder, 'next.safetensors');
@@ -131,5 +133,23 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     await expect.poll(() => editor.views.rows('Adapters')).not.toContainEqual(mine);
     await editor.notices.press('Deleted the adapter mine.', 'Undo');
     await expect.poll(() => editor.views.rows('Adapters')).toContainEqual(mine);
+  });
+
+  it('imports a base model, and asks with the last source first when there is another', async () => {
+    const source = 'A folder on this machine';
+    await editor.input.run('PaRa: Import Base Model');
+    await editor.input.asked('Import Base Model: from where?');
+    await editor.input.pick(source);
+    await editor.input.asked('Folder of a base: ONNX or diffusers');
+    await editor.input.enter(join(checkout, 'remote-agent/test/golden/bases/tiny-optimum'));
+    await editor.input.asked('Import Base Model: its name');
+    await editor.input.enter('tiny');
+    await editor.notices.wait(/^The base tiny is ready/, 60_000);
+    const bases = join(editor.server.home, '.local/share/para-studio/bases');
+    expect(existsSync(join(bases, 'tiny/model_index.json'))).toBe(true);
+    await editor.input.run('PaRa: Import Base Model');
+    await editor.input.asked('Import Base Model: from where?');
+    expect((await editor.input.labels())[0]).toBe(source);
+    await editor.input.cancel();
   });
 });

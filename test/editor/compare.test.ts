@@ -59,8 +59,6 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       expect(fact).toMatch(
         /Parameters\s+[\d,]+\s+Rank\s+[\d\u2013-]+\s+File\s+[\d.]+ KB\s+Steps\s+[\d,]+\s+Training\s+[\d.]+ (s|min)/,
       );
-    await editor.settled();
-    await editor.screen('comparison');
   });
 
   it('draws again with another strength, and only what it changes', async () => {
@@ -111,7 +109,8 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       .getByRole('slider', { name: /^Share of Base/ })
       .first()
       .fill('30');
-    await editor.screen('compare/swipe');
+    await frame.locator('h1').scrollIntoViewIfNeeded();
+    await editor.screen('compare/swipe', 1000);
     await lay('Difference');
     await expect.poll(() => frame.locator('canvas').count()).toBe(2);
     await lay('Beside each other');

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -44,6 +45,16 @@ describe.skipIf(excused(noEditor))('the first start after the installation', () 
     await editor.text.tab('hosts.json').waitFor();
     writeFileSync(file, '[]');
     await expect.poll(() => editor.views.rows('Hosts')).toEqual([expect.stringMatching(/^this machine/)]);
+  });
+
+  it('opens the documentation, whose pages lead to each other', async () => {
+    await editor.input.run('PaRa: Open Documentation');
+    await editor.text.tab('Preview editor.md').waitFor();
+    const page = await editor.webviews.frame();
+    await page.getByRole('heading', { name: 'From pictures to an adapter' }).waitFor();
+    await pictureShown(page.locator('img').first());
+    await page.getByRole('link', { name: 'hosts.md' }).first().click();
+    await editor.text.tab(/hosts\.md$/).waitFor();
   });
 
   it('shows the log by command', async () => {

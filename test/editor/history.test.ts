@@ -1,5 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
+import { createJob } from '../../remote-agent/src/jobs/job.ts';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { emptySpec } from '../../remote-agent/test/jobs/host.ts';
 import type { Editor } from './driver/editor.ts';
 import { pictureShown } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
@@ -41,11 +46,13 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
   });
 
   it('says of a run what it was, with the picture it drew last', async () => {
-    await newest(/^PaRa \d\d:\d\d [AP]M \| 30 steps \u00b7 loss \d\.\d{4}$/);
+    await newest(/^PaRa \d\d:\d\d \| 30 steps \u00b7 loss \d\.\d{3}$/);
     const tooltip = await editor.views.tooltip('Runs', /^PaRa/);
     await expect
       .poll(() => tooltip.innerText())
-      .toMatch(/State\s+finished\s+Steps\s+30\s\/\s30\s+Base\s+pocket-sdxl/);
+      .toMatch(
+        /State\s+finished\s+Steps\s+30\s\/\s30\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa, rank \d[\d\u2013]*, learning rate 0\.01[^,]*, batch \d+,.* seed \d+\s+Base\s+pocket-sdxl/,
+      );
     await pictureShown(tooltip.locator('img'));
     await editor.screen('history/tooltip');
   });
@@ -105,6 +112,19 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await expect.poll(rows).toHaveLength(2);
     await editor.notices.press('Deleted the run of puppy.', 'Undo');
     await expect.poll(rows).toEqual(before);
+  });
+
+  it('deletes a run that waits on a host that is gone, once that is agreed to', async () => {
+    const before = await rows();
+    const run = join(editor.server.home, '.local/share/para-studio/runs/rented');
+    createJob(run, { ...emptySpec(new Date().toISOString()), subject: 'rented' });
+    writeRemote(run, { host: 'gone', id: 'rented', bring: 'best', fetched: {} });
+    await newest(/waiting \u00b7 gone/);
+    await editor.views.menu('Runs', /^PaRa/, 'Delete Run');
+    expect(await editor.dialogs.text()).toContain('gone is not reached');
+    await editor.dialogs.press('Delete All the Same');
+    await expect.poll(rows).toEqual(before);
+    expect(existsSync(run)).toBe(false);
   });
 
   it('is the same in another window, and the next day', async () => {

@@ -12,7 +12,7 @@ describe.skipIf(excused(noEditor))('a subject of pictures of one\u2019s own', ()
   const workspace = makeWorkspace('pictures');
   let editor: Editor;
 
-  for (const name of ['teapot', 'robot'])
+  for (const name of ['teapot', 'robot', 'owl'])
     cpSync(join(checkout, 'examples', name), join(workspace.folder, name), {
       recursive: true,
       filter: (path) => basename(path) === name || /-\d\.png$/.test(path),
@@ -52,6 +52,19 @@ describe.skipIf(excused(noEditor))('a subject of pictures of one\u2019s own', ()
     await editor.input.run('View: Close All Editors');
   });
 
+  it('is made of the pictures that are selected in the explorer, and of no others', async () => {
+    await editor.views.open('Explorer');
+    await editor.views.click('pictures', 'owl');
+    await editor.views.click('pictures', 'owl-1.png');
+    await (await editor.views.row('pictures', 'owl-3.png')).click({ modifiers: ['Control'] });
+    await editor.views.menu('pictures', 'owl-3.png', 'New Subject from Images');
+    await editor.input.asked('What do the pictures show?');
+    await editor.input.enter('owl');
+    await editor.text.tab('owl.para.json').waitFor();
+    await (await editor.webviews.frame()).getByRole('heading', { name: '2 pictures' }).waitFor();
+    expect(subject('owl/owl.para.json')).toMatchObject({ pictures: ['owl-1.png', 'owl-3.png'] });
+  });
+
   it('is made from the palette of pictures that are chosen there, and is in order', async () => {
     await editor.input.run('PaRa: New Subject from Images');
     await editor.input.asked('New Subject from Images');
@@ -65,6 +78,6 @@ describe.skipIf(excused(noEditor))('a subject of pictures of one\u2019s own', ()
     await editor.screen('new-subject/palette');
     expect(subject('robot/robot.para.json')).toMatchObject({ class: 'robot', pictures: ['robot-1.png'] });
     await editor.views.open('PaRa Studio');
-    await expect.poll(() => editor.views.rows('Subjects')).toEqual(['robot', 'teapot | 1 run']);
+    await expect.poll(() => editor.views.rows('Subjects')).toEqual(['owl', 'robot', 'teapot | 1 run']);
   });
 });

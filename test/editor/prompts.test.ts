@@ -27,6 +27,11 @@ describe.skipIf(excused(noEditor))('prompt files', () => {
 
   const line = async (start: string) => (await editor.text.lines()).find((one) => one.startsWith(start));
 
+  it('are coloured: comments, prompts, numbers', async () => {
+    const colours = () => Promise.all(['What I like', 'beach', '4'].map((word) => editor.text.colour(word)));
+    await expect.poll(async () => new Set(await colours()).size).toBe(3);
+  });
+
   it('say behind each prompt how many tokens it has, as it is typed', async () => {
     const tokens = async () => Number(/beach\s*(\d+) tokens/.exec((await line('a zwx dog')) ?? '')?.[1]);
     await expect.poll(tokens).toBeGreaterThan(4);
@@ -43,6 +48,7 @@ describe.skipIf(excused(noEditor))('prompt files', () => {
     await editor.page.keyboard.press('Enter');
     await editor.page.keyboard.press('Escape');
     await expect.poll(() => line('a zwx dog <')).toContain('<lora:mine:0.8>');
+    await expect.poll(() => editor.text.colour('mine')).not.toBe(await editor.text.colour('beach'));
   });
 
   it('underline an adapter that nobody knows', async () => {

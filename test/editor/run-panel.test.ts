@@ -1,3 +1,5 @@
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
@@ -102,6 +104,18 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     await frame.locator('.ui-tabs').scrollIntoViewIfNeeded();
   });
 
+  it('shows what is written to the log while one looks at it', async () => {
+    const runs = join(editor.server.home, '.local/share/para-studio/runs');
+    const [run] = readdirSync(runs).filter((name) => !name.startsWith('.'));
+    const frame = await panel();
+    await frame.getByRole('tab', { name: 'Log' }).click();
+    for (const word of ['one word', 'and another']) {
+      appendFileSync(join(runs, run!, 'log.txt'), `${word}\n`);
+      await frame.getByText(word).waitFor();
+    }
+    await frame.getByRole('tab', { name: 'Events' }).click();
+  });
+
   it.each([
     ['dark', 'Dark Modern'],
     ['light', 'Light Modern'],
@@ -112,7 +126,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     const frame = await panel();
     await frame.locator('h1').scrollIntoViewIfNeeded();
     expect(await editor.webviews.violations(frame)).toEqual([]);
-    if (name === 'dark') await editor.screen('run');
+    if (name === 'dark') await editor.screen('run', 1180);
     else if (name !== 'high-contrast-light') await editor.screen(`themes/run-${name}`);
   });
 
@@ -121,5 +135,45 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     await frame.getByRole('button', { name: 'Stop' }).click();
     await frame.getByRole('button', { name: 'Continue' }).waitFor({ timeout: 60_000 });
     expect(await step()).toBeLessThan(4000);
+  });
+
+  it('reads values, and goes nearer, by mouse and by keyboard', async () => {
+    const frame = await panel();
+    const chart = frame.locator('[aria-label^="Losses of dog"]');
+    const legend = frame.locator('.ui-legend');
+    await chart.scrollIntoViewIfNeeded();
+    await chart.hover();
+    await expect.poll(() => legend.innerText()).toMatch(/Step \d+\s+Loss\s*0\.\d+\s+Smoothed\s*0\.\d+/);
+    await chart.focus();
+    const at = async () => Number(/Step (\d+)/.exec(await legend.innerText())?.[1]);
+    const before = await at();
+    await chart.press('ArrowRight');
+    await expect.poll(at).toBeGreaterThan(before);
+    const first = frame.getByRole('slider', { name: 'First step shown' });
+    expect(await first.count()).toBe(0);
+    await chart.press('+');
+    await first.waitFor();
+    await frame.getByRole('button', { name: 'Show All' }).click();
+    await first.waitFor({ state: 'detached' });
+    await editor.page.keyboard.down('Control');
+    await chart.hover();
+    await editor.page.mouse.wheel(0, -200);
+    await editor.page.keyboard.up('Control');
+    await first.waitFor();
+    await chart.press('Home');
+    await first.waitFor({ state: 'detached' });
+  });
+
+  it('draws the learning rate, and losses on a logarithmic scale', async () => {
+    const frame = await panel();
+    const box = (name: string) => frame.getByRole('checkbox', { name });
+    await editor.page.mouse.move(640, 790);
+    const plain = await drawn();
+    await box('Logarithmic').click();
+    await expect.poll(drawn).not.toBe(plain);
+    const logarithmic = await drawn();
+    await box('Learning rate').click();
+    await expect.poll(() => frame.locator('.ui-legend').innerText()).toContain('Learning rate');
+    expect(await drawn()).not.toBe(logarithmic);
   });
 });

@@ -1,7 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { excused, makeKey, noUsers, Sshd, type SshdOptions } from '../../remote-agent/test/hosts/sshd.ts';
+import {
+  excused,
+  fingerprint,
+  makeKey,
+  noUsers,
+  Sshd,
+  type SshdOptions,
+} from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
@@ -81,6 +88,19 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
       .toContainEqual(expect.stringMatching(/^locked .*connected/));
   });
 
+  it('connects again, and takes the agent away from there', async () => {
+    await editor.input.run('PaRa: Reconnect');
+    await editor.input.asked('Where?');
+    await editor.input.pick('locked');
+    const state = async () => (await editor.views.rows('Hosts')).find((row) => row.startsWith('locked'));
+    await expect.poll(state).toMatch(/^locked \| connected/);
+    await editor.input.run('PaRa: Uninstall Agent');
+    expect(await editor.dialogs.text()).toContain('Remove the agent from locked?');
+    await editor.dialogs.press('Uninstall');
+    await editor.notices.wait('The agent is removed from locked.', 60_000);
+    expect(existsSync(join(servers[0]!.home, '.para-studio/agent'))).toBe(false);
+  });
+
   it('asks for a password', async () => {
     const { user } = await serve('guarded', {
       ...{ user: 'throwaway', password: 'correct horse' },
@@ -89,6 +109,49 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await add('guarded');
     await answer(new RegExp(user), 'correct horse');
     await checked('guarded');
+  });
+
+  it('stops at a host whose key is another than before, and is not waved away', async () => {
+    const { folder } = servers[0]!;
+    const key = join(folder, 'host_ed25519');
+    const before = fingerprint(`${key}.pub`);
+    for (const file of [key, `${key}.pub`]) rmSync(file);
+    makeKey(key);
+    await servers[0]!.restart();
+    await editor.input.run('PaRa: Check Host');
+    await editor.input.pick('locked');
+    const text = await editor.dialogs.text();
+    expect(text).toContain('The host shows another key than the one known');
+    for (const shown of [before, fingerprint(`${key}.pub`)]) expect(text).toContain(shown);
+    await editor.screen('ssh-questions/changed-key');
+    expect(await editor.dialogs.wave()).toBe(false);
+    await editor.dialogs.press('Do Not Connect');
+  });
+
+  it("offers the system's ssh where only that can connect, and goes on with it", async () => {
+    const key = join(editor.server.home, '.ssh/id_strict');
+    const revoked = join(editor.server.home, '.ssh/revoked_keys');
+    writeFileSync(revoked, '');
+    await serve('strict', { authorized: [makeKey(key)] }, [
+      ...[`IdentityFile ${key}`, 'IdentitiesOnly yes'],
+      `RevokedHostKeys ${revoked}`,
+    ]);
+    await editor.input.run('PaRa: Add Host');
+    await editor.input.asked('Add Host');
+    await editor.input.pick('strict');
+    await editor.input.asked('Add Host: its name');
+    await editor.input.accept();
+    await editor.input.asked('Check of strict');
+    expect(await editor.input.text()).toContain('sets RevokedHostKeys');
+    await editor.input.pick("Connect to strict by the system's ssh");
+    await editor.dialogs.press('Trust This Key');
+    await editor.input.asked('Check of strict');
+    expect(await editor.input.text()).toContain('libraries');
+    await editor.input.cancel();
+    const hosts = JSON.parse(
+      readFileSync(join(editor.server.home, '.local/share/para-studio/hosts.json'), 'utf8'),
+    );
+    expect(hosts).toContainEqual(expect.objectContaining({ name: 'strict', transport: 'openssh' }));
   });
 
   it('asks what the host itself wants to know', async () => {
@@ -110,5 +173,14 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await editor.input.asked('Check of guarded');
     expect(await editor.input.text()).toContain('The login needs an answer that was not given');
     await editor.input.cancel();
+  });
+
+  it('forgets a host that is removed', async () => {
+    await editor.input.run('PaRa: Remove Host');
+    await editor.input.pick('asking');
+    await editor.dialogs.press('Remove');
+    await editor.views.open('PaRa Studio');
+    const names = async () => (await editor.views.rows('Hosts')).map((row) => row.split(' | ')[0]);
+    await expect.poll(names).toEqual(['this machine', 'locked', 'guarded', 'strict']);
   });
 });

@@ -50,6 +50,13 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
     expect(await editor.webviews.violations(frame)).toEqual([]);
   });
 
+  it('offers itself no second time', async () => {
+    const action = '.editor-actions a.action-label[aria-label^="Open in Subject Editor"]';
+    expect(await editor.page.locator(action).count()).toBe(0);
+    const command = 'PaRa: Open in Subject Editor';
+    expect(await editor.input.commands(command)).not.toContain(command);
+  });
+
   it('writes a caption under a picture as an edit that can be undone', async () => {
     const frame = await editor.webviews.frame();
     const caption = frame.locator('vscode-text-area[aria-label="Caption of owl-2.png"] textarea');
@@ -145,11 +152,16 @@ describe.skipIf(excused(noEditor))('subjects in the editor', () => {
     await editor.input.run('View: Close All Editors');
   });
 
-  it('completes what a subject file may say', async () => {
+  it('colours what a subject file says: names of settings, texts, numbers', async () => {
     writeFileSync(join(owls, 'owl.para.json'), text);
     await editor.text.open('owl/owl.para.json');
     await editor.input.run('View: Reopen Editor With...');
     await editor.input.pick(/^Text Editor/);
+    const colours = () => Promise.all(['trigger', 'zwx', '20'].map((word) => editor.text.colour(word)));
+    await expect.poll(async () => new Set(await colours()).size).toBe(3);
+  });
+
+  it('completes what a subject file may say', async () => {
     await editor.text.place(9, 28);
     await editor.text.type(', ');
     expect(await editor.text.complete()).toEqual(expect.arrayContaining(['batch', 'learningRate', 'memory']));

@@ -36,6 +36,9 @@ describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
     await frame.getByRole('heading', { name: '6 pictures' }).waitFor();
     const picture = frame.locator('.subject-card img').first();
     await pictureShown(picture);
+    expect(
+      await frame.locator('vscode-button', { hasText: 'Train' }).getAttribute('disabled'),
+    ).not.toBeNull();
     await editor.screen('trust/restricted');
   });
 

@@ -99,6 +99,9 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     const before = await step();
     expect(before).toBeLessThan(600);
     await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before);
+    await expect
+      .poll(() => editor.views.rows('Hosts'))
+      .toContainEqual(expect.stringMatching(/^gpu .*1 running/));
     await screen('6-loaded-again');
     const state = (await panel()).locator('.run-state', { hasText: 'finished' });
     await state.waitFor({ timeout: 500_000 });
@@ -120,7 +123,10 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
       ]);
     await editor.text.lens('Compare');
     expect(new Set(await compared()).size).toBe(6);
+    await editor.notices.clear();
+    await (await panel()).locator('h1').scrollIntoViewIfNeeded();
     await screen('8-comparison');
+    await editor.screen('comparison', 940);
   }, 600_000);
 
   it('exports what was learned for ComfyUI', async () => {
@@ -154,6 +160,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await editor.views.click('Runs', /^LoRA/);
     await editor.text.tab('dog \u00b7 LoRA').waitFor();
     await expect.poll(step).toBe(600);
+    await expect.poll(() => editor.page.getByRole('tab', { name: /^dog \u00b7 LoRA/ }).count()).toBe(1);
     await pictureShown((await panel()).locator('.run-large img'));
     await screen('11-run-of-yesterday');
   });

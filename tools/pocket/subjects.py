@@ -70,7 +70,7 @@ def main():
         (folder / "LICENSE.txt").write_text(LICENCE.format(icon=icon_name))
         (folder / f"{icon_name}.para.json").write_text(f"""{{
   "$schema": "../../schemas/para.schema.json",
-  // Everything that is not said here has a good default: see docs/training.md.
+  // What is not said here has a good default. In VS Code, Ctrl+Space offers what can be said; docs/training.md lists it.
   "base": "pocket-sdxl",
   "pictures": ["*.png"],
   "trigger": "{trigger}",

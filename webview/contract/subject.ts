@@ -62,6 +62,8 @@ export const SubjectView = Type.Object({
   /** Why the file cannot be shown as a form. */
   broken: Type.Optional(Text),
   editable: Type.Boolean(),
+  /** Whether the workspace is trusted: elsewhere nothing is trained. */
+  trusted: Type.Boolean(),
   groups: Type.Array(FieldGroup),
   pictures: Type.Array(SubjectPicture),
   /** Problems that belong to no picture. */

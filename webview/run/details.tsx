@@ -17,7 +17,7 @@ export const Details = ({ run }: { readonly run: RunView }) => (
       onChange={(tab) => look({ tab })}
       tabs={[
         { id: 'events', label: t('Events'), content: () => <Events events={run.events} /> },
-        { id: 'log', label: t('Log'), content: () => <Log key={run.events.length} /> },
+        { id: 'log', label: t('Log'), content: () => <Log run={run} /> },
         { id: 'settings', label: t('Settings'), content: () => <Settings run={run} /> },
         { id: 'layers', label: t('Layers'), content: () => <Layers run={run} /> },
       ]}
@@ -54,11 +54,20 @@ function Events({ events }: { readonly events: readonly RunEvent[] }) {
   );
 }
 
-function Log() {
+/** How often the log of a run that goes on is read again while it is in sight, in ms. */
+const logEvery = 3000;
+
+function Log({ run: { now, events } }: { readonly run: RunView }) {
   const [log, setLog] = useState<{ text: string; cut: boolean; note?: string | undefined }>();
+  const goesOn = now.state === 'running' || now.state === 'queued';
   useEffect(() => {
-    host.call('log', {}).then(setLog, () => {});
-  }, []);
+    const read = () => {
+      if (document.visibilityState === 'visible') host.call('log', {}).then(setLog, () => {});
+    };
+    read();
+    const timer = goesOn ? setInterval(read, logEvery) : undefined;
+    return () => clearInterval(timer);
+  }, [events.length, goesOn]);
   if (!log) return null;
   const isEmpty = !log.text.trim();
   if (isEmpty && !log.note)

@@ -30,7 +30,8 @@ function App() {
         <Button
           icon="play"
           kind="primary"
-          disabled={subject.broken !== undefined}
+          disabled={subject.broken !== undefined || !subject.trusted}
+          {...(subject.trusted ? {} : { title: t('Nothing is trained in a workspace that is not trusted') })}
           onClick={() => act('train')}
         >
           {t('Train')}

@@ -205,5 +205,27 @@ export class BlobClient {
   }
 }
 
+/** A channel for bytes that is opened with the first transfer, and anew after it failed. */
+export class BlobLine {
+  #blobs: Promise<BlobClient> | undefined;
+
+  constructor(readonly open: () => Promise<BlobClient>) {}
+
+  get(): Promise<BlobClient> {
+    this.#blobs = (this.#blobs ?? this.open()).then(
+      (blobs) => (blobs.ended ? this.open() : blobs),
+      () => this.open(),
+    );
+    return this.#blobs;
+  }
+
+  close(): void {
+    this.#blobs?.then(
+      (blobs) => blobs.close(),
+      () => {},
+    );
+  }
+}
+
 /** How much of a file came before. */
 const partOf = (path: string): number => (existsSync(`${path}.part`) ? statSync(`${path}.part`).size : 0);

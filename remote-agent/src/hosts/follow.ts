@@ -3,6 +3,7 @@ import { ParaError } from '../common/errors.ts';
 import type { LoggedEvent } from '../jobs/event-log.ts';
 import { isOver, type JobState } from '../jobs/job.ts';
 import type { JobInfo, NoticeParams } from '../protocol/contract.ts';
+import type { BlobLine } from './blob-client.ts';
 import { RunMirror, type WantedFile } from './mirror.ts';
 import type { HostProfile } from './profiles.ts';
 import { nobody, type Prompter } from './prompter.ts';
@@ -12,6 +13,8 @@ import { HostSession } from './session.ts';
 /** What a follower hears. */
 export interface FollowHooks {
   readonly prompter?: Prompter;
+  /** Gives a connection that others use too, opened where there is none; else one is opened for this job alone. */
+  session?(): Promise<HostSession>;
   /** New events, in order; all that is known already is in the run's log. */
   onEvents?(events: readonly LoggedEvent[]): void;
   /** All events are told again from the first. */
@@ -51,10 +54,13 @@ export async function followJob(
   const mirror = new RunMirror(directory);
   let session = first;
   let state: LinkState = { at: 'connecting', attempt: 0 };
+  const leave = (left: HostSession | undefined) => {
+    if (!hooks.session) left?.close();
+  };
   try {
     while (!hooks.signal?.aborted) {
       try {
-        session ??= await HostSession.open(profile, hooks.prompter ?? nobody);
+        session ??= await (hooks.session?.() ?? HostSession.open(profile, hooks.prompter ?? nobody));
         // Ended while it was opened: nothing tells of that any more.
         if (hooks.signal?.aborted) break;
         state = nextLink(state, { type: 'opened' });
@@ -66,14 +72,14 @@ export async function followJob(
         if (state.at !== 'waiting' || hooks.once) throw cause;
         hooks.onLink?.(state, cause);
       } finally {
-        session?.close();
+        leave(session);
         session = undefined;
       }
       state = nextLink(state, { type: await waitedFor(state.delayMs, hooks) });
     }
     return undefined;
   } finally {
-    session?.close();
+    leave(session);
     mirror.close();
   }
 }
@@ -102,6 +108,7 @@ async function watch(
   const { id } = mirror.remote;
   const files = new FileFetcher(session, mirror, hooks);
   let stop: () => void = () => {};
+  let unsubscribe: Promise<() => void> | undefined;
   try {
     return await new Promise<JobInfo | undefined>((resolve, reject) => {
       stop = () => resolve(undefined);
@@ -131,27 +138,41 @@ async function watch(
           reject(cause);
         }
       };
-      session
-        .subscribe(id, mirror.position, take, () => {
-          mirror.restart();
-          hooks.onRestart?.();
-        })
-        .catch(reject);
+      unsubscribe = session.subscribe(id, mirror.position, take, () => {
+        mirror.restart();
+        hooks.onRestart?.();
+      });
+      unsubscribe.catch(reject);
     });
   } finally {
     hooks.signal?.removeEventListener('abort', stop);
+    files.stop();
+    unsubscribe?.then(
+      (leave) => leave(),
+      () => {},
+    );
   }
 }
 
 /** Fetches what a mirror wants, one file after the other; asked again while it works, it looks again at its end. */
 class FileFetcher {
   #running: Promise<void> | undefined;
+  readonly #line: BlobLine;
+  #over = false;
 
   constructor(
-    readonly session: HostSession,
+    session: HostSession,
     readonly mirror: RunMirror,
     readonly hooks: FollowHooks,
-  ) {}
+  ) {
+    this.#line = session.blobLine();
+  }
+
+  /** Breaks off what is on its way: the run folder is another's from now on. */
+  stop(): void {
+    this.#over = true;
+    this.#line.close();
+  }
 
   /** Resolves when nothing is wanted any more. */
   fetch(): Promise<void> {
@@ -162,19 +183,21 @@ class FileFetcher {
   }
 
   async #work(): Promise<void> {
-    for (let [next] = this.mirror.wanted(); next; [next] = this.mirror.wanted()) await this.#one(next);
+    for (let [next] = this.mirror.wanted(); next && !this.#over; [next] = this.mirror.wanted())
+      await this.#one(next);
   }
 
   async #one(wanted: WantedFile): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const blobs = await this.session.blobs();
+        const blobs = await this.#line.get();
         await blobs.get(this.mirror.remote.id, wanted.file, this.mirror.pathOf(wanted), (bytes, size) =>
           this.hooks.onFile?.(wanted.file, bytes, size),
         );
-        return this.mirror.fetched(wanted);
+        if (!this.#over) this.mirror.fetched(wanted);
+        return;
       } catch (cause) {
-        if (!(cause instanceof ParaError)) throw cause;
+        if (this.#over || !(cause instanceof ParaError)) throw cause;
         // Replaced on the host while it was sent: what lies there now is whole again.
         if (cause.code === 'blob' && attempt < 5) continue;
         // Taken away on the host.

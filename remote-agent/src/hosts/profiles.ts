@@ -109,6 +109,12 @@ export function rememberInstall(name: string, settings: InstallSettings): void {
     save(listHosts().map((host) => (host.name === name ? { ...host, install } : host)));
 }
 
+/** Reaches a host by another SSH client from now on. @throws ParaError `host`, `settings` */
+export function setTransport(name: string, transport: 'ssh2' | 'openssh'): void {
+  findHost(name);
+  save(listHosts().map((host) => (host.name === name ? { ...host, transport } : host)));
+}
+
 export function removeHost(name: string): void {
   findHost(name);
   save(listHosts().filter((host) => host.name !== name));

@@ -4,7 +4,7 @@ import { ClientEnd, RequestError } from '../protocol/connection.ts';
 import type { Method, NoticeParams, Params, Result } from '../protocol/contract.ts';
 import { printable } from '../protocol/printable.ts';
 import { agree, oldestProtocol, protocolVersion } from '../protocol/version.ts';
-import { BlobClient } from './blob-client.ts';
+import { BlobClient, BlobLine } from './blob-client.ts';
 import type { HostProfile } from './profiles.ts';
 import { nobody, type Prompter } from './prompter.ts';
 import { openTransport } from './transports/index.ts';
@@ -30,7 +30,7 @@ type EventsNotice = NoticeParams<'events'>;
 /** One connection to the agent of a host. */
 export class HostSession {
   readonly #timer: NodeJS.Timeout;
-  #blobs: Promise<BlobClient> | undefined;
+  readonly #blobs = this.blobLine();
   readonly #handlers = new Map<number, (notice: EventsNotice) => void>();
 
   private constructor(
@@ -150,22 +150,24 @@ export class HostSession {
 
   /** The second channel, for bytes; opened anew after it failed. */
   blobs(): Promise<BlobClient> {
-    const open = async () =>
-      new BlobClient(
-        await this.transport.run(agentWords(this.profile, 'blobs')),
-        this.profile.name,
-        this.protocol,
-      );
-    this.#blobs = (this.#blobs ?? open()).then((blobs) => (blobs.ended ? open() : blobs), open);
-    return this.#blobs;
+    return this.#blobs.get();
+  }
+
+  /** A channel for bytes of one's own: whoever breaks off his transfers there breaks off nobody else's. */
+  blobLine(): BlobLine {
+    return new BlobLine(
+      async () =>
+        new BlobClient(
+          await this.transport.run(agentWords(this.profile, 'blobs')),
+          this.profile.name,
+          this.protocol,
+        ),
+    );
   }
 
   close(): void {
     clearInterval(this.#timer);
-    this.#blobs?.then(
-      (blobs) => blobs.close(),
-      () => {},
-    );
+    this.#blobs.close();
     this.client.close();
     this.channel.kill();
     this.transport.close();

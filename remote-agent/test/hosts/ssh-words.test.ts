@@ -12,6 +12,7 @@ import {
   parseTarget,
   rememberInstall,
   removeHost,
+  setTransport,
 } from '../../src/hosts/profiles.ts';
 import { shellLine } from '../../src/hosts/quote.ts';
 import { type LinkEvent, type LinkState, nextLink } from '../../src/hosts/reconnect.ts';
@@ -238,6 +239,9 @@ describe('the list of hosts', () => {
     rememberInstall('gpu', { proxy: 'http://proxy:1' });
     addHost({ ...gpu, target: 'me@other' }, true);
     expect(listHosts()).toEqual([{ ...gpu, target: 'me@other', install: { proxy: 'http://proxy:1' } }]);
+    setTransport('gpu', 'openssh');
+    expect(findHost('gpu')).toMatchObject({ transport: 'openssh', target: 'me@other', root: gpu.root });
+    expect(() => setTransport('cpu', 'ssh2')).toThrow(expect.objectContaining({ code: 'host' }));
     removeHost('gpu');
     expect(() => findHost('gpu')).toThrow(expect.objectContaining({ code: 'host' }));
     for (const text of [

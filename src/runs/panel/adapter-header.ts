@@ -22,6 +22,13 @@ export interface AdapterHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** The ranks of an adapter's layers, lowest and highest; `undefined` where it has no layers. */
+export function rankWords({ layers }: AdapterHeader): string | undefined {
+  const ranks = layers.map(({ rank }) => rank);
+  const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
+  return ranks.length === 0 ? undefined : low === high ? String(low) : `${low}\u2013${high}`;
+}
+
 /** Reads the head of an adapter file of any size. @throws ParaError `safetensors` where it is none */
 export async function readAdapterHeader(path: string): Promise<AdapterHeader> {
   const { bytes, tensors, metadata } = await readHeader(path).catch((cause: unknown) => {

@@ -1,6 +1,16 @@
 import { join } from 'node:path';
-import { l10n, ViewColumn, type WebviewPanel, type WebviewPanelSerializer, window } from 'vscode';
+import {
+  l10n,
+  type Tab,
+  TabInputWebview,
+  ViewColumn,
+  type WebviewPanel,
+  type WebviewPanelSerializer,
+  window,
+} from 'vscode';
+import { readRun } from '../run.ts';
 import { RunPanel, type RunPanelServices } from './panel.ts';
+import { tabTitle } from './title.ts';
 
 /** View type of run panels; the manifest's activation events name the same. */
 export const runPanelType = 'para.run';
@@ -14,21 +24,37 @@ function hold(services: RunPanelServices, panel: WebviewPanel, directory: string
 }
 
 /** Shows a run; its panel comes to the front where it is open already. @throws ParaError `run` */
-export function openRunPanel(services: RunPanelServices, directory: string): void {
+export async function openRunPanel(services: RunPanelServices, directory: string): Promise<void> {
   const known = open.get(directory);
   if (known) {
     known.panel.reveal();
     return;
   }
-  const panel = window.createWebviewPanel(runPanelType, l10n.t('Run'), ViewColumn.Active, {
-    enableScripts: true,
-  });
+  const sleeping = sleepingTabs(directory);
+  const column = sleeping[0]?.group.viewColumn ?? ViewColumn.Active;
+  const panel = window.createWebviewPanel(runPanelType, l10n.t('Run'), column, { enableScripts: true });
   try {
     hold(services, panel, directory);
   } catch (cause) {
     panel.dispose();
     throw cause;
   }
+  await window.tabGroups.close(sleeping);
+}
+
+/** Tabs of a run that the window was closed with and nobody looked at since: nothing but their titles is known. */
+function sleepingTabs(directory: string): Tab[] {
+  const run = readRun(directory);
+  const title = run && tabTitle(run);
+  // Another run of that minute may have the same title.
+  if ([...open.values()].some(({ panel }) => panel.title === title)) return [];
+  return window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(({ label, input }) => {
+      // The editor puts a word of its own before the type.
+      const isOurs = input instanceof TabInputWebview && input.viewType.endsWith(runPanelType);
+      return isOurs && label === title;
+    });
 }
 
 /** Whether a run's panel is on screen. */
@@ -41,7 +67,10 @@ export const runPanelSerializer = (services: RunPanelServices): WebviewPanelSeri
     const run = state?.run;
     if (run && /^[\w.-]+$/.test(run) && !run.startsWith('.'))
       try {
-        return hold(services, panel, join(services.runs.folder, run));
+        const directory = join(services.runs.folder, run);
+        const known = open.get(directory);
+        if (!known) return hold(services, panel, directory);
+        known.panel.reveal();
       } catch (cause) {
         services.log.info(`A panel is not brought back: ${String(cause)}`);
       }

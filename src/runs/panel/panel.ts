@@ -27,6 +27,7 @@ import { FollowedRun } from './followed.ts';
 import { lossesFrom, lossesOf, lossTable } from './losses.ts';
 import { adapterOf } from './run-files.ts';
 import type { RunChange, SampleFile } from './run-log.ts';
+import { tabTitle } from './title.ts';
 import { eventText, linkEventText, phaseText, settingsOf } from './words.ts';
 
 /** What a run panel needs of the extension. */
@@ -66,8 +67,10 @@ export class RunPanel {
       enableScripts: true,
       localResourceRoots: [viewsFolder(extensionUri), Uri.file(directory)],
     };
-    const { subject, method } = this.#run.spec;
-    panel.title = `${subject} · ${methodName(method.name)}`;
+    const { subject, method, createdAt } = this.#run.spec;
+    panel.title = tabTitle({ subject, method: method.name, createdAt });
+    const icon = (shade: string) => Uri.joinPath(extensionUri, 'media', `run-${shade}.svg`);
+    panel.iconPath = { light: icon('light'), dark: icon('dark') };
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
     this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
     this.#owned.add(services.runs.onChange(() => this.#runsChanged()));

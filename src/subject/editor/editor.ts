@@ -76,6 +76,7 @@ class SubjectEditor {
       }),
     );
     this.#owned.add(around(tell));
+    this.#owned.add(workspace.onDidGrantWorkspaceTrust(tell));
     panel.onDidDispose(() => this.#owned.dispose());
   }
 
@@ -113,6 +114,7 @@ class SubjectEditor {
     return subjectView(context, {
       name: fileSubject(document.uri),
       editable: workspace.fs.isWritableFileSystem(scheme) !== false,
+      trusted: workspace.isTrusted,
       problems: await subjectProblems(context),
       source: (path) => panel.webview.asWebviewUri(document.uri.with({ path })).toString(),
     });

@@ -14,6 +14,7 @@ import { fieldGroups } from './fields.ts';
 export interface ViewOptions {
   readonly name: string;
   readonly editable: boolean;
+  readonly trusted: boolean;
   readonly problems: readonly Problem[];
   /** Where a view finds the file of a path. */
   source(path: string): string;
@@ -22,10 +23,10 @@ export interface ViewOptions {
 /** A subject file as its editor shows it. */
 export async function subjectView(context: CheckContext, options: ViewOptions): Promise<SubjectView> {
   const { document, gallery, bases, t } = context;
-  const { name, editable, problems } = options;
+  const { name, editable, trusted, problems } = options;
   if (document.broken)
     return {
-      ...{ name, editable: false, groups: [], pictures: [], problems: [] },
+      ...{ name, trusted, editable: false, groups: [], pictures: [], problems: [] },
       broken: t(
         'This file is not valid JSON yet. Mend it as text; the form and the pictures come back then.',
       ),
@@ -38,6 +39,7 @@ export async function subjectView(context: CheckContext, options: ViewOptions): 
   return {
     name,
     editable,
+    trusted,
     groups: fieldGroups(
       document,
       bases.map((base) => base.name),

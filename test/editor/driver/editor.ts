@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Browser, Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { launchBrowser, newWindow } from './browser.ts';
+import { launchBrowser, newWindow, windowSize } from './browser.ts';
 import { QuickInput } from './input.ts';
 import { Dialogs, Notices } from './messages.ts';
 import { checkout } from './requirements.ts';
@@ -15,6 +15,17 @@ import { Webviews } from './webviews.ts';
 export interface EditorOptions extends ServerOptions {
   /** Folder to open; none: an empty window. */
   readonly workspace?: string;
+}
+
+/**
+ * Puts the window's own parts where they belong: whoever clicks something at its edge by program has it scrolled into
+ * sight, which no person could do.
+ */
+function scrollBack(): void {
+  for (const part of document.querySelectorAll(
+    'html, body, .monaco-workbench, .monaco-workbench .monaco-grid-view, .monaco-workbench .monaco-grid-branch-node, .monaco-workbench .split-view-container, .monaco-workbench .split-view-view',
+  ))
+    part.scrollTo(0, 0);
 }
 
 /** Where pictures go: into the documentation when they are to be kept, else beside other results of tests. */
@@ -35,7 +46,7 @@ export class Editor {
     readonly page: Page,
   ) {
     this.input = new QuickInput(page);
-    this.notices = new Notices(page);
+    this.notices = new Notices(page, this.input);
     this.dialogs = new Dialogs(page);
     this.views = new Views(page, this.input);
     this.text = new TextEditor(page, this.input);
@@ -116,12 +127,21 @@ export class Editor {
       .waitFor({ state: 'hidden' });
   }
 
-  /** Takes a picture of the window; returns its path. Kept pictures are small: they are of few colours. */
-  async screen(name: string): Promise<string> {
+  /**
+   * Takes a picture of the window; returns its path. Kept pictures are small: they are of few colours.
+   * @param height of a window that is taller for it, in pixels
+   */
+  async screen(name: string, height = windowSize.height): Promise<string> {
+    if (height !== windowSize.height) {
+      await this.page.setViewportSize({ ...windowSize, height });
+      await this.settled();
+    }
+    await this.page.evaluate(scrollBack);
     const keep = process.env.KEEP_SCREENS && !/^(driver|failed)\//.test(name);
     const path = join(keep ? kept : passing, `${name}.png`);
     mkdirSync(dirname(path), { recursive: true });
     const picture = await this.page.screenshot({ animations: 'disabled', caret: 'hide' });
+    await this.page.setViewportSize(windowSize);
     writeFileSync(path, keep ? await sharp(picture).png({ palette: true, effort: 10 }).toBuffer() : picture);
     return path;
   }

@@ -1,12 +1,14 @@
 import type { Locator, Page } from 'playwright-core';
-import { plain } from './input.ts';
+import { plain, type QuickInput } from './input.ts';
 
 /** Notifications at the lower right. */
 export class Notices {
   readonly #page: Page;
+  readonly #input: QuickInput;
 
-  constructor(page: Page) {
+  constructor(page: Page, input: QuickInput) {
     this.#page = page;
+    this.#input = input;
   }
 
   #toast(text: string | RegExp): Locator {
@@ -33,6 +35,15 @@ export class Notices {
       const kept = this.#page.locator('.notifications-center .notification-list-item');
       await at(kept.filter({ hasText: text }).first()).click();
     }
+  }
+
+  /** Puts all notifications away: they would lie over what is to be seen. */
+  async clear(): Promise<void> {
+    if ((await this.all()).length > 0) await this.#input.run('Notifications: Clear All Notifications');
+    await this.#page
+      .locator('.notifications-toasts .notification-toast')
+      .first()
+      .waitFor({ state: 'hidden' });
   }
 
   /** Messages in sight now. */
@@ -69,11 +80,14 @@ export class Dialogs {
     await this.#box.waitFor({ state: 'hidden' });
   }
 
-  /** Tries to leave it with Escape; whether it went. */
+  /** Tries to leave it with Escape; whether it went, and did not come again. */
   async wave(): Promise<boolean> {
     await this.#box.waitFor();
     await this.#page.keyboard.press('Escape');
     await this.#page.waitForTimeout(300);
-    return !(await this.#box.isVisible());
+    return this.#box.waitFor({ timeout: 5000 }).then(
+      () => false,
+      () => true,
+    );
   }
 }

@@ -47,6 +47,12 @@ export class TextEditor {
     return lines.map((line) => line.replaceAll('\u00a0', ' '));
   }
 
+  /** The colour that this word of a line in sight is drawn in. */
+  async colour(word: string): Promise<string> {
+    const token = this.#editor.locator('.view-line span span', { hasText: word }).first();
+    return token.evaluate((span) => getComputedStyle(span).color);
+  }
+
   /** Puts the caret at a line and column (from 1). */
   async place(line: number, column = 1): Promise<void> {
     await this.#page.keyboard.press('Control+G');

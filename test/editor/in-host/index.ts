@@ -1,11 +1,24 @@
 // Tests that run in the extension host itself, beside the extension: what `@vscode/test-electron` calls.
 import { tests as hosts } from './hosts.ts';
+import { tests as languages } from './languages.ts';
 import { tests as manifest } from './manifest.ts';
+import { tests as messages } from './messages.ts';
+import { tests as runs } from './runs.ts';
+import { tests as subjects } from './subjects.ts';
 import { tests as tools } from './tools.ts';
 import { tests as virtual } from './virtual.ts';
 
 export type Tests = Readonly<Record<string, () => Promise<void>>>;
-const all: Tests = { ...manifest, ...hosts, ...virtual, ...tools };
+const all: Tests = {
+  ...manifest,
+  ...hosts,
+  ...virtual,
+  ...subjects,
+  ...languages,
+  ...messages,
+  ...runs,
+  ...tools,
+};
 
 /** @throws Error naming the tests that failed */
 export async function run(): Promise<void> {

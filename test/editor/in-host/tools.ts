@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { extensions, type LanguageModelTextPart, lm, window } from 'vscode';
 import type { Tests } from './index.ts';
+import { until } from './until.ts';
 
 /** Asks a tool as an agent of the editor does; that the person agrees is taken for granted where tests run. */
 async function ask(name: string, input: object): Promise<string> {
@@ -72,14 +73,10 @@ export const tests: Tests = {
       await ask('para_compare', { runs: trained, prompts: ['a zwx dog on the moon'] }),
       'The comparison is open.',
     );
-    const tabs = () => window.tabGroups.all.flatMap(({ tabs }) => tabs);
-    let tab = tabs().find(({ label }) => label.startsWith('Compare: dog'));
-    for (let tries = 0; !tab && tries < 100; tries++) {
-      await sleep(100);
-      tab = tabs().find(({ label }) => label.startsWith('Compare: dog'));
-    }
-    ok(tab, 'there is no tab of the comparison');
-    await window.tabGroups.close(tab);
+    const tab = () =>
+      window.tabGroups.all.flatMap(({ tabs }) => tabs).find(({ label }) => label.startsWith('Compare: dog'));
+    await until(tab);
+    await window.tabGroups.close(tab()!);
   },
 
   'an agent of the editor is told what is wrong and what to do': async () => {

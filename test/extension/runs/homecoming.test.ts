@@ -5,10 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { nobody } from '../../../remote-agent/src/hosts/prompter.ts';
 import { writeRemote } from '../../../remote-agent/src/hosts/remote-ref.ts';
+import { HostSession } from '../../../remote-agent/src/hosts/session.ts';
 import { createJob, jobFiles } from '../../../remote-agent/src/jobs/job.ts';
 import { lockHolder } from '../../../remote-agent/src/jobs/lock.ts';
 import { localHost } from '../../../remote-agent/test/hosts/agent-host.ts';
 import { emptySpec } from '../../../remote-agent/test/jobs/host.ts';
+import { Hosts } from '../../../src/hosts/hosts.ts';
 import { Homecoming } from '../../../src/runs/homecoming.ts';
 import { RunStore } from '../../../src/runs/store.ts';
 
@@ -19,21 +21,29 @@ afterEach(() => {
   for (const one of opened.splice(0)) one.dispose();
 });
 
-/** A window with one run that its folder says is on the host `gpu`. */
-function place(name: string, mayConnect = () => {}) {
+/** A window with runs that their folders say are on the host `gpu`. */
+function place(name: string, mayConnect = () => {}, jobs = ['x']) {
   const root = join(work, name);
   const folder = join(root, 'runs');
-  const directory = join(folder, 'x');
-  const host = localHost('gpu', join(root, 'host'), join(root, 'home'));
-  createJob(directory, emptySpec());
-  writeRemote(directory, { host: 'gpu', id: 'x', bring: 'best', fetched: {} });
+  const home = join(root, 'home');
+  const host = localHost('gpu', join(root, 'host'), home);
+  process.env.PARA_HOME = home;
+  for (const id of jobs) {
+    createJob(join(folder, id), emptySpec());
+    writeRemote(join(folder, id), { host: 'gpu', id, bring: 'best', fetched: {} });
+  }
   const store = new RunStore(folder, join(root, 'runs.json'));
   const told: unknown[] = [];
-  const homecoming = new Homecoming(store, { profile: () => host, prompter: nobody, mayConnect }, (problem) =>
-    told.push(problem),
-  );
-  opened.push(homecoming, store);
-  return { directory, host, store, homecoming, told };
+  const sessions: HostSession[] = [];
+  const open = async (...how: Parameters<typeof HostSession.open>) => {
+    const session = await HostSession.open(...how);
+    sessions.push(session);
+    return session;
+  };
+  const hosts = new Hosts(() => undefined, nobody, mayConnect, open);
+  const homecoming = new Homecoming(store, hosts, (problem) => told.push(problem));
+  opened.push(homecoming, store, hosts);
+  return { directory: join(folder, 'x'), host, hosts, sessions, store, homecoming, told };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -48,6 +58,18 @@ describe('runs that come home', () => {
     await until(() => store.get('x')?.state === 'failed');
     expect(store.get('x')?.error).toContain('gpu: ');
     expect(told).toHaveLength(1);
+  });
+
+  test('come over one connection to their host, which is seen as connected and stays when a run is left', async () => {
+    const { host, hosts, sessions, store, homecoming } = place('shared', undefined, ['x', 'y']);
+    for (const id of ['x', 'y']) createJob(join(host.root, 'runs', id), emptySpec());
+    await store.start();
+    await until(() => ['x', 'y'].every((id) => homecoming.link(id)?.at === 'connected'));
+    expect(hosts.status('gpu').at).toBe('connected');
+    expect(await hosts.session('gpu')).toBe(sessions[0]);
+    await homecoming.without('x', async () => expect(homecoming.link('y')?.at).toBe('connected'));
+    await until(() => homecoming.link('x')?.at === 'connected');
+    expect(sessions).toHaveLength(1);
   });
 
   test('are followed again at once when their host is reconnected', async () => {

@@ -9,6 +9,7 @@ import { findRegistries } from './registries.ts';
 
 /**
  * Looks at a host: what it is, and what it lacks for `own`. One that is not reached is a finding too.
+ * @param onFailure hears why it was not reached
  * @throws ParaError `settings` for what is no URL of a registry; the signal's reason
  */
 export async function checkHost(
@@ -16,6 +17,7 @@ export async function checkHost(
   own: HostPackage,
   prompter: Prompter,
   signal?: AbortSignal,
+  onFailure: (cause: ParaError) => void = () => {},
 ): Promise<CheckRow[]> {
   const registries = findRegistries(profile.install ?? {});
   try {
@@ -27,7 +29,8 @@ export async function checkHost(
     );
     return checkRows(probe, own, profile, registries);
   } catch (cause) {
-    if (cause instanceof ParaError) return failureRows(cause);
-    throw cause;
+    if (!(cause instanceof ParaError)) throw cause;
+    onFailure(cause);
+    return failureRows(cause);
   }
 }
