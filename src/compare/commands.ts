@@ -5,7 +5,7 @@ import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { type AdapterArgument, chooseAdapters, whichAdapter } from '../adapters/commands.ts';
 import type { LibraryAdapter } from '../adapters/library.ts';
-import { thisMachine } from '../hosts/this-machine.ts';
+import { basesOfHosts } from '../hosts/known-bases.ts';
 import { methodName } from '../platform/format.ts';
 import { basesBeside } from '../prompt/documents.ts';
 import { promptLanguage } from '../prompt/language.ts';
@@ -14,9 +14,10 @@ import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
 import { SubjectDocument } from '../subject/document.ts';
 import { type TrainServices, trainSubject } from '../subject/train.ts';
-import { chooseHost } from '../subject/where.ts';
+import { chooseColumns } from './choose.ts';
 import type { ComparisonRequest } from './open.ts';
 import type { ComparisonServices } from './panel.ts';
+import { placeFor } from './place.ts';
 
 export type CompareCommandServices = ComparisonServices & TrainServices;
 
@@ -49,21 +50,12 @@ export async function openAdapters(
       hint: l10n.t('compare adapters of one base'),
     });
   const first = adapters[0];
+  const base = first?.base ?? defaultBase;
   await open(services, {
-    host: hostFor(services, adapters),
-    base: first?.base ?? defaultBase,
+    ...{ host: placeFor(services, adapters, base), base },
     columns: [undefined, ...adapters],
     prompts: prompts ?? (first ? promptsOf(first) : ['']),
   });
-}
-
-/** Where to draw: where the runs are if that is one place, else this machine. */
-function hostFor({ hosts }: CompareCommandServices, adapters: readonly LibraryAdapter[]): string {
-  const places = new Set(adapters.map(({ run }) => run?.host ?? thisMachine));
-  const known = hosts.list().map(({ name }) => name);
-  const [only] = places;
-  if (places.size === 1 && known.includes(only!)) return only!;
-  return known.includes(thisMachine) ? thisMachine : known[0]!;
 }
 
 /** The first prompts that an adapter's run drew its samples of. */
@@ -92,9 +84,9 @@ async function compareStrengths(services: CompareCommandServices, argument: Adap
   const adapter = await whichAdapter(services, argument, l10n.t('Compare strengths of which adapter?'));
   if (!adapter) return;
   const strengths = [0, 0.5, 1];
+  const base = adapter.base ?? defaultBase;
   await open(services, {
-    host: hostFor(services, [adapter]),
-    base: adapter.base ?? defaultBase,
+    ...{ host: placeFor(services, [adapter], base), base },
     columns: strengths.map(() => adapter),
     strengths,
     prompts: promptsOf(adapter),
@@ -159,15 +151,15 @@ async function offerTraining(
 }
 
 async function generate(services: CompareCommandServices, argument: AdapterArgument): Promise<void> {
-  const all = await services.library.all();
-  const adapter =
-    argument === undefined && all.length === 0
-      ? undefined
-      : await whichAdapter(services, argument, l10n.t('Draw with which adapter?'));
-  if (!adapter && all.length > 0) return;
+  const bases = [...new Set([defaultBase, ...basesOfHosts(services.context.globalState)])];
+  const how = { title: l10n.t('Draw with which adapter?'), several: false };
+  const named = argument === undefined ? undefined : await whichAdapter(services, argument, '');
+  const chosen = named ? { adapter: named } : (await chooseColumns(services.library, bases, how))?.[0];
+  if (!chosen) return;
+  const { adapter } = chosen;
+  const base = (adapter ? adapter.base : chosen.base) ?? defaultBase;
   await open(services, {
-    host: adapter ? hostFor(services, [adapter]) : ((await chooseHost(services, true)) ?? thisMachine),
-    base: adapter?.base ?? defaultBase,
+    ...{ host: placeFor(services, adapter ? [adapter] : [], base), base },
     columns: [adapter],
     prompts: adapter ? promptsOf(adapter).slice(0, 1) : [''],
     mode: 'generate',
@@ -188,9 +180,8 @@ async function drawPromptLine(
     throw new ParaError('prompt', l10n.t('There is no prompt on this line'), {
       where: `${workspace.asRelativePath(place.uri)}:${place.line + 1}`,
     });
-  const host = await chooseHost(services, true);
-  if (!host) return;
   const { prompt, base } = found;
+  const host = placeFor(services, [], base);
   await open(services, { host, base, columns: [undefined], prompts: [prompt], mode: 'generate' });
 }
 

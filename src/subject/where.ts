@@ -13,6 +13,10 @@ type Asking = Pick<Services, 'context' | 'hosts'>;
 /** Where the last choice is kept: of this workspace, and of the person. */
 const lastHost = 'para.lastHost';
 
+/** Where work went last: in this workspace, and anywhere. */
+export const lastHosts = ({ workspaceState, globalState }: Services['context']): (string | undefined)[] =>
+  [workspaceState, globalState].map((store) => store.get<string>(lastHost));
+
 /**
  * Where to train or draw. A choice is remembered in this workspace, and for those where none was made yet.
  * @param quiet ask nothing where there is an answer
@@ -26,11 +30,7 @@ export async function chooseHost(
 ): Promise<string | undefined> {
   const names = hosts.list().map(({ name }) => name);
   if (names.length === 0) throw noHostYet();
-  const stores = [context.workspaceState, context.globalState];
-  const usual = usualHost(
-    names,
-    stores.map((store) => store.get<string>(lastHost)),
-  );
+  const usual = usualHost(names, lastHosts(context));
   if (names.length === 1 || (quiet && usual)) return usual;
   names.sort((a, b) => Number(b === usual) - Number(a === usual));
   const items = names.map((name) => {
@@ -45,7 +45,8 @@ export async function chooseHost(
     };
   });
   const chosen = (await window.showQuickPick(items, { title: l10n.t('Where?'), ...options }))?.name;
-  if (chosen) for (const store of stores) await store.update(lastHost, chosen);
+  if (chosen)
+    for (const store of [context.workspaceState, context.globalState]) await store.update(lastHost, chosen);
   return chosen;
 }
 

@@ -16,12 +16,12 @@ const layouts = () =>
 
 /** What the whole comparison shares, and what is done with it. */
 export function Bar({ view }: { readonly view: ComparisonView }) {
-  const { columns, place, base } = view;
+  const { columns } = view;
   return (
     <header class="compare-bar">
       <div class="ui-row">
         <h1>{t('Comparison')}</h1>
-        <span class="ui-quiet">{t('{0} on {1}; each row from one noise', base, place)}</span>
+        <span class="ui-quiet">{t('each row from one noise')}</span>
         <span class="ui-spread" />
         <DrawButton view={view} />
         <Button icon="add" onClick={() => ask('addColumn', {})}>
@@ -34,6 +34,7 @@ export function Bar({ view }: { readonly view: ComparisonView }) {
       {view.problem && <Problem text={view.problem} />}
       <div class="compare-settings">
         <Settings view={view} />
+        <Place view={view} />
         <Select
           label={t('Layout')}
           value={ui.value.layout}
@@ -78,6 +79,24 @@ export function DrawButton({ view }: { readonly view: ComparisonView }) {
     </Button>
   );
 }
+
+/** On what it is drawn, and where. */
+export const Place = ({ view: { base, bases, place, places } }: { readonly view: ComparisonView }) => (
+  <>
+    <Select
+      label={t('Base')}
+      value={base}
+      choices={bases.map((name) => ({ value: name, label: name }))}
+      onChange={(name) => ask('setPlace', { base: name })}
+    />
+    <Select
+      label={t('Draw on')}
+      value={place}
+      choices={places}
+      onChange={(name) => ask('setPlace', { place: name })}
+    />
+  </>
+);
 
 /** Seed, guidance, steps, scheduler; size and negative prompt where they are wanted. */
 export function Settings({ view }: { readonly view: ComparisonView }) {

@@ -11,12 +11,14 @@ import {
   type ComparisonState,
   drawingOf,
   keyOf,
+  type Place,
   promptLineOf,
   remembered,
 } from '../../../src/compare/model.ts';
 import type { PaintHooks } from '../../../src/compare/painter.ts';
 import { PictureCache } from '../../../src/compare/picture-cache.ts';
 import { readLine } from '../../../src/compare/prompt-line.ts';
+import { usualPlace } from '../../../src/compare/usual-place.ts';
 import type { Cell } from '../../../webview/contract/compare.ts';
 
 const adapter = (name: string): AppliedFile => ({
@@ -108,8 +110,12 @@ describe('the pictures of a comparison', () => {
   });
 });
 
-/** A comparison whose pictures are drawn when the test says so. */
-function bench(given: ComparisonState, paused = false) {
+/** A comparison whose pictures are drawn, and whose places are found, when the test says so. */
+function bench(
+  given: ComparisonState,
+  paused = false,
+  find = async (place: Place): Promise<Place> => ({ ...place, baseHash: 'ff' }),
+) {
   const folder = mkdtempSync(join(tmpdir(), 'para-compare-'));
   const asked: {
     key: string;
@@ -124,7 +130,7 @@ function bench(given: ComparisonState, paused = false) {
     {
       cache,
       previews: new PictureCache(join(folder, 'previews'), 1e6),
-      place: async (place) => ({ ...place, baseHash: 'ff' }),
+      place: find,
       paint: (one, _, hooks) =>
         new Promise((resolve, reject) => {
           const finish = (png = new Uint8Array([1])) => resolve(png);
@@ -232,6 +238,37 @@ describe('a comparison as it is drawn', () => {
     expect(asked[0]!.key).toBe(keyOf(drawing(comparison.state)));
   });
 
+  test('asks a host that cannot be reached once, whatever the number of pictures, and again when asked', async () => {
+    let asked = 0;
+    const { comparison, states } = bench(state({ place: { host: 'h', base: 'b' } }), false, async () => {
+      asked++;
+      throw new Error('no way there');
+    });
+    comparison.start();
+    await expect.poll(states, { timeout: 30_000 }).toEqual(['failed', 'failed', 'failed', 'failed']);
+    expect([asked, comparison.problem]).toEqual([1, 'no way there']);
+    comparison.start();
+    await expect.poll(states, { timeout: 30_000 }).toEqual(['failed', 'failed', 'failed', 'failed']);
+    expect(asked).toBe(2);
+  });
+
+  test('goes elsewhere at once, though the host before gives no answer, and shows nothing of that host', async () => {
+    let late: (place: Place) => void = () => {};
+    const never = new Promise<Place>((resolve) => {
+      late = resolve;
+    });
+    const { comparison, asked } = bench(state({ place: { host: 'h', base: 'b' } }), false, (place) =>
+      place.host === 'h' ? never : Promise.resolve({ ...place, baseHash: 'ee' }),
+    );
+    comparison.start();
+    comparison.change({ place: { host: 'g', base: 'b' } });
+    await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(1);
+    expect(asked[0]!.key).toBe(keyOf(drawing(comparison.state)));
+    late({ host: 'h', base: 'b', baseHash: 'ff' });
+    await turn();
+    expect(comparison.state.place).toEqual({ host: 'g', base: 'b', baseHash: 'ee' });
+  });
+
   test('remembers single pictures as they are shown, drawn now or found', async () => {
     const given = state({ mode: 'generate', columns: [column('dog', 'dog')], rows: [row('r', 'a dog', 0)] });
     const { comparison, asked, cache } = bench(given);
@@ -254,6 +291,34 @@ describe('a comparison as it is drawn', () => {
     expect(asked[0]!.hooks.signal.aborted).toBe(true);
     expect(asked).toHaveLength(1);
     expect(states()).toEqual(['missing', 'missing', 'missing', 'missing']);
+  });
+});
+
+describe('the place that pictures are drawn at', () => {
+  const names = ['this machine', 'gpu', 'old'];
+  const none = () => false;
+  const place = (
+    wanted: (string | undefined)[],
+    failed = none as (name: string) => boolean,
+    lacksBase = failed,
+  ) => usualPlace({ names, wanted, failed, lacksBase });
+
+  test('is where the adapters are, or were sent last', () => {
+    expect(place(['gpu', 'this machine'])).toBe('gpu');
+    expect(place([undefined, 'old', 'gpu'])).toBe('old');
+  });
+
+  test('is another where that host is gone, cannot be reached or has no such base', () => {
+    expect(place(['rented', undefined, 'this machine'])).toBe('this machine');
+    expect(place(['gpu', 'this machine'], (name) => name === 'gpu')).toBe('this machine');
+    expect(place(['this machine'], none, (name) => name !== 'old')).toBe('old');
+    expect(place(['gpu'], none, () => true)).toBe('gpu');
+  });
+
+  test('is one there is, even where none was reached; and none where there is none', () => {
+    expect(place(['gpu'], () => true)).toBe('gpu');
+    expect(place([])).toBe('this machine');
+    expect(usualPlace({ names: [], wanted: ['gpu'], failed: none, lacksBase: none })).toBeUndefined();
   });
 });
 
