@@ -24,7 +24,7 @@ import { setting } from '../platform/settings.ts';
 import { type Cost, costOf, paceFor } from '../runs/cost.ts';
 import { paces } from '../runs/pace.ts';
 import type { Services } from '../runs/services.ts';
-import { fileSubject } from '../runs/subject.ts';
+import { fileSubject, subjectOf } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
 import { deviceHere } from './ask-device.ts';
 import { localSubject } from './local-copy.ts';
@@ -56,7 +56,7 @@ const lastSubject = 'para.lastSubject';
 export async function trainSubject(services: TrainServices, request: TrainRequest = {}): Promise<string[]> {
   const { context, hosts } = services;
   hosts.mayConnect();
-  const uri = request.subject ?? (await chooseSubject(services));
+  const uri = request.subject ?? (await chooseSubject(services, l10n.t('Train which subject?')));
   if (!uri) return [];
   await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
@@ -221,7 +221,11 @@ interface SubjectItem extends QuickPickItem {
   readonly make?: 'sample' | 'new';
 }
 
-async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
+/** Asks for a subject file; one that is in front is meant. */
+export async function chooseSubject(
+  { context }: Pick<Services, 'context'>,
+  title: string,
+): Promise<Uri | undefined> {
   const active = window.activeTextEditor?.document.uri;
   if (active?.path.endsWith('.para.json')) return active;
   const found = await findSubjects();
@@ -246,7 +250,7 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
     },
   ];
   const chosen = await window.showQuickPick(items, {
-    title: l10n.t('Train which subject?'),
+    title,
     placeHolder: l10n.t('A subject file names the pictures and what is learned from them'),
     matchOnDescription: true,
   });
@@ -255,14 +259,34 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
   return chosen?.uri;
 }
 
+/**
+ * The file of a subject by its name: what was trained last, one of the workspace, the sample.
+ * @throws ParaError `subject` where none has this name
+ */
+export async function subjectFileOf({ context }: Pick<Services, 'context'>, name: string): Promise<Uri> {
+  const last = context.workspaceState.get<string>(lastSubject);
+  const files = [...(await findSubjects()), sampleFile(context.globalStorageUri)];
+  for (const uri of [...(last ? [Uri.parse(last, true)] : []), ...files])
+    if ((await exists(uri)) && (await subjectOf(uri)) === name) return uri;
+  throw new ParaError('subject', l10n.t('The file of the subject "{0}" is not in this workspace', name), {
+    hint: l10n.t('open its folder first'),
+  });
+}
+
+const exists = (uri: Uri): Promise<boolean> =>
+  Promise.resolve(workspace.fs.stat(uri)).then(
+    () => true,
+    () => false,
+  );
+
+const sampleFolder = (storage: Uri) => Uri.joinPath(storage, 'sample-dog');
+const sampleFile = (storage: Uri) => Uri.joinPath(sampleFolder(storage), 'dog.para.json');
+
 /** The sample subject in a folder that may be written to. */
 export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> {
-  const target = Uri.joinPath(storage, 'sample-dog');
-  const file = Uri.joinPath(target, 'dog.para.json');
-  try {
-    await workspace.fs.stat(file);
-  } catch {
+  const target = sampleFolder(storage);
+  const file = sampleFile(storage);
+  if (!(await exists(file)))
     await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
-  }
   return file;
 }

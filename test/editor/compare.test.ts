@@ -34,21 +34,24 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       .evaluateAll((all: HTMLImageElement[]) => all.map(({ src }) => src));
   };
 
-  it('offers to train what there is nothing of yet', async () => {
+  it('trains what there is nothing of yet, in the panel of that run, and compares when it is finished', async () => {
     await editor.views.action('Subjects', 'dog', 'Train Subject');
     await expect
       .poll(() => editor.views.rows('Runs'), { timeout: 120_000 })
       .toEqual(['dog | 1', expect.stringMatching(/^LoRA .* steps/)]);
     await editor.views.menu('Subjects', 'dog', 'Compare LoRA and PaRa');
-    await editor.notices.press('dog was not trained with PaRa yet.', 'Train PaRa');
-    await expect
-      .poll(() => editor.views.rows('Runs'), { timeout: 240_000 })
-      .toEqual(['dog | 2', expect.stringMatching(/^PaRa .* steps/), expect.stringMatching(/^LoRA .* steps/)]);
+    expect(await editor.dialogs.text()).toContain('dog was not trained with PaRa yet.');
+    await editor.dialogs.press('Train PaRa');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor({ timeout: 120_000 });
+    await editor.text.tab(/^Compare: /).waitFor({ timeout: 240_000 });
+    expect(await editor.views.rows('Runs')).toEqual([
+      'dog | 2',
+      expect.stringMatching(/^PaRa .* steps/),
+      expect.stringMatching(/^LoRA .* steps/),
+    ]);
   });
 
   it('fills a table of base, LoRA and PaRa, with what each costs below', async () => {
-    await editor.views.menu('Subjects', 'dog', 'Compare LoRA and PaRa');
-    await editor.text.tab(/^Compare: /).waitFor();
     const drawn = await pictures(6);
     expect(new Set(drawn).size).toBe(6);
     const frame = await panel();

@@ -62,11 +62,25 @@ describe.skipIf(excused(noEditor))('the walkthrough', () => {
     await isDone('train');
   });
 
-  it('compares, exports and adds a host by its other buttons, each of which is ticked off', async () => {
+  it('compares it with LoRA, which is trained for that with no other question; ticked off when it is seen', async () => {
     await press('compare', 'Compare LoRA and PaRa');
-    await editor.notices.wait('dog was not trained with LoRA yet.', 60_000);
+    expect(await editor.dialogs.text()).toContain('dog was not trained with LoRA yet.');
+    await editor.settled();
+    await editor.screen('walkthrough/compare');
+    await editor.dialogs.press('Train LoRA');
+    await editor.text.tab('dog \u00b7 LoRA').waitFor({ timeout: 120_000 });
+    // The window may be loaded again meanwhile: what waits for the run does not forget.
+    await editor.reload();
+    await editor.text.tab(/^Compare: dog/).waitFor({ timeout: 280_000 });
+    const names = (await editor.webviews.frame()).locator('thead th .compare-name');
+    await expect.poll(() => names.allInnerTexts()).toEqual(['Base', 'dog \u00b7 LoRA', 'dog \u00b7 PaRa']);
     await isDone('compare');
+  });
+
+  it('exports and adds a host by its other buttons, each of which is ticked off', async () => {
     await press('export', 'Export Adapter');
+    await editor.input.asked('Export which adapter?');
+    await editor.input.pick('dog');
     await editor.input.asked('Export dog for which tool?');
     await editor.input.cancel();
     await isDone('export');
