@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { l10n } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
-import { drawingDevice } from '../subject/ask-device.ts';
+import { drawingDevice } from '../subject/device.ts';
 import { appliedFile, newId } from './adapters.ts';
 import { defaultSettings } from './model.ts';
 import { Painter } from './painter.ts';

@@ -17,7 +17,7 @@ import { gathered } from '../platform/signal.ts';
 import { page, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
 import { pinnedFolder } from '../runs/pinned.ts';
-import { drawingDevice } from '../subject/ask-device.ts';
+import { drawingDevice } from '../subject/device.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
 import { type Chosen, chooseColumns } from './choose.ts';
 import { Comparison, fileNameOf } from './comparison.ts';

@@ -1,6 +1,8 @@
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import type { RunMemory } from '../../remote-agent/src/protocol/contract/jobs.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
+import { bytes, duration, methodName } from '../platform/format.ts';
+import { inEnglish, type Translate } from '../platform/translate.ts';
 import type { Run } from './run.ts';
 
 /** What a run will take, as far as can be told beforehand. */
@@ -46,4 +48,20 @@ export function costOf(spec: TrainSpec, pace?: number, memory?: RunMemory, check
     ...(memoryBytes ? { memoryBytes } : {}),
     ...(memory ? { memory } : {}),
   };
+}
+
+/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free: fast. */
+export function costWords(
+  spec: TrainSpec,
+  { steps, seconds, memoryBytes, memory }: Cost,
+  t: Translate = inEnglish,
+): string {
+  return [
+    methodName(spec.method.name),
+    t('{0} steps', steps),
+    seconds === undefined ? t('time known after the first steps') : t('about {0}', duration(seconds)),
+    ...(spec.device === 'cpu' ? [] : [t('on its GPU')]),
+    ...(memoryBytes === undefined ? [] : [t('{0} of memory', bytes(memoryBytes))]),
+    ...(memory?.freeBytes === undefined ? [] : [t('{0} free: {1}', bytes(memory.freeBytes), memory.mode)]),
+  ].join(', ');
 }

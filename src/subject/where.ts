@@ -56,14 +56,16 @@ interface Started {
   readonly name: string;
   readonly host: string;
   readonly ids: readonly string[];
+  /** What it will take, in words. */
+  readonly cost: string;
 }
 
 /** Says where a subject is trained when nobody was asked, and lets it be trained elsewhere instead. */
-export function offerElsewhere(services: Services, { uri, name, host, ids }: Started): void {
+export function offerElsewhere(services: Services, { uri, name, host, ids, cost }: Started): void {
   if (services.hosts.list().length < 2) return;
   const change = async () => {
     const elsewhere = l10n.t('Train Elsewhere...');
-    const text = l10n.t('{0} is trained on {1}.', name, hostLabel(host));
+    const text = l10n.t('{0} is trained on {1}. {2}.', name, hostLabel(host), cost);
     if ((await window.showInformationMessage(text, elsewhere)) !== elsewhere) return;
     // The panel of the run that was started opens about now, and takes the focus.
     const other = await chooseHost(services, false, { ignoreFocusOut: true });
