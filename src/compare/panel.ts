@@ -4,6 +4,7 @@ import { env, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { writeFileAtomic } from '../../remote-agent/src/common/files.ts';
 import { withPngText } from '../../remote-agent/src/dataset/png-text.ts';
 import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
+import { schedulerLabels } from '../../remote-agent/src/diffusion/schedulers/names.ts';
 import type { GenerationProgress } from '../../remote-agent/src/protocol/contract/generation.ts';
 import { type ComparisonView, compareContract } from '../../webview/contract/compare.ts';
 import type { RequestHandlers } from '../../webview/contract/kernel.ts';
@@ -33,13 +34,7 @@ export type ComparisonServices = Pick<AdapterServices, 'context' | 'log' | 'fail
 const [mostPictures, mostPreviews] = [512 << 20, 16 << 20];
 
 /** Schedulers by the names that the host knows and people read. */
-const schedulers = [
-  { value: 'ddim', label: 'DDIM' },
-  { value: 'euler', label: 'Euler' },
-  { value: 'euler-ancestral', label: 'Euler a' },
-  { value: 'dpmpp-2m', label: 'DPM++ 2M' },
-  { value: 'dpmpp-2m-karras', label: 'DPM++ 2M Karras' },
-];
+const schedulers = Object.entries(schedulerLabels).map(([value, label]) => ({ value, label }));
 
 /** One comparison, or the drawing of single pictures, in an editor tab. */
 export class ComparisonPanel {

@@ -21,7 +21,7 @@ export function Bar({ view }: { readonly view: ComparisonView }) {
     <header class="compare-bar">
       <div class="ui-row">
         <h1>{t('Comparison')}</h1>
-        <span class="ui-quiet">{t('each row from one noise')}</span>
+        <Place view={view} quiet />
         <span class="ui-spread" />
         <DrawButton view={view} />
         <Button icon="add" onClick={() => ask('addColumn', {})}>
@@ -34,7 +34,6 @@ export function Bar({ view }: { readonly view: ComparisonView }) {
       {view.problem && <Problem text={view.problem} />}
       <div class="compare-settings">
         <Settings view={view} />
-        <Place view={view} />
         <Select
           label={t('Layout')}
           value={ui.value.layout}
@@ -80,17 +79,25 @@ export function DrawButton({ view }: { readonly view: ComparisonView }) {
   );
 }
 
+interface PlaceProps {
+  readonly view: ComparisonView;
+  /** The labels are said, not shown. */
+  readonly quiet?: boolean;
+}
+
 /** On what it is drawn, and where. */
-export const Place = ({ view: { base, bases, place, places } }: { readonly view: ComparisonView }) => (
+export const Place = ({ view: { base, bases, place, places }, quiet = false }: PlaceProps) => (
   <>
     <Select
       label={t('Base')}
+      quiet={quiet}
       value={base}
       choices={bases.map((name) => ({ value: name, label: name }))}
       onChange={(name) => ask('setPlace', { base: name })}
     />
     <Select
       label={t('Draw on')}
+      quiet={quiet}
       value={place}
       choices={places}
       onChange={(name) => ask('setPlace', { place: name })}

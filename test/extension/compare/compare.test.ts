@@ -95,9 +95,26 @@ describe('the pictures of a comparison', () => {
   test('are copied as a line that a prompt file takes', () => {
     const s = state({ columns: [{ ...column('dog', 'dog'), strength: 0.8 }] });
     const line = promptLineOf(drawing(s));
-    expect(line).toBe('a dog <lora:dog:0.8> --d 10 --s 20 --l 5');
-    expect(parsePromptLine(line)).toMatchObject({ seed: 10, steps: 20, guidance: 5 });
+    expect(line).toBe('a dog <lora:dog:0.8> --d 10 --s 20 --l 5 --ss ddim');
+    expect(parsePromptLine(line)).toMatchObject({ seed: 10, steps: 20, guidance: 5, scheduler: 'ddim' });
     expect(parsePrompt(parsePromptLine(line).prompt).adapters).toEqual([{ name: 'dog', strength: 0.8 }]);
+  });
+
+  test('are drawn again by the line that was copied, whatever is set where it is put', () => {
+    const settings = {
+      ...state().settings,
+      scheduler: 'euler-ancestral',
+      width: 64,
+      height: 128,
+      negative: 'fog',
+    };
+    const first = drawing(state({ settings }), 1);
+    const text = promptLineOf(first);
+    const other = state({
+      settings: { seed: 3, guidance: 7, steps: 9, scheduler: 'dpmpp-2m', negative: '' },
+      rows: [{ ...row('r', text, 4), adapters: { dog: adapter('dog') } }],
+    });
+    expect(keyOf(drawing(other, 0))).toBe(keyOf(first));
   });
 
   test('stand in the history once, the newest first, and not without end', () => {
