@@ -15,11 +15,6 @@ export const isHighContrast = (): boolean =>
   document.body.classList.contains('vscode-high-contrast') ||
   document.body.classList.contains('vscode-high-contrast-light');
 
-/** Whether the person asked the editor or the system for little movement. */
-export const wantsStillness = (): boolean =>
-  document.body.classList.contains('vscode-reduce-motion') ||
-  matchMedia('(prefers-reduced-motion: reduce)').matches;
-
 /** Counts how often the view came back to the screen: what a hidden canvas was sent is lost. */
 export const appearances = signal(0);
 
