@@ -21,8 +21,12 @@ export interface Pace {
   readonly host: string;
   readonly base: string;
   readonly method: string;
+  /** With batch and accumulation 1. */
   readonly secondsPerStep: number;
 }
+
+/** Pictures that a step is made of. */
+export const picturesAStep = ({ batch, accumulation }: TrainSpec['training']): number => batch * accumulation;
 
 /** The pace of the newest run like this one, preferring the same method on the same host and base. */
 export function paceFor(
@@ -38,13 +42,13 @@ export function paceFor(
  * @param memory the host's plan; where there is none, the check of its base says what it can
  */
 export function costOf(spec: TrainSpec, pace?: number, memory?: RunMemory, check?: BaseCheck): Cost {
-  const { steps, accumulation } = spec.training;
+  const { steps } = spec.training;
   const lean = spec.training.memory === 'lean';
   const checked = lean ? check?.memory?.leanTraining : check?.memory?.training;
   const memoryBytes = memory?.neededBytes ?? checked;
   return {
     steps,
-    ...(pace === undefined ? {} : { seconds: pace * steps * accumulation }),
+    ...(pace === undefined ? {} : { seconds: pace * steps * picturesAStep(spec.training) }),
     ...(memoryBytes ? { memoryBytes } : {}),
     ...(memory ? { memory } : {}),
   };

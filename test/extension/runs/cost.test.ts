@@ -13,7 +13,7 @@ import { noteEstimate, readEstimate } from '../../../src/runs/estimate.ts';
 function spec(training: object = {}, device: TrainSpec['device'] = 'cpu'): TrainSpec {
   const subject = loadSubject(new URL('../../../examples/dog/dog.para.json', import.meta.url).pathname);
   const made = resolveSpec(subject, { device }, (name) => ({ name, hash: 'ab'.repeat(32) }));
-  return { ...made, training: { ...made.training, steps: 200, accumulation: 1, ...training } };
+  return { ...made, training: { ...made.training, steps: 200, batch: 1, accumulation: 1, ...training } };
 }
 
 const pace = (host: string, base: string, method: string, secondsPerStep: number): Pace => ({
@@ -28,9 +28,9 @@ describe('what a run is expected to take', () => {
     memory: { ...check.memory, training: 6 * gb, leanTraining: 4 * gb },
   };
 
-  test('is its steps at the pace of runs before it, each made of all its batches', () => {
+  test('is its steps at the pace of runs before it, each made of all its pictures', () => {
     expect(costOf(spec(), 0.5)).toEqual({ steps: 200, seconds: 100 });
-    expect(costOf(spec({ steps: 50, accumulation: 4 }), 0.5)).toEqual({ steps: 50, seconds: 100 });
+    expect(costOf(spec({ steps: 50, accumulation: 2, batch: 2 }), 0.5)).toEqual({ steps: 50, seconds: 100 });
   });
 
   test('has no time and no memory where nobody can tell', () => {
