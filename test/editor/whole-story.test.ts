@@ -114,11 +114,13 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
     await editor.text.tab('dog \u00b7 PaRa').waitFor({ timeout: 120_000 });
     await editor.text.tab(/^Compare: dog/).waitFor({ timeout: 240_000 });
     await editor.views.open('PaRa Studio');
-    expect(await runs()).toEqual([
-      'dog | 2',
-      expect.stringMatching(/^PaRa .*200 steps/),
-      expect.stringMatching(/^LoRA .*600 steps/),
-    ]);
+    await expect
+      .poll(runs)
+      .toEqual([
+        'dog | 2',
+        expect.stringMatching(/^PaRa .*200 steps/),
+        expect.stringMatching(/^LoRA .*600 steps/),
+      ]);
     expect(new Set(await compared()).size).toBe(6);
     await screen('8-comparison');
   }, 600_000);
