@@ -35,7 +35,7 @@ export function placeFor(
     names: hosts.list().map(({ name }) => name),
     wanted: [...(own ? [chosen[own], own] : []), chosen[''], ...lastHosts(context), thisMachine],
     failed: (name) => hosts.status(name).at === 'failed',
-    lacksBase: (name) => basesOf(context.globalState, name)?.includes(base) === false,
+    hasBase: (name) => basesOf(context.globalState, name)?.includes(base),
   });
   if (place === undefined) throw noHostYet();
   return place;

@@ -6,17 +6,19 @@ export interface Places {
   readonly wanted: readonly (string | undefined)[];
   /** Whether it could not be reached when it was tried last. */
   failed(name: string): boolean;
-  /** Whether it is known to have no such base. */
-  lacksBase(name: string): boolean;
+  /** Whether it had the base when it was asked last; `undefined` where it never was. */
+  hasBase(name: string): boolean | undefined;
 }
 
 /**
- * Where pictures are drawn while nobody says otherwise: at the first place that can be reached and has the base, else at
- * one that can be reached, else at one there is.
+ * Where pictures are drawn while nobody says otherwise: at the first place that can be reached, unless only another one
+ * is known to have the base; else at one there is.
  * @returns `undefined` where there is no place at all
  */
-export function usualPlace({ names, wanted, failed, lacksBase }: Places): string | undefined {
+export function usualPlace({ names, wanted, failed, hasBase }: Places): string | undefined {
   const known = [...wanted, ...names].filter((name) => name !== undefined && names.includes(name));
   const reached = known.filter((name) => !failed(name!));
-  return reached.find((name) => !lacksBase(name!)) ?? reached[0] ?? known[0];
+  const [first] = reached;
+  const better = first !== undefined && hasBase(first) === false && reached.find((name) => hasBase(name!));
+  return better || first || known[0];
 }
