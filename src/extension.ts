@@ -3,6 +3,7 @@ import { ParaError } from '../remote-agent/src/common/errors.ts';
 import { adaptersFolder } from '../remote-agent/src/diffusion/base-places.ts';
 import { runsFolder } from '../remote-agent/src/jobs/job.ts';
 import { AdapterLibrary } from './adapters/library.ts';
+import { AwaitedComparisons } from './compare/awaited.ts';
 import { Hosts } from './hosts/hosts.ts';
 import { hostLabel } from './hosts/label.ts';
 import { EditorPrompter } from './hosts/prompter.ts';
@@ -57,7 +58,10 @@ export function activate(context: ExtensionContext): void {
   const runs = owned.add(new RunStore(folder, Uri.joinPath(context.globalStorageUri, 'runs.json').fsPath));
   const homecoming = owned.add(new Homecoming(runs, hosts, (problem) => void failures.show(problem)));
   const library = owned.add(new AdapterLibrary(runs));
-  const rooms = { context, log, failures, hosts, runs, homecoming, library };
+  owned.add(tellOfEnds(runs, (run) => isWatched(run) || awaited.tells(run)));
+  // Behind what tells of ends, which asks it.
+  const awaited = owned.add(new AwaitedComparisons(context.workspaceState, runs, isWatched));
+  const rooms = { context, log, failures, hosts, runs, homecoming, library, awaited };
   const languages = owned.add(registerLanguages(rooms));
   const logs = owned.add(new RunLogs(rooms));
   const machine = whichMachine(context);
@@ -79,7 +83,6 @@ export function activate(context: ExtensionContext): void {
   owned.add(restorePanels(services));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
-  owned.add(tellOfEnds(runs, isWatched));
   owned.add(rememberPaces(services));
   // Its queue is another one now.
   owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));

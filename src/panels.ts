@@ -1,5 +1,5 @@
 import { type Disposable, window } from 'vscode';
-import type { CompareCommandServices } from './compare/commands.ts';
+import type { CompareCommandServices } from './compare/start.ts';
 import { Disposables } from './platform/disposables.ts';
 import type { RunPanelServices } from './runs/panel/panel.ts';
 import type { Run } from './runs/run.ts';

@@ -60,18 +60,7 @@ export async function chooseAdapters(
   }
   // Nothing to choose between.
   if (!several && all.length === 1) return [...all];
-  const items = all.map((adapter) => ({
-    label: adapter.subject ?? adapter.name,
-    description: [
-      methodName(adapter.method),
-      adapter.steps === undefined ? '' : l10n.t('{0} steps', adapter.steps),
-      adapter.base ?? '',
-    ]
-      .filter(Boolean)
-      .join(' · '),
-    detail: adapter.name,
-    adapter,
-  }));
+  const items = all.map(adapterItem);
   const how = { title, matchOnDescription: true, matchOnDetail: true };
   if (!several) {
     const chosen = await window.showQuickPick(items, how);
@@ -80,6 +69,20 @@ export async function chooseAdapters(
   const chosen = await window.showQuickPick(items, { ...how, canPickMany: true });
   return chosen?.map(({ adapter }) => adapter);
 }
+
+/** An adapter as an entry of a quick pick. */
+export const adapterItem = (adapter: LibraryAdapter) => ({
+  label: adapter.subject ?? adapter.name,
+  description: [
+    methodName(adapter.method),
+    adapter.steps === undefined ? '' : l10n.t('{0} steps', adapter.steps),
+    adapter.base ?? '',
+  ]
+    .filter(Boolean)
+    .join(' · '),
+  detail: adapter.name,
+  adapter,
+});
 
 type Layout = {
   readonly label: string;

@@ -1,77 +1,29 @@
 import { l10n, type TextDocument, type Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { isPromptLine } from '../../remote-agent/src/diffusion/prompt-lines.ts';
-import { jobFiles, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { defaultBase } from '../../remote-agent/src/subject/name.ts';
 import { type AdapterArgument, chooseAdapters, whichAdapter } from '../adapters/commands.ts';
-import type { LibraryAdapter } from '../adapters/library.ts';
-import { thisMachine } from '../hosts/this-machine.ts';
-import { methodName } from '../platform/format.ts';
+import { basesOfHosts } from '../hosts/known-bases.ts';
 import { basesBeside } from '../prompt/documents.ts';
 import { promptLanguage } from '../prompt/language.ts';
 import type { PromptLineArgument } from '../prompt/services.ts';
-import { isActive, type Run } from '../runs/run.ts';
-import { subjectOf } from '../runs/subject.ts';
 import { SubjectDocument } from '../subject/document.ts';
-import { type TrainServices, trainSubject } from '../subject/train.ts';
-import { chooseHost } from '../subject/where.ts';
-import type { ComparisonRequest } from './open.ts';
-import type { ComparisonServices } from './panel.ts';
-
-export type CompareCommandServices = ComparisonServices & TrainServices;
+import { chooseColumns } from './choose.ts';
+import { placeFor } from './place.ts';
+import { type CompareCommandServices, openAdapters, openDrawing, promptsOf } from './start.ts';
 
 /** Commands that draw: comparisons, single pictures, lines of prompt files. */
 export const compareCommands = (services: CompareCommandServices) => ({
   'para.compareAdapters': (argument?: AdapterArgument, all?: readonly AdapterArgument[]) =>
     compareAdapters(services, argument, all),
   'para.compareStrengths': (argument?: AdapterArgument) => compareStrengths(services, argument),
-  'para.compareMethods': (subject?: Uri) => compareMethods(services, subject),
+  'para.compareMethods': async (subject?: Uri | string) => {
+    const { compareMethods } = await import('./methods.ts');
+    await compareMethods(services, subject);
+  },
   'para.generate': (argument?: AdapterArgument) => generate(services, argument),
   'para.drawPromptLine': (argument?: PromptLineArgument) => drawPromptLine(services, argument),
 });
-
-async function open(services: CompareCommandServices, request: ComparisonRequest): Promise<void> {
-  services.hosts.mayConnect();
-  const { openComparison } = await import('./open.ts');
-  await openComparison(services, request);
-}
-
-/** Opens a comparison of adapters with their base; prompts are those of the first one's run. */
-export async function openAdapters(
-  services: CompareCommandServices,
-  adapters: readonly LibraryAdapter[],
-  prompts?: readonly string[],
-): Promise<void> {
-  const bases = new Set(adapters.map(({ base }) => base).filter((base) => base !== undefined));
-  if (bases.size > 1)
-    throw new ParaError('adapter', l10n.t('These adapters are for different bases'), {
-      where: [...bases].join(', '),
-      hint: l10n.t('compare adapters of one base'),
-    });
-  const first = adapters[0];
-  await open(services, {
-    host: hostFor(services, adapters),
-    base: first?.base ?? defaultBase,
-    columns: [undefined, ...adapters],
-    prompts: prompts ?? (first ? promptsOf(first) : ['']),
-  });
-}
-
-/** Where to draw: where the runs are if that is one place, else this machine. */
-function hostFor({ hosts }: CompareCommandServices, adapters: readonly LibraryAdapter[]): string {
-  const places = new Set(adapters.map(({ run }) => run?.host ?? thisMachine));
-  const known = hosts.list().map(({ name }) => name);
-  const [only] = places;
-  if (places.size === 1 && known.includes(only!)) return only!;
-  return known.includes(thisMachine) ? thisMachine : known[0]!;
-}
-
-/** The first prompts that an adapter's run drew its samples of. */
-function promptsOf({ run, info }: LibraryAdapter): string[] {
-  if (!run) return [`a ${info.triggerWords?.[0] ?? ''} `.trimEnd()];
-  const { samples } = readSpec(run.directory);
-  return samples.prompts.slice(0, 4);
-}
 
 async function compareAdapters(
   services: CompareCommandServices,
@@ -92,82 +44,25 @@ async function compareStrengths(services: CompareCommandServices, argument: Adap
   const adapter = await whichAdapter(services, argument, l10n.t('Compare strengths of which adapter?'));
   if (!adapter) return;
   const strengths = [0, 0.5, 1];
-  await open(services, {
-    host: hostFor(services, [adapter]),
-    base: adapter.base ?? defaultBase,
+  const base = adapter.base ?? defaultBase;
+  await openDrawing(services, {
+    ...{ host: placeFor(services, [adapter], base), base },
     columns: strengths.map(() => adapter),
     strengths,
     prompts: promptsOf(adapter),
   });
 }
 
-/** Base, LoRA and PaRa of one subject; what was not trained yet is offered to be. */
-async function compareMethods(services: CompareCommandServices, subject?: Uri): Promise<void> {
-  const name = subject ? await subjectOf(subject) : await chooseSubject(services);
-  if (name === undefined) return;
-  const newest = (method: Run['method']) =>
-    services.runs
-      .all()
-      .find((run) => run.subject === name && run.method === method && run.state === 'finished');
-  const runs = { lora: newest('lora'), para: newest('para') };
-  const missing = (['para', 'lora'] as const).filter((method) => !runs[method]);
-  if (missing.length > 0) return offerTraining(services, name, missing, subject);
-  const adapters: LibraryAdapter[] = [];
-  for (const run of [runs.lora!, runs.para!]) {
-    const adapter = await services.library.find(run.id);
-    if (!adapter)
-      throw new ParaError('adapter', l10n.t('The adapter of a finished run is missing'), {
-        where: jobFiles(run.directory).adapter,
-        hint: l10n.t('reconnect to its host, or train again'),
-      });
-    adapters.push(adapter);
-  }
-  await openAdapters(services, adapters);
-}
-
-async function chooseSubject({ runs }: CompareCommandServices): Promise<string | undefined> {
-  const active = window.activeTextEditor?.document.uri;
-  if (active?.path.endsWith('.para.json')) return subjectOf(active);
-  const names = [...new Set(runs.all().map(({ subject }) => subject))];
-  if (names.length === 0)
-    throw new ParaError('run', l10n.t('Nothing was trained yet'), { hint: l10n.t('train a subject first') });
-  if (names.length === 1) return names[0];
-  return window.showQuickPick(names, { title: l10n.t('Compare LoRA and PaRa of which subject?') });
-}
-
-async function offerTraining(
-  services: CompareCommandServices,
-  name: string,
-  missing: readonly Run['method'][],
-  subject: Uri | undefined,
-): Promise<void> {
-  const words = missing.map(methodName).join(', ');
-  const running = services.runs
-    .all()
-    .some((run) => run.subject === name && missing.includes(run.method) && isActive(run));
-  if (running) {
-    void window.showInformationMessage(l10n.t('{0}: {1} is still being trained.', name, words));
-    return;
-  }
-  const train = l10n.t('Train {0}', words);
-  const answer = await window.showInformationMessage(
-    l10n.t('{0} was not trained with {1} yet.', name, words),
-    train,
-  );
-  if (answer !== train) return;
-  await trainSubject(services, { methods: missing, ...(subject ? { subject } : {}) });
-}
-
 async function generate(services: CompareCommandServices, argument: AdapterArgument): Promise<void> {
-  const all = await services.library.all();
-  const adapter =
-    argument === undefined && all.length === 0
-      ? undefined
-      : await whichAdapter(services, argument, l10n.t('Draw with which adapter?'));
-  if (!adapter && all.length > 0) return;
-  await open(services, {
-    host: adapter ? hostFor(services, [adapter]) : ((await chooseHost(services, true)) ?? thisMachine),
-    base: adapter?.base ?? defaultBase,
+  const bases = [...new Set([defaultBase, ...basesOfHosts(services.context.globalState)])];
+  const how = { title: l10n.t('Draw with which adapter?'), several: false };
+  const named = argument === undefined ? undefined : await whichAdapter(services, argument, '');
+  const chosen = named ? { adapter: named } : (await chooseColumns(services.library, bases, how))?.[0];
+  if (!chosen) return;
+  const { adapter } = chosen;
+  const base = (adapter ? adapter.base : chosen.base) ?? defaultBase;
+  await openDrawing(services, {
+    ...{ host: placeFor(services, adapter ? [adapter] : [], base), base },
     columns: [adapter],
     prompts: adapter ? promptsOf(adapter).slice(0, 1) : [''],
     mode: 'generate',
@@ -188,10 +83,9 @@ async function drawPromptLine(
     throw new ParaError('prompt', l10n.t('There is no prompt on this line'), {
       where: `${workspace.asRelativePath(place.uri)}:${place.line + 1}`,
     });
-  const host = await chooseHost(services, true);
-  if (!host) return;
   const { prompt, base } = found;
-  await open(services, { host, base, columns: [undefined], prompts: [prompt], mode: 'generate' });
+  const host = placeFor(services, [], base);
+  await openDrawing(services, { host, base, columns: [undefined], prompts: [prompt], mode: 'generate' });
 }
 
 /** The prompt of a line of a prompt file, or the one at or after a place of a line of a subject file; and its base. */

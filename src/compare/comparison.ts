@@ -55,7 +55,7 @@ export class Comparison {
   /** The last picture of each cell: shown until there is another. */
   readonly #before = new Map<string, string>();
   #progress: Progress = {};
-  #placing: Promise<unknown> | undefined;
+  #placing: { readonly of: Place; readonly found: Promise<Place> } | undefined;
   #problem: string | undefined;
   #drawn = 0;
 
@@ -90,6 +90,7 @@ export class Comparison {
   /** Draws what is missing. */
   start(): void {
     this.#problem = undefined;
+    this.#placing = undefined;
     this.#problems.clear();
     this.#drawer.start();
     this.#remember();
@@ -104,6 +105,7 @@ export class Comparison {
   /** Changes what is compared; what is stale is broken off. */
   change(part: Partial<Pick<ComparisonState, 'columns' | 'rows' | 'settings' | 'place'>>): void {
     this.#state = { ...this.#state, ...part };
+    if (part.place) this.#problem = undefined;
     this.#drawer.update();
     this.#remember();
     this.hooks.save(this.#state);
@@ -153,7 +155,7 @@ export class Comparison {
     this.#tell(at);
     if (this.#state.place.baseHash === undefined) {
       // With the base's content known the picture has another name: it is begun under that.
-      await this.#findPlace();
+      await this.#findPlace(signal);
       return;
     }
     const drawing = this.drawingAt(at);
@@ -190,11 +192,12 @@ export class Comparison {
     }
   }
 
-  async #findPlace(): Promise<void> {
-    this.#placing ??= this.hooks.place(this.#state.place).finally(() => {
-      this.#placing = undefined;
-    });
-    const place = (await this.#placing) as Place;
+  /** Asks once for a place: where it cannot be reached, no picture tries again before somebody wants it. */
+  async #findPlace(signal: AbortSignal): Promise<void> {
+    const wanted = this.#state.place;
+    if (this.#placing?.of !== wanted) this.#placing = { of: wanted, found: this.hooks.place(wanted) };
+    const place = await unless(signal, this.#placing.found);
+    if (this.#state.place !== wanted) return;
     this.#state = { ...this.#state, place };
     this.hooks.save(this.#state);
     this.hooks.onView();
@@ -282,6 +285,15 @@ export class Comparison {
     this.#drawer.pause();
   }
 }
+
+/** Waits for something for as long as it is wanted. */
+const unless = <T>(signal: AbortSignal, work: Promise<T>): Promise<T> =>
+  Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    }),
+  ]);
 
 const id = ({ column, row }: At) => `${column} ${row}`;
 

@@ -82,7 +82,7 @@ export function drawingOf(state: ComparisonState, column: ColumnModel, row: RowM
       seed: line.seed ?? seedOf(state, row),
       guidance: line.guidance ?? settings.guidance,
       steps: line.steps ?? settings.steps,
-      scheduler: settings.scheduler,
+      scheduler: line.scheduler ?? settings.scheduler,
       negative: line.negative ?? settings.negative,
       ...(size.width === undefined ? {} : { width: size.width }),
       ...(size.height === undefined ? {} : { height: size.height }),
@@ -115,15 +115,16 @@ export function remembered(state: ComparisonState, drawing: Drawing): Comparison
   return { ...state, history: [drawing, ...others].slice(0, longestHistory) };
 }
 
-/** A drawing as the line of a prompt file that draws it again: the field's `<lora:name:0.8>` and `--d --s --l`. */
+/** A drawing as the line of a prompt file that draws it again: the field's `<lora:name:0.8>` and `--d --s --l --ss`. */
 export function promptLineOf({ prompt, settings, adapters }: Drawing): string {
   const tags = adapters.map(({ name, strength }) => ` ${adapterTag(name, strength)}`).join('');
-  const { seed, steps, guidance, negative, width, height } = settings;
+  const { seed, steps, guidance, scheduler, negative, width, height } = settings;
   return [
     prompt + tags,
     `--d ${seed}`,
     `--s ${steps}`,
     `--l ${guidance}`,
+    `--ss ${scheduler}`,
     ...(width ? [`--w ${width}`] : []),
     ...(height ? [`--h ${height}`] : []),
     ...(negative ? [`--n ${negative}`] : []),

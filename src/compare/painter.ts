@@ -27,17 +27,24 @@ export class Painter {
    * @param session opens the connection to a host, or gives the one there is
    * @param lane pictures of one painter: the host drops one for the next
    * @param deviceOn what a host is to draw on; where it gives nothing, the host chooses
+   * @param onBases is told the names of the bases that a host has
    */
   constructor(
     readonly session: (host: string) => Promise<HostSession>,
     readonly lane: string,
     readonly deviceOn: DeviceOn = async () => undefined,
+    readonly onBases: (host: string, names: readonly string[]) => unknown = () => {},
   ) {}
 
   /** What a host's base is. @throws ParaError `base` where there is none of this name, `host` */
   async place({ host, base }: Place): Promise<Place> {
-    const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
-    const { hash, width, height } = (await hostBases(await this.session(host)))(base);
+    const { findAmong, listHostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+    const listed = await listHostBases(await this.session(host));
+    this.onBases(
+      host,
+      listed.map(({ name }) => name),
+    );
+    const { hash, width, height } = findAmong(listed, host)(base);
     return {
       ...{ host, base, baseHash: hash },
       ...(width === undefined ? {} : { width }),

@@ -4,10 +4,12 @@ import { env, l10n, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { writeFileAtomic } from '../../remote-agent/src/common/files.ts';
 import { withPngText } from '../../remote-agent/src/dataset/png-text.ts';
 import { adapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
+import { schedulerLabels } from '../../remote-agent/src/diffusion/schedulers/names.ts';
 import type { GenerationProgress } from '../../remote-agent/src/protocol/contract/generation.ts';
 import { type ComparisonView, compareContract } from '../../webview/contract/compare.ts';
 import type { RequestHandlers } from '../../webview/contract/kernel.ts';
-import { type AdapterServices, chooseAdapters } from '../adapters/commands.ts';
+import type { AdapterServices } from '../adapters/commands.ts';
+import { basesOf, basesOfHosts, rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
@@ -16,12 +18,14 @@ import { gathered } from '../platform/signal.ts';
 import { page, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
 import { pinnedFolder } from '../runs/pinned.ts';
-import { drawingDevice } from '../subject/ask-device.ts';
+import { drawingDevice } from '../subject/device.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
+import { type Chosen, chooseColumns } from './choose.ts';
 import { Comparison, fileNameOf } from './comparison.ts';
-import { type ComparisonState, keyOf, promptLineOf } from './model.ts';
+import { type ColumnModel, type ComparisonState, keyOf, promptLineOf } from './model.ts';
 import { Painter } from './painter.ts';
 import { PictureCache } from './picture-cache.ts';
+import { rememberPlace } from './place.ts';
 
 /** What a comparison needs of the extension. */
 export type ComparisonServices = Pick<AdapterServices, 'context' | 'log' | 'failures' | 'hosts' | 'library'>;
@@ -30,13 +34,7 @@ export type ComparisonServices = Pick<AdapterServices, 'context' | 'log' | 'fail
 const [mostPictures, mostPreviews] = [512 << 20, 16 << 20];
 
 /** Schedulers by the names that the host knows and people read. */
-const schedulers = [
-  { value: 'ddim', label: 'DDIM' },
-  { value: 'euler', label: 'Euler' },
-  { value: 'euler-ancestral', label: 'Euler a' },
-  { value: 'dpmpp-2m', label: 'DPM++ 2M' },
-  { value: 'dpmpp-2m-karras', label: 'DPM++ 2M Karras' },
-];
+const schedulers = Object.entries(schedulerLabels).map(([value, label]) => ({ value, label }));
 
 /** One comparison, or the drawing of single pictures, in an editor tab. */
 export class ComparisonPanel {
@@ -62,7 +60,12 @@ export class ComparisonPanel {
         Uri.file(join(storage, 'previews')),
       ],
     };
-    const painter = new Painter((host) => hosts.session(host), `view-${state.id}`, drawingDevice);
+    const painter = new Painter(
+      (host) => hosts.session(host),
+      `view-${state.id}`,
+      drawingDevice,
+      (host, names) => rememberBases(context.globalState, host, names),
+    );
     let last = state;
     const save = this.#owned.add(gathered(300, () => saveSnapshot(storage, last)));
     this.#comparison = this.#owned.add(
@@ -94,6 +97,15 @@ export class ComparisonPanel {
         void services.failures.show(cause);
       }),
     );
+    let known = this.#places().length;
+    this.#owned.add(
+      hosts.onChange(() => {
+        // How a host does is no news here, only that it came or went.
+        const before = known;
+        known = this.#places().length;
+        if (known !== before) this.#server.notify('view', this.#view());
+      }),
+    );
     panel.onDidDispose(() => this.dispose());
     webview.html = page(webview, context.extensionUri, 'compare', panel.title);
     void this.#comparison.trim();
@@ -102,9 +114,10 @@ export class ComparisonPanel {
 
   #view(): ComparisonView {
     const { state, paused, problem } = this.#comparison;
-    const { width, height } = state.place;
+    const { host, base, width, height } = state.place;
     return {
-      ...{ id: state.id, mode: state.mode, place: hostLabel(state.place.host), base: state.place.base },
+      ...{ id: state.id, mode: state.mode, place: host, places: this.#places() },
+      ...{ base, bases: this.#bases() },
       settings: state.settings,
       ...(width && height ? { baseSize: { width, height } } : {}),
       schedulers,
@@ -112,6 +125,48 @@ export class ComparisonPanel {
       paused,
       ...(problem === undefined ? {} : { problem }),
     };
+  }
+
+  /** All hosts, and the one that it is drawn on though it may be gone. */
+  #places(): ComparisonView['places'] {
+    const { host } = this.#comparison.state.place;
+    const names = this.services.hosts.list().map(({ name }) => name);
+    return [...new Set([...names, host])].map((value) => ({ value, label: hostLabel(value) }));
+  }
+
+  /** The bases of the place, as far as is known: all that are known where it was not asked yet. */
+  #bases(): string[] {
+    const { host, base } = this.#comparison.state.place;
+    const memory = this.services.context.globalState;
+    return [...new Set([base, ...(basesOf(memory, host) ?? basesOfHosts(memory))])].sort();
+  }
+
+  async #setPlace({ place: host, base }: { readonly place?: string; readonly base?: string }) {
+    const { columns, place } = this.#comparison.state;
+    if (host !== undefined) {
+      this.services.hosts.profile(host);
+      const applied = columns.flatMap(({ adapter }) => adapter ?? []);
+      await rememberPlace(this.services, applied, host);
+    }
+    this.#comparison.change({ place: { host: host ?? place.host, base: base ?? place.base } });
+  }
+
+  /** Asks what to draw with, and draws with that: in a table too, for single pictures instead. */
+  async #addColumn(): Promise<void> {
+    const { mode, columns, place } = this.#comparison.state;
+    const single = mode === 'generate';
+    const offered = columns.some(({ method }) => method === 'base') ? [] : [place.base];
+    const chosen = await chooseColumns(this.services.library, offered, {
+      title: single ? l10n.t('Draw with which adapter?') : l10n.t('Compare with which adapters?'),
+      several: !single,
+    });
+    if (!chosen?.length) return;
+    const added = await Promise.all(chosen.map(columnFor));
+    const base = single ? chosen[0]?.adapter?.run?.base : undefined;
+    this.#comparison.change({
+      columns: single ? added : [...columns, ...added],
+      ...(base && base !== place.base ? { place: { host: place.host, base } } : {}),
+    });
   }
 
   #handlers(): RequestHandlers<typeof compareContract> {
@@ -130,14 +185,8 @@ export class ComparisonPanel {
         return done(comparison.change({ rows: [...rows(), row] }));
       },
       removePrompt: ({ row }) => done(comparison.change({ rows: rows().filter(({ id }) => id !== row) })),
-      addColumn: async () => {
-        const one = comparison.state.mode === 'generate';
-        const title = one ? l10n.t('Draw with which adapter?') : l10n.t('Compare with which adapters?');
-        const chosen = await chooseAdapters(library, title, !one);
-        if (!chosen?.length) return {};
-        const added = await Promise.all(chosen.map((adapter) => columnOf(adapter)));
-        return done(comparison.change({ columns: one ? added : [...columns(), ...added] }));
-      },
+      setPlace: async (place) => done(await this.#setPlace(place)),
+      addColumn: async () => done(await this.#addColumn()),
       removeColumn: ({ column }) => {
         const left = columns().filter(({ id }) => id !== column);
         return done(comparison.change({ columns: left.length > 0 ? left : [baseColumn()] }));
@@ -209,6 +258,9 @@ export class ComparisonPanel {
 
 /** What is to be answered where there is nothing to say. */
 const done = (_: unknown): Record<never, never> => ({});
+
+const columnFor = async ({ adapter }: Chosen): Promise<ColumnModel> =>
+  adapter ? columnOf(adapter) : baseColumn();
 
 /** A row's new text without the problem of the old one. */
 const without = <T extends { problem?: string }>(row: T) => ({ ...row, problem: row.problem });

@@ -8,6 +8,10 @@ export const basesOfHosts = (memory: Memento): string[] => [
   ...new Set(Object.values(memory.get<ByHost>(key) ?? {}).flat()),
 ];
 
+/** Names of the bases that a host had when it was asked last; `undefined` where it never was. */
+export const basesOf = (memory: Memento, host: string): readonly string[] | undefined =>
+  memory.get<ByHost>(key)?.[host];
+
 /** Remembers the names of a host's bases: what is written while it is away may name them. */
 export const rememberBases = (memory: Memento, host: string, names: readonly string[]): Thenable<void> =>
   memory.update(key, { ...memory.get<ByHost>(key), [host]: names });

@@ -4,7 +4,7 @@ import { workspace } from 'vscode';
 export interface Settings {
   readonly home: string;
   readonly nodePath: string;
-  readonly device: 'ask' | 'processor' | 'gpu';
+  readonly device: 'auto' | 'processor';
   readonly bring: 'last' | 'best' | 'all';
   readonly notifications: boolean;
   readonly exportFolder: string;

@@ -7,6 +7,7 @@ import {
   partsOfLine,
   problemOfOption,
 } from '../../remote-agent/src/diffusion/prompt-lines.ts';
+import { schedulerNames } from '../../remote-agent/src/diffusion/schedulers/names.ts';
 import type { Fix, Problem } from '../platform/problem.ts';
 import type { Translate } from '../platform/translate.ts';
 import type { KnownAdapter } from './library.ts';
@@ -57,7 +58,9 @@ export function lineProblems(lines: readonly DocumentLine[], t: Translate): Prob
         severity: 'error',
         message: known
           ? t('--{0} needs a number ({1}).', option.key, numberOptions[option.key as 'w'])
-          : t('--{0} is not known; {1}.', option.key, optionHint),
+          : option.key === 'ss'
+            ? t('--ss needs a scheduler: {0}.', schedulerNames.join(', '))
+            : t('--{0} is not known; {1}.', option.key, optionHint),
         start: start + option.start,
         end: start + option.end,
         fixes: [

@@ -1,6 +1,8 @@
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import type { RunMemory } from '../../remote-agent/src/protocol/contract/jobs.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
+import { bytes, duration, methodName } from '../platform/format.ts';
+import { inEnglish, type Translate } from '../platform/translate.ts';
 import type { Run } from './run.ts';
 
 /** What a run will take, as far as can be told beforehand. */
@@ -19,8 +21,12 @@ export interface Pace {
   readonly host: string;
   readonly base: string;
   readonly method: string;
+  /** With batch and accumulation 1. */
   readonly secondsPerStep: number;
 }
+
+/** Pictures that a step is made of. */
+export const picturesAStep = ({ batch, accumulation }: TrainSpec['training']): number => batch * accumulation;
 
 /** The pace of the newest run like this one, preferring the same method on the same host and base. */
 export function paceFor(
@@ -36,14 +42,30 @@ export function paceFor(
  * @param memory the host's plan; where there is none, the check of its base says what it can
  */
 export function costOf(spec: TrainSpec, pace?: number, memory?: RunMemory, check?: BaseCheck): Cost {
-  const { steps, accumulation } = spec.training;
+  const { steps } = spec.training;
   const lean = spec.training.memory === 'lean';
   const checked = lean ? check?.memory?.leanTraining : check?.memory?.training;
   const memoryBytes = memory?.neededBytes ?? checked;
   return {
     steps,
-    ...(pace === undefined ? {} : { seconds: pace * steps * accumulation }),
+    ...(pace === undefined ? {} : { seconds: pace * steps * picturesAStep(spec.training) }),
     ...(memoryBytes ? { memoryBytes } : {}),
     ...(memory ? { memory } : {}),
   };
+}
+
+/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free: fast. */
+export function costWords(
+  spec: TrainSpec,
+  { steps, seconds, memoryBytes, memory }: Cost,
+  t: Translate = inEnglish,
+): string {
+  return [
+    methodName(spec.method.name),
+    t('{0} steps', steps),
+    seconds === undefined ? t('time known after the first steps') : t('about {0}', duration(seconds)),
+    ...(spec.device === 'cpu' ? [] : [t('on its GPU')]),
+    ...(memoryBytes === undefined ? [] : [t('{0} of memory', bytes(memoryBytes))]),
+    ...(memory?.freeBytes === undefined ? [] : [t('{0} free: {1}', bytes(memory.freeBytes), memory.mode)]),
+  ].join(', ');
 }

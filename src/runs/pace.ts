@@ -1,7 +1,7 @@
 import { readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { describe } from '../platform/failure.ts';
 import type { Owned } from '../platform/signal.ts';
-import type { Pace } from './cost.ts';
+import { type Pace, picturesAStep } from './cost.ts';
 import { secondsAStep } from './panel/run-files.ts';
 import type { Run } from './run.ts';
 import type { Services } from './services.ts';
@@ -25,7 +25,7 @@ async function remember(memory: Memory, { state, directory, host, base, method }
   if (state !== 'finished') return;
   const seconds = await secondsAStep(directory);
   if (!seconds) return;
-  const { accumulation } = readSpec(directory).training;
-  const pace: Pace = { host, base, method, secondsPerStep: seconds / accumulation };
+  const secondsPerStep = seconds / picturesAStep(readSpec(directory).training);
+  const pace: Pace = { host, base, method, secondsPerStep };
   await memory.context.globalState.update(key, [pace, ...paces(memory)].slice(0, kept));
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   commands,
   l10n,
@@ -8,6 +9,7 @@ import {
   window,
   workspace,
 } from 'vscode';
+import { defined } from '../../remote-agent/src/common/defined.ts';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
@@ -17,16 +19,17 @@ import { rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
-import { bytes, duration, methodName } from '../platform/format.ts';
+import { bytes } from '../platform/format.ts';
 import type { Problem } from '../platform/problem.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
-import { type Cost, costOf, paceFor } from '../runs/cost.ts';
+import { costOf, costWords, paceFor } from '../runs/cost.ts';
+import { type Estimate, noteEstimate } from '../runs/estimate.ts';
 import { paces } from '../runs/pace.ts';
 import type { Services } from '../runs/services.ts';
-import { fileSubject } from '../runs/subject.ts';
+import { fileSubject, subjectOf } from '../runs/subject.ts';
 import { submitSpec } from '../runs/submit.ts';
-import { deviceHere } from './ask-device.ts';
+import { deviceHere } from './device.ts';
 import { subjectInFront } from './in-front.ts';
 import { localSubject } from './local-copy.ts';
 import { chooseHost, offerElsewhere } from './where.ts';
@@ -57,7 +60,7 @@ const lastSubject = 'para.lastSubject';
 export async function trainSubject(services: TrainServices, request: TrainRequest = {}): Promise<string[]> {
   const { context, hosts } = services;
   hosts.mayConnect();
-  const uri = request.subject ?? (await chooseSubject(services));
+  const uri = request.subject ?? (await chooseSubject(services, l10n.t('Train which subject?')));
   if (!uri) return [];
   await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
@@ -68,6 +71,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   const host = request.host ?? (await chooseHost(services, quiet));
   if (!host) return [];
   await context.workspaceState.update(lastSubject, uri.toString());
+  const told: string[] = [];
   const ids = await withProgress(l10n.t('Train {0} on {1}', subject.name, hostLabel(host)), async (work) => {
     work.report(l10n.t('connecting'));
     const session = await hosts.session(host);
@@ -82,23 +86,30 @@ export async function trainSubject(services: TrainServices, request: TrainReques
     );
     const bases = findAmong(listed, host);
     const facts = await session.call('host/facts', {});
-    const device = host === thisMachine ? await deviceHere(services, session, work) : deviceOf(facts);
+    const device = host === thisMachine ? await findDevice(services, session, work) : deviceOf(facts);
     const ids: string[] = [];
-    if (!device) return ids;
     for (const method of request.methods ?? [undefined]) {
       work.signal.throwIfAborted();
       work.report(l10n.t('checking pictures and settings'));
       const spec = resolveSpec(subject, { method, device }, (name) => ({ name, hash: bases(name).hash }));
-      const cost = await agreed(services, session, facts, spec, work);
-      if (cost === undefined) return ids;
-      ids.push(await send(services, session, spec, cost, work));
+      const estimate = await agreed(services, session, facts, spec, work);
+      if (estimate === undefined) return ids;
+      ids.push(await send(services, session, spec, estimate, work));
+      told.push(estimate.text);
     }
     await services.runs.refresh();
     return ids;
   });
   if (request.host === undefined && quiet && ids.length > 0)
-    offerElsewhere(services, { uri, name: subject.name, host, ids });
+    offerElsewhere(services, { uri, name: subject.name, host, ids, cost: told.join('; ') });
   return ids;
+}
+
+async function findDevice({ log }: Services, session: HostSession, work: Work) {
+  work.report(l10n.t('looking for a GPU'));
+  const { device, why } = await deviceHere(session);
+  log.info(`This machine computes on ${device}: ${why}`);
+  return device;
 }
 
 /** @throws ParaError `subject` naming the first error, before anything is sent */
@@ -127,25 +138,32 @@ async function saveSubject(uri: Uri): Promise<void> {
   }
 }
 
-function send(
-  services: Services,
+/** Sends a run; what was said of it beforehand stays with it. */
+async function send(
+  { runs, log }: Services,
   session: HostSession,
   spec: TrainSpec,
-  cost: string,
+  estimate: Estimate,
   { signal, report }: Work,
 ): Promise<string> {
   signal.throwIfAborted();
-  return submitSpec(session, spec, services.runs.folder, setting('bring'), (sent, total) => {
+  const id = await submitSpec(session, spec, runs.folder, setting('bring'), (sent, total) => {
     // Before the job is made nothing is begun: what was sent already is of no harm.
     signal.throwIfAborted();
     const sending = l10n.t('sending pictures: {0} of {1}', bytes(sent), bytes(total));
-    report(total > 0 ? `${cost}; ${sending}` : cost, sent / Math.max(1, total));
+    report(total > 0 ? `${estimate.text}; ${sending}` : estimate.text, sent / Math.max(1, total));
   });
+  try {
+    noteEstimate(join(runs.folder, id), estimate);
+  } catch (cause) {
+    log.warn(`${id}: ${String(cause)}`); // the run is on its way all the same
+  }
+  return id;
 }
 
 /**
  * Says what a run will cost; asks only where the memory there will not do.
- * @returns the cost in words; `undefined` where the person does not want it
+ * @returns what is said of it; `undefined` where the person does not want it
  */
 async function agreed(
   services: Services,
@@ -153,7 +171,7 @@ async function agreed(
   { gpus, memoryBytes }: HostFacts,
   spec: TrainSpec,
   work: Work,
-): Promise<string | undefined> {
+): Promise<Estimate | undefined> {
   work.report(l10n.t('planning memory'));
   const { planOnHost } = await import('../../remote-agent/src/hosts/submit.ts');
   const plan = await planOnHost(session, spec);
@@ -163,35 +181,25 @@ async function agreed(
     plan,
     plan ? undefined : await checkOf(services, session, spec.base, work),
   );
-  const words = costWords(spec, cost);
+  const { seconds, memoryBytes: needed } = cost;
+  const estimate = defined<Estimate>({
+    text: costWords(spec, cost, l10n.t),
+    seconds,
+    memoryBytes: needed,
+  });
   if (plan?.note) services.log.info(`${spec.subject}: ${plan.note}`);
-  work.report(words);
-  services.log.info(`${spec.subject}: ${words}`);
+  work.report(estimate.text);
+  services.log.info(`${spec.subject}: ${estimate.text}`);
   const room = spec.device === 'cuda' ? Math.max(0, ...gpus.map((gpu) => gpu.memoryBytes)) : memoryBytes;
-  if (cost.memoryBytes === undefined || room === 0 || cost.memoryBytes < room) return words;
+  if (needed === undefined || room === 0 || needed < room) return estimate;
   const goOn = await confirmed(
-    l10n.t('This will need about {0} of memory; the host has {1}.', bytes(cost.memoryBytes), bytes(room)),
+    l10n.t('This will need about {0} of memory; the host has {1}.', bytes(needed), bytes(room)),
     l10n.t(
       'Set "training.memory" to "lean", or lower "training.resolution" or "training.batch" in the subject file.',
     ),
     l10n.t('Train All the Same'),
   );
-  return goOn ? words : undefined;
-}
-
-/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free: fast. */
-export function costWords(spec: TrainSpec, { steps, seconds, memoryBytes, memory }: Cost): string {
-  return [
-    methodName(spec.method.name),
-    l10n.t('{0} steps', steps),
-    seconds === undefined
-      ? l10n.t('first run here: time not known yet')
-      : l10n.t('about {0}', duration(seconds)),
-    ...(memoryBytes === undefined ? [] : [l10n.t('{0} of memory', bytes(memoryBytes))]),
-    ...(memory?.freeBytes === undefined
-      ? []
-      : [l10n.t('{0} free: {1}', bytes(memory.freeBytes), memory.mode)]),
-  ].join(', ');
+  return goOn ? estimate : undefined;
 }
 
 /** What a check of the base found, made once a base and host. */
@@ -222,7 +230,11 @@ interface SubjectItem extends QuickPickItem {
   readonly make?: 'sample' | 'new';
 }
 
-async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
+/** Asks for a subject file; one that is in front is meant. */
+export async function chooseSubject(
+  { context }: Pick<Services, 'context'>,
+  title: string,
+): Promise<Uri | undefined> {
   const active = subjectInFront();
   if (active) return active;
   const found = await findSubjects();
@@ -247,7 +259,7 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
     },
   ];
   const chosen = await window.showQuickPick(items, {
-    title: l10n.t('Train which subject?'),
+    title,
     placeHolder: l10n.t('A subject file names the pictures and what is learned from them'),
     matchOnDescription: true,
   });
@@ -256,14 +268,34 @@ async function chooseSubject({ context }: Services): Promise<Uri | undefined> {
   return chosen?.uri;
 }
 
+/**
+ * The file of a subject by its name: what was trained last, one of the workspace, the sample.
+ * @throws ParaError `subject` where none has this name
+ */
+export async function subjectFileOf({ context }: Pick<Services, 'context'>, name: string): Promise<Uri> {
+  const last = context.workspaceState.get<string>(lastSubject);
+  const files = [...(await findSubjects()), sampleFile(context.globalStorageUri)];
+  for (const uri of [...(last ? [Uri.parse(last, true)] : []), ...files])
+    if ((await exists(uri)) && (await subjectOf(uri)) === name) return uri;
+  throw new ParaError('subject', l10n.t('The file of the subject "{0}" is not in this workspace', name), {
+    hint: l10n.t('open its folder first'),
+  });
+}
+
+const exists = (uri: Uri): Promise<boolean> =>
+  Promise.resolve(workspace.fs.stat(uri)).then(
+    () => true,
+    () => false,
+  );
+
+const sampleFolder = (storage: Uri) => Uri.joinPath(storage, 'sample-dog');
+const sampleFile = (storage: Uri) => Uri.joinPath(sampleFolder(storage), 'dog.para.json');
+
 /** The sample subject in a folder that may be written to. */
 export async function copySample(extensionUri: Uri, storage: Uri): Promise<Uri> {
-  const target = Uri.joinPath(storage, 'sample-dog');
-  const file = Uri.joinPath(target, 'dog.para.json');
-  try {
-    await workspace.fs.stat(file);
-  } catch {
+  const target = sampleFolder(storage);
+  const file = sampleFile(storage);
+  if (!(await exists(file)))
     await workspace.fs.copy(Uri.joinPath(extensionUri, 'examples', 'dog'), target, { overwrite: true });
-  }
   return file;
 }

@@ -13,6 +13,10 @@ type Asking = Pick<Services, 'context' | 'hosts'>;
 /** Where the last choice is kept: of this workspace, and of the person. */
 const lastHost = 'para.lastHost';
 
+/** Where work went last: in this workspace, and anywhere. */
+export const lastHosts = ({ workspaceState, globalState }: Services['context']): (string | undefined)[] =>
+  [workspaceState, globalState].map((store) => store.get<string>(lastHost));
+
 /**
  * Where to train or draw. A choice is remembered in this workspace, and for those where none was made yet.
  * @param quiet ask nothing where there is an answer
@@ -26,11 +30,7 @@ export async function chooseHost(
 ): Promise<string | undefined> {
   const names = hosts.list().map(({ name }) => name);
   if (names.length === 0) throw noHostYet();
-  const stores = [context.workspaceState, context.globalState];
-  const usual = usualHost(
-    names,
-    stores.map((store) => store.get<string>(lastHost)),
-  );
+  const usual = usualHost(names, lastHosts(context));
   if (names.length === 1 || (quiet && usual)) return usual;
   names.sort((a, b) => Number(b === usual) - Number(a === usual));
   const items = names.map((name) => {
@@ -45,7 +45,8 @@ export async function chooseHost(
     };
   });
   const chosen = (await window.showQuickPick(items, { title: l10n.t('Where?'), ...options }))?.name;
-  if (chosen) for (const store of stores) await store.update(lastHost, chosen);
+  if (chosen)
+    for (const store of [context.workspaceState, context.globalState]) await store.update(lastHost, chosen);
   return chosen;
 }
 
@@ -55,14 +56,16 @@ interface Started {
   readonly name: string;
   readonly host: string;
   readonly ids: readonly string[];
+  /** What it will take, in words. */
+  readonly cost: string;
 }
 
 /** Says where a subject is trained when nobody was asked, and lets it be trained elsewhere instead. */
-export function offerElsewhere(services: Services, { uri, name, host, ids }: Started): void {
+export function offerElsewhere(services: Services, { uri, name, host, ids, cost }: Started): void {
   if (services.hosts.list().length < 2) return;
   const change = async () => {
     const elsewhere = l10n.t('Train Elsewhere...');
-    const text = l10n.t('{0} is trained on {1}.', name, hostLabel(host));
+    const text = l10n.t('{0} is trained on {1}. {2}.', name, hostLabel(host), cost);
     if ((await window.showInformationMessage(text, elsewhere)) !== elsewhere) return;
     // The panel of the run that was started opens about now, and takes the focus.
     const other = await chooseHost(services, false, { ignoreFocusOut: true });

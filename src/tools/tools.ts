@@ -10,8 +10,8 @@ import {
   workspace,
 } from 'vscode';
 import { redact } from '../../remote-agent/src/common/redact.ts';
-import type { CompareCommandServices } from '../compare/commands.ts';
 import type { PictureRequest } from '../compare/draw.ts';
+import type { CompareCommandServices } from '../compare/start.ts';
 import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
 import type { Run } from '../runs/run.ts';
@@ -115,7 +115,7 @@ export function registerTools(services: CompareCommandServices): Disposable {
         ({ runs }) => l10n.t('Open a comparison of {0}?', runs.join(', ')),
         async ({ runs, prompts }) => {
           const { whichAdapter } = await import('../adapters/commands.ts');
-          const { openAdapters } = await import('../compare/commands.ts');
+          const { openAdapters } = await import('../compare/start.ts');
           const found = await Promise.all(runs.map((run) => whichAdapter(services, run, '')));
           await openAdapters(
             services,

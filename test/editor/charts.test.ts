@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { excused } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { saveAs } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -31,10 +32,8 @@ describe.skipIf(excused(noEditor))('losses of several runs', () => {
   /** Presses a button of the chart, and says where what it saves is to lie. */
   const save = async (button: string, name: string) => {
     const file = join(workspace.folder, name);
-    await (await panel()).getByRole('button', { name: button }).click();
-    await editor.input.asked(/./);
-    await editor.input.enter(file);
-    await expect.poll(() => existsSync(file)).toBe(true);
+    const frame = await panel();
+    await saveAs(editor, () => frame.getByRole('button', { name: button }).click(), file);
     return file;
   };
 

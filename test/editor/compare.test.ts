@@ -1,10 +1,15 @@
-import { describe, expect, it } from 'vitest';
-import { excused } from '../../remote-agent/test/hosts/sshd.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { pngText } from '../../remote-agent/src/dataset/png-text.ts';
+import { parseParameters } from '../../remote-agent/src/diffusion/recipe.ts';
+import { excused, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
-import { pictureShown } from './driver/panels.ts';
+import { choose, pictureShown, saveAs } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
+import { startGpuHost } from './gpu-host.ts';
 
 const prompts = ['a zwx dog on the beach', 'a zwx dog on a yellow background'];
 const subject = {
@@ -12,15 +17,18 @@ const subject = {
   ...{ method: { name: 'lora' }, training: { steps: 40 }, samples: { every: 1000, prompts } },
 };
 
-describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
+describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
+  let sshd: Sshd;
 
   workspace.write('dog.para.json', JSON.stringify(subject));
   scene({ workspace }, async (started) => {
     editor = started;
+    sshd = await startGpuHost('gpu', editor.server.home);
     await editor.views.open('PaRa Studio');
   });
+  afterAll(() => sshd?.stop());
 
   const panel = () => editor.webviews.frame();
   /** Sources of the pictures, row by row, once all are drawn. */
@@ -34,21 +42,30 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
       .evaluateAll((all: HTMLImageElement[]) => all.map(({ src }) => src));
   };
 
-  it('offers to train what there is nothing of yet', async () => {
+  it('trains what there is nothing of yet, in the panel of that run, and compares when it is finished', async () => {
     await editor.views.action('Subjects', 'dog', 'Train Subject');
     await expect
       .poll(() => editor.views.rows('Runs'), { timeout: 120_000 })
       .toEqual(['dog | 1', expect.stringMatching(/^LoRA .* steps/)]);
+    // One panel may still be in front while the next one opens.
+    const told = (text: RegExp) =>
+      expect
+        .poll(async () => (await panel()).locator('.run-events').innerText(), { timeout: 60_000 })
+        .toMatch(text);
+    await told(/Estimated beforehand: LoRA, 40 steps, time known after the first steps, .* of memory/);
     await editor.views.menu('Subjects', 'dog', 'Compare LoRA and PaRa');
-    await editor.notices.press('dog was not trained with PaRa yet.', 'Train PaRa');
+    expect(await editor.dialogs.text()).toContain('dog was not trained with PaRa yet.');
+    await editor.dialogs.press('Train PaRa');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor({ timeout: 120_000 });
+    // The LoRA run says how long its steps took on this machine.
+    await told(/Estimated beforehand: PaRa, 200 steps, about \d.* of memory/);
+    await editor.text.tab(/^Compare: /).waitFor({ timeout: 240_000 });
     await expect
-      .poll(() => editor.views.rows('Runs'), { timeout: 240_000 })
+      .poll(() => editor.views.rows('Runs'))
       .toEqual(['dog | 2', expect.stringMatching(/^PaRa .* steps/), expect.stringMatching(/^LoRA .* steps/)]);
   });
 
   it('fills a table of base, LoRA and PaRa, with what each costs below', async () => {
-    await editor.views.menu('Subjects', 'dog', 'Compare LoRA and PaRa');
-    await editor.text.tab(/^Compare: /).waitFor();
     const drawn = await pictures(6);
     expect(new Set(drawn).size).toBe(6);
     const frame = await panel();
@@ -73,8 +90,75 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
     await expect.poll(() => pictures(6)).toEqual(before);
   });
 
+  it('shows a picture in full size, and keeps nobody out there', async () => {
+    const frame = await panel();
+    await frame.locator('.compare-open').nth(1).click();
+    const dialog = frame.getByRole('dialog', { name: /LoRA: a zwx dog on the beach$/ });
+    await pictureShown(dialog.locator('img'));
+    await dialog.getByRole('slider', { name: 'Zoom' }).fill('8');
+    await expect
+      .poll(() => dialog.locator('img').evaluate((img) => img.getBoundingClientRect().width))
+      .toBe(512);
+    await editor.screen('compare/full-size');
+    expect(await editor.webviews.violations(frame)).toEqual([]);
+    await editor.page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+  });
+
+  it('saves a picture and the whole sheet as PNG, with what draws them again', async () => {
+    const frame = await panel();
+    const cell = frame.locator('.compare-cell').nth(1);
+    const told = (name: string) => pngText(readFileSync(join(workspace.folder, name)), 'parameters') ?? '';
+    await cell.hover();
+    const one = join(workspace.folder, 'one.png');
+    await saveAs(editor, () => cell.getByRole('button', { name: 'Save as PNG' }).click(), one);
+    expect(parseParameters(told('one.png'))).toMatchObject({
+      prompt: expect.stringContaining(prompts[0]!),
+      seed: 1,
+      steps: 30,
+    });
+    const sheet = join(workspace.folder, 'sheet.png');
+    await saveAs(editor, () => frame.getByRole('button', { name: 'Save Sheet' }).click(), sheet);
+    const lines = told('sheet.png').split('\n');
+    expect(lines.map((line) => line.replace(/ <lora:.*?>/, ''))).toEqual(
+      prompts.flatMap((prompt, i) => Array(3).fill(`${prompt} --d ${i + 1} --s 30 --l 5 --ss ddim`)),
+    );
+  });
+
+  it('copies a picture as a prompt, which draws the same picture in a row of its own', async () => {
+    const before = await pictures(6);
+    const frame = await panel();
+    const cell = frame.locator('.compare-cell').first();
+    await cell.hover();
+    await cell.getByRole('button', { name: 'Copy as prompt' }).click();
+    await editor.status('The prompt was copied').waitFor();
+    await frame.getByRole('button', { name: 'Add Prompt' }).click();
+    const field = frame.locator('vscode-text-area[aria-label="New prompt"] textarea');
+    await field.click();
+    await editor.page.keyboard.press('Control+V');
+    await expect.poll(() => field.inputValue()).toBe(`${prompts[0]} --d 1 --s 30 --l 5 --ss ddim`);
+    await field.press('Control+Enter');
+    expect((await pictures(9)).slice(6)).toEqual(before.slice(0, 3));
+    await frame.getByRole('button', { name: 'Remove this prompt' }).last().click();
+    await pictures(6);
+  });
+
+  it('takes the base out, and brings it back as an adapter is added', async () => {
+    const before = await pictures(6);
+    const frame = await panel();
+    const names = frame.locator('thead th .compare-name');
+    await frame.getByRole('button', { name: 'Remove Base' }).click();
+    await pictures(4);
+    await frame.getByRole('button', { name: 'Add Adapter' }).click();
+    await editor.input.asked('Compare with which adapters?');
+    await editor.input.pickMany(['Base']);
+    const after = await pictures(6);
+    expect(await names.allInnerTexts()).toEqual(['dog \u00b7 LoRA', 'dog \u00b7 PaRa', 'Base']);
+    expect([after[2], after[5]]).toEqual([before[0], before[3]]);
+  });
+
   it('pins a picture to its run, whose panel shows it', async () => {
-    const cell = (await panel()).locator('.compare-cell').nth(2);
+    const cell = (await panel()).locator('.compare-cell').nth(1);
     await cell.hover();
     await cell.getByRole('button', { name: 'Pin to the run' }).click();
     await editor.views.click('Runs', /^PaRa/);
@@ -100,20 +184,24 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
 
   it('shows two of them over each other, and what differs', async () => {
     const frame = await panel();
-    const lay = async (layout: string) => {
-      await frame.locator('vscode-dropdown[aria-label="Layout"]').click();
-      await frame.getByRole('option', { name: layout }).click();
-    };
-    await lay('Swipe');
+    await choose(frame, 'Layout', 'Swipe');
     await frame
-      .getByRole('slider', { name: /^Share of Base/ })
+      .getByRole('slider', { name: /^Share of dog/ })
       .first()
       .fill('30');
     await frame.locator('h1').scrollIntoViewIfNeeded();
     await editor.screen('compare/swipe', 1000);
-    await lay('Difference');
+    expect(await editor.webviews.violations(frame)).toEqual([]);
+    await choose(frame, 'Layout', 'Difference');
     await expect.poll(() => frame.locator('canvas').count()).toBe(2);
-    await lay('Beside each other');
+    // Grey where both are the same; these are not.
+    const shades = (canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+      return new Set(data).size;
+    };
+    await expect.poll(() => frame.locator('canvas').first().evaluate(shades)).toBeGreaterThan(10);
+    expect(await editor.webviews.violations(frame)).toEqual([]);
+    await choose(frame, 'Layout', 'Beside each other');
     await pictures(6);
   });
 
@@ -145,5 +233,47 @@ describe.skipIf(excused(noEditor))('LoRA and PaRa side by side', () => {
     await editor.settled();
     await editor.screen('compare/generate');
     expect(await editor.webviews.violations(frame)).toEqual([]);
+  });
+
+  it('draws it from another seed and with another guidance, and goes back to a picture of before', async () => {
+    const frame = await panel();
+    const set = async (name: string, value: string) => {
+      const [before] = await pictures(1);
+      const field = frame.locator(`vscode-text-field[aria-label="${name}"] input`);
+      await field.fill(value);
+      await field.press('Enter');
+      await expect.poll(async () => (await pictures(1))[0]).not.toBe(before);
+    };
+    const [first] = await pictures(1);
+    await set('Seed', '7');
+    await set('Guidance', '2');
+    const drawn = frame.getByRole('button', { name: /a zwx dog on the moon, seed/ });
+    await expect.poll(() => drawn.count()).toBe(3);
+    await drawn.last().click();
+    await expect.poll(() => pictures(1)).toEqual([first]);
+    const seed = frame.locator('vscode-text-field[aria-label="Seed"] input');
+    await expect.poll(() => seed.inputValue()).toBe('1');
+  });
+
+  it('draws it on another machine, to which the adapter is taken, and offers the base alone', async () => {
+    await editor.input.run('PaRa: Add Host');
+    await editor.input.pick('gpu');
+    await editor.input.asked('Add Host: its name');
+    await editor.input.accept();
+    await editor.dialogs.press('Trust This Key');
+    await editor.input.asked('Check of gpu');
+    await editor.input.cancel();
+    const [here] = await pictures(1);
+    const frame = await panel();
+    await choose(frame, 'Draw on', 'gpu');
+    await expect.poll(async () => (await pictures(1))[0]).not.toBe(here);
+    const [there] = await pictures(1);
+    await editor.settled();
+    await editor.screen('compare/elsewhere');
+    await frame.getByRole('button', { name: 'Other Adapter' }).click();
+    await editor.input.asked('Draw with which adapter?');
+    await editor.input.pick('Base');
+    await frame.getByText('no adapter').waitFor();
+    await expect.poll(async () => (await pictures(1))[0]).not.toBe(there);
   });
 });

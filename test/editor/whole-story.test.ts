@@ -112,16 +112,18 @@ describe.skipIf(excused(noEditor ?? noSshd))('from the installation to an adapte
   it('compares it with PaRa, which is trained there for that', async () => {
     await editor.page.getByRole('tab', { name: /^dog\.para\.json/ }).click();
     await editor.text.lens('Compare');
-    await editor.notices.press('dog was not trained with PaRa yet.', 'Train PaRa');
+    expect(await editor.dialogs.text()).toContain('It is trained on gpu, as LoRA was.');
+    await editor.dialogs.press('Train PaRa');
+    await editor.text.tab('dog \u00b7 PaRa').waitFor({ timeout: 120_000 });
+    await editor.text.tab(/^Compare: dog/).waitFor({ timeout: 240_000 });
     await editor.views.open('PaRa Studio');
     await expect
-      .poll(runs, { timeout: 240_000 })
+      .poll(runs)
       .toEqual([
         'dog | 2',
         expect.stringMatching(/^PaRa .*200 steps/),
         expect.stringMatching(/^LoRA .*600 steps/),
       ]);
-    await editor.text.lens('Compare');
     expect(new Set(await compared()).size).toBe(6);
     await editor.notices.clear();
     await (await panel()).locator('h1').scrollIntoViewIfNeeded();

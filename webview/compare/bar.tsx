@@ -16,12 +16,12 @@ const layouts = () =>
 
 /** What the whole comparison shares, and what is done with it. */
 export function Bar({ view }: { readonly view: ComparisonView }) {
-  const { columns, place, base } = view;
+  const { columns } = view;
   return (
     <header class="compare-bar">
       <div class="ui-row">
         <h1>{t('Comparison')}</h1>
-        <span class="ui-quiet">{t('{0} on {1}; each row from one noise', base, place)}</span>
+        <Place view={view} quiet />
         <span class="ui-spread" />
         <DrawButton view={view} />
         <Button icon="add" onClick={() => ask('addColumn', {})}>
@@ -78,6 +78,32 @@ export function DrawButton({ view }: { readonly view: ComparisonView }) {
     </Button>
   );
 }
+
+interface PlaceProps {
+  readonly view: ComparisonView;
+  /** The labels are said, not shown. */
+  readonly quiet?: boolean;
+}
+
+/** On what it is drawn, and where. */
+export const Place = ({ view: { base, bases, place, places }, quiet = false }: PlaceProps) => (
+  <>
+    <Select
+      label={t('Base')}
+      quiet={quiet}
+      value={base}
+      choices={bases.map((name) => ({ value: name, label: name }))}
+      onChange={(name) => ask('setPlace', { base: name })}
+    />
+    <Select
+      label={t('Draw on')}
+      quiet={quiet}
+      value={place}
+      choices={places}
+      onChange={(name) => ask('setPlace', { place: name })}
+    />
+  </>
+);
 
 /** Seed, guidance, steps, scheduler; size and negative prompt where they are wanted. */
 export function Settings({ view }: { readonly view: ComparisonView }) {

@@ -4,7 +4,7 @@ import { Button } from '../ui/button.tsx';
 import { TextArea } from '../ui/fields.tsx';
 import { t } from '../ui/l10n.ts';
 import { Picture } from '../ui/picture.tsx';
-import { DrawButton, Problem, Settings } from './bar.tsx';
+import { DrawButton, Place, Problem, Settings } from './bar.tsx';
 import { ColumnHead } from './grid.tsx';
 import { PictureCell } from './picture-cell.tsx';
 import { ask, cellAt } from './state.ts';
@@ -35,6 +35,7 @@ export function Generate({ view }: { readonly view: ComparisonView }) {
         </div>
         <div class="compare-settings">
           <Settings view={view} />
+          <Place view={view} />
           <div class="generate-adapter">
             <ColumnHead column={column} removable={false} />
           </div>
@@ -47,7 +48,6 @@ export function Generate({ view }: { readonly view: ComparisonView }) {
       <div class="generate-stage">
         <PictureCell view={view} column={column} row={row} cell={cellAt(view, column.id, row.id)} />
       </div>
-      <p class="ui-quiet">{t('{0} on {1}', view.base, view.place)}</p>
       {view.history.length > 0 && (
         <section aria-labelledby="drawn">
           <h2 id="drawn">{t('Drawn here')}</h2>

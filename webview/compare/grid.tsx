@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { Column, ComparisonView, Row } from '../contract/compare.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { TextArea } from '../ui/fields.tsx';
@@ -124,13 +124,23 @@ function RowHead({ row, removable }: { readonly row: Row; readonly removable: bo
 
 function AddPrompt() {
   const [text, setText] = useState<string>();
+  const open = useRef(false);
   if (text === undefined)
     return (
-      <Button icon="add" onClick={() => setText('')}>
+      <Button
+        icon="add"
+        onClick={() => {
+          open.current = true;
+          setText('');
+        }}
+      >
         {t('Add Prompt')}
       </Button>
     );
   const add = (words: string) => {
+    // The field is left as it goes, and tells what it holds a second time.
+    if (!open.current) return;
+    open.current = false;
     if (words.trim()) ask('addPrompt', { text: words.trim() });
     setText(undefined);
   };

@@ -70,6 +70,8 @@ export const Cell = Type.Object({
 });
 export type Cell = Static<typeof Cell>;
 
+const Choice = Type.Object({ value: Type.String(), label: Type.String() });
+
 /** A picture that was drawn in this view. */
 export const Drawn = Type.Object({ key: Id, source: Type.String(), prompt: Type.String(), seed: Count });
 export type Drawn = Static<typeof Drawn>;
@@ -77,12 +79,16 @@ export type Drawn = Static<typeof Drawn>;
 export const ComparisonView = Type.Object({
   id: Id,
   mode: Type.Union([Type.Literal('compare'), Type.Literal('generate')]),
-  place: Type.String(),
+  /** Where it is drawn, and where it could be. */
+  place: Id,
+  places: Type.Array(Choice),
   base: Type.String(),
+  /** Names of the bases that the place is known to have. */
+  bases: Type.Array(Type.String()),
   settings: DrawSettings,
   /** Size of the base's own pictures, once it is known. */
   baseSize: Optional(Type.Object({ width: Count, height: Count })),
-  schedulers: Type.Array(Type.Object({ value: Type.String(), label: Type.String() })),
+  schedulers: Type.Array(Choice),
   columns: Type.Array(Column),
   rows: Type.Array(Row),
   cells: Type.Array(Cell),
@@ -106,10 +112,12 @@ export const compareContract = {
     open: { params: Nothing, result: ComparisonView },
     setStrength: order({ ...inColumn, strength: Type.Number() }),
     setSettings: { params: Type.Partial(DrawSettings), result: Nothing },
+    /** Draws elsewhere, or on another base; adapters are taken there. */
+    setPlace: order({ place: Optional(Id), base: Optional(Id) }),
     setPrompt: order({ ...inRow, text: Type.String({ maxLength: 10_000 }) }),
     addPrompt: order({ text: Type.String({ maxLength: 10_000 }) }),
     removePrompt: order(inRow),
-    /** The extension asks which adapter. */
+    /** The extension asks which adapter, or the base alone. */
     addColumn: order({}),
     removeColumn: order(inColumn),
     /** Draws what is missing, and what failed again. */

@@ -91,6 +91,14 @@ export const RunView = Type.Object({
   place: Type.String(),
   createdAt: Type.String(),
   now: RunNow,
+  /** What was said of it before it began. */
+  estimate: Optional(
+    Type.Object({
+      text: Type.String(),
+      seconds: Optional(Type.Number()),
+      memoryBytes: Optional(Type.Number()),
+    }),
+  ),
   prompts: Type.Array(Type.String()),
   samples: Type.Array(Sample),
   pinned: Type.Array(Pinned),

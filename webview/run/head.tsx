@@ -13,7 +13,7 @@ const act = (action: Action) => void host.call('act', { action }).catch(() => {}
 /** What run it is, how far, and what can be done with it. */
 export function Head({ run }: { readonly run: RunView }) {
   const { now } = run;
-  const active = now.state === 'running' || now.state === 'queued';
+  const active = isActive(now);
   const where = t('{0} on {1}, {2}', run.base, run.place, new Date(run.createdAt).toLocaleString());
   return (
     <header class="run-head">
@@ -55,7 +55,7 @@ export function Head({ run }: { readonly run: RunView }) {
         </p>
       )}
       <dl class="run-facts">
-        {factsOf(now).map(([name, value]) => (
+        {factsOf(run).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
             <dd>{value}</dd>
@@ -66,7 +66,7 @@ export function Head({ run }: { readonly run: RunView }) {
   );
 }
 
-function factsOf(now: RunNow): [string, string][] {
+function factsOf({ now, estimate }: RunView): [string, string][] {
   const facts: [string, string | undefined][] = [
     [t('Step'), t('{0} of {1}', now.step.toLocaleString(), now.steps.toLocaleString())],
     [t('Doing'), now.phase],
@@ -78,12 +78,30 @@ function factsOf(now: RunNow): [string, string][] {
     ],
     [t('Learning rate'), number(now.learningRate)],
     [t('A step takes'), now.secondsAStep === undefined ? undefined : duration(now.secondsAStep)],
-    [t('Time left'), now.secondsLeft === undefined ? undefined : duration(now.secondsLeft)],
-    [t('Memory'), now.memoryBytes === undefined ? undefined : bytes(now.memoryBytes)],
+    [t('Time left'), timeLeft(now, estimate)],
+    [t('Memory'), memory(now, estimate)],
     [t('Parameters'), now.parameters?.toLocaleString()],
     [t('Layers'), now.layers?.toLocaleString()],
   ];
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+type Estimate = RunView['estimate'];
+const isActive = ({ state }: RunNow) => state === 'running' || state === 'queued';
+
+/** Measured as soon as there are steps; before them what was expected, if anything. */
+function timeLeft(now: RunNow, estimate: Estimate): string | undefined {
+  if (now.secondsLeft !== undefined) return duration(now.secondsLeft);
+  if (!isActive(now) || now.step > 0) return undefined;
+  return estimate?.seconds === undefined
+    ? t('known after the first steps')
+    : t('about {0}', duration(estimate.seconds));
+}
+
+function memory(now: RunNow, estimate: Estimate): string | undefined {
+  if (now.memoryBytes !== undefined) return bytes(now.memoryBytes);
+  if (!isActive(now) || estimate?.memoryBytes === undefined) return undefined;
+  return t('about {0}', bytes(estimate.memoryBytes));
 }
 
 const number = (value: number | undefined) => (value === undefined ? undefined : shortNumber(value));

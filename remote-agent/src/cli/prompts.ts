@@ -3,8 +3,8 @@ import { ParaError } from '../common/errors.ts';
 import { isPromptLine, type PromptLine, parsePromptLine } from '../diffusion/prompt-lines.ts';
 
 /**
- * Reads a prompt file: one prompt a line with `--w --h --d (seed) --s (steps) --l (guidance) --n (negative)`; empty
- * lines and lines that start with # are passed over.
+ * Reads a prompt file: one prompt a line with `--w --h --d (seed) --s (steps) --l (guidance) --ss (scheduler) --n
+ * (negative)`; empty lines and lines that start with # are passed over.
  * @throws ParaError `prompt` naming the line
  */
 export function readPrompts(path: string): PromptLine[] {

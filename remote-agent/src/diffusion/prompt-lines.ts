@@ -1,4 +1,5 @@
 import { ParaError } from '../common/errors.ts';
+import { schedulerByLabel, schedulerNames } from './schedulers/names.ts';
 
 /** One line of a `*.prompts` file; what a line leaves out is `undefined`. */
 export interface PromptLine {
@@ -9,6 +10,8 @@ export interface PromptLine {
   readonly seed?: number;
   readonly steps?: number;
   readonly guidance?: number;
+  /** One of `schedulerNames`. */
+  readonly scheduler?: string;
 }
 
 /** Options of a line that take a number. */
@@ -16,7 +19,10 @@ export const numberOptions = { w: 'width', h: 'height', d: 'seed', s: 'steps', l
 
 /** What a line may say after its prompt. */
 export const optionHint =
-  'options: --w width, --h height, --d seed, --s steps, --l guidance, --n negative prompt';
+  'options: --w width, --h height, --d seed, --s steps, --l guidance, --ss scheduler, --n negative prompt';
+
+/** What `--ss` may say: the name that sd-scripts has for the option, the names of schedulers here. */
+export const schedulerHint = `schedulers: ${schedulerNames.join(', ')}`;
 
 /** A stretch of a line, from `start` to before `end`. */
 export interface Part {
@@ -53,13 +59,14 @@ export function partsOfLine(line: string): { prompt: Part; options: OptionPart[]
 /** What is wrong with an option, in words; `undefined` where nothing is. */
 export function problemOfOption({ key, value, text }: OptionPart): string | undefined {
   if (key === 'n') return undefined;
+  if (key === 'ss' && schedulerByLabel(value.text)) return undefined;
   const known = Object.hasOwn(numberOptions, key) && value.text !== '' && Number.isFinite(Number(value.text));
   return known ? undefined : `"${text}" is not understood`;
 }
 
 /**
- * Parses one line: a prompt with `--w --h --d (seed) --s (steps) --l (guidance) --n (negative)`.
- * @throws ParaError `prompt` for no prompt, an unknown option or a value that is no number
+ * Parses one line: a prompt with `--w --h --d (seed) --s (steps) --l (guidance) --ss (scheduler) --n (negative)`.
+ * @throws ParaError `prompt` for no prompt, an unknown option or scheduler, or a value that is no number
  */
 export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
   const { prompt, options } = partsOfLine(line);
@@ -71,9 +78,11 @@ export function parsePromptLine(line: string, where = 'prompt'): PromptLine {
   const values: Record<string, number | string> = {};
   for (const option of options) {
     const problem = problemOfOption(option);
-    if (problem) throw new ParaError('prompt', problem, { where, hint: optionHint });
     const { key, value } = option;
-    if (key === 'n') values.negative = value.text.replace(/\s+/g, ' ');
+    const hint = key === 'ss' ? schedulerHint : optionHint;
+    if (problem) throw new ParaError('prompt', problem, { where, hint });
+    if (key === 'ss') values.scheduler = schedulerByLabel(value.text)!;
+    else if (key === 'n') values.negative = value.text.replace(/\s+/g, ' ');
     else values[numberOptions[key as keyof typeof numberOptions]] = Number(value.text);
   }
   return { prompt: prompt.text, ...values };

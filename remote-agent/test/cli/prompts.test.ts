@@ -16,7 +16,7 @@ const read = (text: string) => {
 describe('a prompt file', () => {
   it('holds one prompt a line with its options; comments and empty lines are passed over', () => {
     const text =
-      '# mine\n\n a dog -- asleep  --w 64 --h 96 --d 7 --s 20 --l 5.5 --n too dark, blurred\r\na cat\n';
+      '# mine\n\n a dog -- asleep  --w 64 --h 96 --d 7 --s 20 --l 5.5 --ss Euler a --n too dark, blurred\r\na cat --ss dpmpp-2m\n';
     expect(read(text)).toEqual([
       {
         prompt: 'a dog -- asleep',
@@ -25,9 +25,10 @@ describe('a prompt file', () => {
         seed: 7,
         steps: 20,
         guidance: 5.5,
+        scheduler: 'euler-ancestral',
         negative: 'too dark, blurred',
       },
-      { prompt: 'a cat' },
+      { prompt: 'a cat', scheduler: 'dpmpp-2m' },
     ]);
   });
 
@@ -35,6 +36,8 @@ describe('a prompt file', () => {
     ['a dog\na cat --x 4', 2],
     ['a dog --w wide', 1],
     ['a dog --d', 1],
+    ['a dog --ss fast', 1],
+    ['a dog --ss', 1],
     ['--d 4', 1],
   ])('is refused with the line that is not understood: %s', (text, line) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: 'prompt', where: `${path}:${line}` }));

@@ -17,6 +17,7 @@ import { describe } from '../../platform/failure.ts';
 import { methodName } from '../../platform/format.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
+import { type Estimate, readEstimate } from '../estimate.ts';
 import { linkEvents } from '../link-log.ts';
 import { pinnedFolder, pinnedPictures } from '../pinned.ts';
 import { readRun } from '../run.ts';
@@ -28,7 +29,7 @@ import { lossesFrom, lossesOf, lossTable } from './losses.ts';
 import { adapterOf } from './run-files.ts';
 import type { RunChange, SampleFile } from './run-log.ts';
 import { tabTitle } from './title.ts';
-import { eventText, linkEventText, phaseText, settingsOf } from './words.ts';
+import { estimateEvent, eventText, linkEventText, phaseText, settingsOf } from './words.ts';
 
 /** What a run panel needs of the extension. */
 export type RunPanelServices = Services & {
@@ -47,6 +48,7 @@ export class RunPanel {
   readonly #owned = new Disposables();
   readonly #server: ViewServer<typeof runContract>;
   readonly #run: FollowedRun;
+  readonly #estimate: Estimate | undefined;
   readonly #overlays = new Map<string, FollowedRun>();
   /** Samples whose files are still on their way here. */
   #awaited: SampleFile[] = [];
@@ -61,6 +63,7 @@ export class RunPanel {
   ) {
     this.id = basename(directory);
     this.#run = this.#follow(this.id, directory);
+    this.#estimate = readEstimate(directory);
     const { webview } = panel;
     const { extensionUri } = services.context;
     webview.options = {
@@ -202,7 +205,8 @@ export class RunPanel {
 
   #events(): RunView['events'] {
     const told = this.#run.log.told.slice(-mostEvents).map(eventText);
-    return [...told, ...linkEvents(this.directory).map(linkEventText)].sort((a, b) =>
+    const before = estimateEvent(this.#run.spec.createdAt, this.#estimate);
+    return [...before, ...told, ...linkEvents(this.directory).map(linkEventText)].sort((a, b) =>
       a.time.localeCompare(b.time),
     );
   }
@@ -283,6 +287,7 @@ export class RunPanel {
       place: this.services.hostLabel(readRun(this.directory)?.host ?? ''),
       createdAt: spec.createdAt,
       now: this.#now(),
+      ...(this.#estimate ? { estimate: this.#estimate } : {}),
       prompts: [...spec.samples.prompts],
       samples: samples.filter((sample) => !this.#awaited.includes(sample)).map(this.#sample),
       pinned,

@@ -4,6 +4,7 @@ import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts'
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
 import { describe } from '../../platform/failure.ts';
 import { duration, methodName } from '../../platform/format.ts';
+import type { Estimate } from '../estimate.ts';
 import type { LinkEvent } from '../link-log.ts';
 import type { ToldEvent } from './run-log.ts';
 
@@ -64,6 +65,10 @@ export function eventText(event: ToldEvent): RunEvent {
       };
   }
 }
+
+/** What was said of a run before it began, as the first of its events. */
+export const estimateEvent = (time: string, estimate: Estimate | undefined): RunEvent[] =>
+  estimate ? [{ time, kind: 'info', text: l10n.t('Estimated beforehand: {0}', estimate.text) }] : [];
 
 /** What happened to the link of a run's host, in words. */
 export const linkEventText = ({ time, what, problem }: LinkEvent): RunEvent => ({

@@ -5,18 +5,21 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { parsePrompt } from '../../../remote-agent/src/diffusion/prompt.ts';
 import { parsePromptLine } from '../../../remote-agent/src/diffusion/prompt-lines.ts';
+import { afterEnd } from '../../../src/compare/awaited-runs.ts';
 import { Comparison } from '../../../src/compare/comparison.ts';
 import {
   type AppliedFile,
   type ComparisonState,
   drawingOf,
   keyOf,
+  type Place,
   promptLineOf,
   remembered,
 } from '../../../src/compare/model.ts';
 import type { PaintHooks } from '../../../src/compare/painter.ts';
 import { PictureCache } from '../../../src/compare/picture-cache.ts';
 import { readLine } from '../../../src/compare/prompt-line.ts';
+import { usualPlace } from '../../../src/compare/usual-place.ts';
 import type { Cell } from '../../../webview/contract/compare.ts';
 
 const adapter = (name: string): AppliedFile => ({
@@ -92,9 +95,26 @@ describe('the pictures of a comparison', () => {
   test('are copied as a line that a prompt file takes', () => {
     const s = state({ columns: [{ ...column('dog', 'dog'), strength: 0.8 }] });
     const line = promptLineOf(drawing(s));
-    expect(line).toBe('a dog <lora:dog:0.8> --d 10 --s 20 --l 5');
-    expect(parsePromptLine(line)).toMatchObject({ seed: 10, steps: 20, guidance: 5 });
+    expect(line).toBe('a dog <lora:dog:0.8> --d 10 --s 20 --l 5 --ss ddim');
+    expect(parsePromptLine(line)).toMatchObject({ seed: 10, steps: 20, guidance: 5, scheduler: 'ddim' });
     expect(parsePrompt(parsePromptLine(line).prompt).adapters).toEqual([{ name: 'dog', strength: 0.8 }]);
+  });
+
+  test('are drawn again by the line that was copied, whatever is set where it is put', () => {
+    const settings = {
+      ...state().settings,
+      scheduler: 'euler-ancestral',
+      width: 64,
+      height: 128,
+      negative: 'fog',
+    };
+    const first = drawing(state({ settings }), 1);
+    const text = promptLineOf(first);
+    const other = state({
+      settings: { seed: 3, guidance: 7, steps: 9, scheduler: 'dpmpp-2m', negative: '' },
+      rows: [{ ...row('r', text, 4), adapters: { dog: adapter('dog') } }],
+    });
+    expect(keyOf(drawing(other, 0))).toBe(keyOf(first));
   });
 
   test('stand in the history once, the newest first, and not without end', () => {
@@ -108,8 +128,12 @@ describe('the pictures of a comparison', () => {
   });
 });
 
-/** A comparison whose pictures are drawn when the test says so. */
-function bench(given: ComparisonState, paused = false) {
+/** A comparison whose pictures are drawn, and whose places are found, when the test says so. */
+function bench(
+  given: ComparisonState,
+  paused = false,
+  find = async (place: Place): Promise<Place> => ({ ...place, baseHash: 'ff' }),
+) {
   const folder = mkdtempSync(join(tmpdir(), 'para-compare-'));
   const asked: {
     key: string;
@@ -124,7 +148,7 @@ function bench(given: ComparisonState, paused = false) {
     {
       cache,
       previews: new PictureCache(join(folder, 'previews'), 1e6),
-      place: async (place) => ({ ...place, baseHash: 'ff' }),
+      place: find,
       paint: (one, _, hooks) =>
         new Promise((resolve, reject) => {
           const finish = (png = new Uint8Array([1])) => resolve(png);
@@ -232,6 +256,37 @@ describe('a comparison as it is drawn', () => {
     expect(asked[0]!.key).toBe(keyOf(drawing(comparison.state)));
   });
 
+  test('asks a host that cannot be reached once, whatever the number of pictures, and again when asked', async () => {
+    let asked = 0;
+    const { comparison, states } = bench(state({ place: { host: 'h', base: 'b' } }), false, async () => {
+      asked++;
+      throw new Error('no way there');
+    });
+    comparison.start();
+    await expect.poll(states, { timeout: 30_000 }).toEqual(['failed', 'failed', 'failed', 'failed']);
+    expect([asked, comparison.problem]).toEqual([1, 'no way there']);
+    comparison.start();
+    await expect.poll(states, { timeout: 30_000 }).toEqual(['failed', 'failed', 'failed', 'failed']);
+    expect(asked).toBe(2);
+  });
+
+  test('goes elsewhere at once, though the host before gives no answer, and shows nothing of that host', async () => {
+    let late: (place: Place) => void = () => {};
+    const never = new Promise<Place>((resolve) => {
+      late = resolve;
+    });
+    const { comparison, asked } = bench(state({ place: { host: 'h', base: 'b' } }), false, (place) =>
+      place.host === 'h' ? never : Promise.resolve({ ...place, baseHash: 'ee' }),
+    );
+    comparison.start();
+    comparison.change({ place: { host: 'g', base: 'b' } });
+    await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(1);
+    expect(asked[0]!.key).toBe(keyOf(drawing(comparison.state)));
+    late({ host: 'h', base: 'b', baseHash: 'ff' });
+    await turn();
+    expect(comparison.state.place).toEqual({ host: 'g', base: 'b', baseHash: 'ee' });
+  });
+
   test('remembers single pictures as they are shown, drawn now or found', async () => {
     const given = state({ mode: 'generate', columns: [column('dog', 'dog')], rows: [row('r', 'a dog', 0)] });
     const { comparison, asked, cache } = bench(given);
@@ -254,6 +309,60 @@ describe('a comparison as it is drawn', () => {
     expect(asked[0]!.hooks.signal.aborted).toBe(true);
     expect(asked).toHaveLength(1);
     expect(states()).toEqual(['missing', 'missing', 'missing', 'missing']);
+  });
+});
+
+describe('the place that pictures are drawn at', () => {
+  const names = ['this machine', 'gpu', 'old'];
+  const place = (
+    wanted: (string | undefined)[],
+    failed: readonly string[] = [],
+    has: Readonly<Record<string, boolean>> = {},
+  ) => usualPlace({ names, wanted, failed: (name) => failed.includes(name), hasBase: (name) => has[name] });
+
+  test('is where the adapters are, or were sent last', () => {
+    expect(place(['gpu', 'this machine'])).toBe('gpu');
+    expect(place([undefined, 'old', 'gpu'])).toBe('old');
+  });
+
+  test('is another where that host is gone or cannot be reached', () => {
+    expect(place(['rented', undefined, 'this machine'])).toBe('this machine');
+    expect(place(['gpu', 'this machine'], ['gpu'])).toBe('this machine');
+  });
+
+  test('is another that has the base where it had none, not one of which nobody knows', () => {
+    expect(place(['this machine'], [], { 'this machine': false, old: true })).toBe('old');
+    expect(place(['this machine'], [], { 'this machine': false })).toBe('this machine');
+    expect(place(['this machine'], ['old'], { 'this machine': false, old: true })).toBe('this machine');
+  });
+
+  test('is one there is, even where none was reached; and none where there is none', () => {
+    expect(place(['gpu'], names)).toBe('gpu');
+    expect(place([])).toBe('this machine');
+    const none = { names: [], wanted: ['gpu'], failed: () => false, hasBase: () => true };
+    expect(usualPlace(none)).toBeUndefined();
+  });
+});
+
+describe('a comparison that waits for what is trained', () => {
+  const awaited = [
+    { subject: 'dog', runs: ['a', 'b'] },
+    { subject: 'owl', runs: ['c'] },
+  ];
+
+  test('is ready when the last of its runs is finished', () => {
+    const first = afterEnd(awaited, { id: 'b', state: 'finished' });
+    expect(first).toEqual({ left: [{ subject: 'dog', runs: ['a'] }, awaited[1]], ready: [] });
+    expect(afterEnd(first.left, { id: 'a', state: 'finished' })).toEqual({
+      left: [awaited[1]],
+      ready: ['dog'],
+    });
+  });
+
+  test('is given up where one of them fails or is stopped, and does not mind other runs', () => {
+    for (const state of ['failed', 'stopped', 'interrupted'] as const)
+      expect(afterEnd(awaited, { id: 'c', state })).toEqual({ left: [awaited[0]], ready: [] });
+    expect(afterEnd(awaited, { id: 'z', state: 'finished' })).toEqual({ left: awaited, ready: [] });
   });
 });
 

@@ -59,7 +59,8 @@ describe('what is said about a prompt', () => {
 });
 
 describe('a prompt file', () => {
-  const text = '# mine\r\na dog --w 64 --q 3\r\n\r\n--d 4\r\na cat --s many\r\n';
+  const text =
+    '# mine\r\na dog --w 64 --q 3\r\n\r\n--d 4\r\na cat --s many\r\na cat --ss fast --ss Euler a\r\n';
 
   it('has its faults at their places, with what to do', () => {
     const problems = lineProblems(linesOf(text), inEnglish);
@@ -67,8 +68,10 @@ describe('a prompt file', () => {
       ['bad-option', '--q 3'],
       ['no-prompt', '--d 4'],
       ['bad-option', '--s many'],
+      ['bad-option', '--ss fast'],
     ]);
     expect(problems[2]!.message).toContain('steps');
+    expect(problems[3]!.message).toContain('ddim, euler,');
   });
 
   it('finds the prompt under the caret', () => {

@@ -1,0 +1,41 @@
+import { l10n, type QuickPickItem, ThemeIcon, window } from 'vscode';
+import { adapterItem } from '../adapters/commands.ts';
+import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
+
+/** What is drawn with: an adapter, or a base alone. */
+export type Chosen =
+  | { readonly adapter: LibraryAdapter }
+  | { readonly adapter?: never; readonly base: string };
+
+interface Item extends QuickPickItem {
+  readonly adapter?: LibraryAdapter;
+  readonly base?: string;
+}
+
+/**
+ * Lets a person choose adapters of the library, or bases alone. Asks nothing where there is nothing to choose between.
+ * @param bases that are offered, behind the adapters
+ * @returns `undefined` where the person gave up
+ */
+export async function chooseColumns(
+  library: AdapterLibrary,
+  bases: readonly string[],
+  { title, several }: { readonly title: string; readonly several: boolean },
+): Promise<Chosen[] | undefined> {
+  const alone = bases.map((base) => ({
+    ...{ label: l10n.t('Base'), description: base, detail: l10n.t('without an adapter') },
+    ...{ iconPath: new ThemeIcon('circle-outline'), base },
+  }));
+  const items: Item[] = [...(await library.all()).map(adapterItem), ...alone];
+  if (items.length === 0) {
+    void window.showInformationMessage(l10n.t('There is no adapter yet: train a subject first.'));
+    return undefined;
+  }
+  if (!several && items.length === 1) return items.map(chosenOf);
+  const how = { title, matchOnDescription: true, matchOnDetail: true };
+  if (several) return (await window.showQuickPick(items, { ...how, canPickMany: true }))?.map(chosenOf);
+  const chosen = await window.showQuickPick(items, how);
+  return chosen && [chosenOf(chosen)];
+}
+
+const chosenOf = ({ adapter, base = '' }: Item): Chosen => (adapter ? { adapter } : { base });
