@@ -9,6 +9,7 @@ import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import type { Hosts } from './hosts.ts';
+import { basesOf, basesOf, rememberBases, rememberBases } from './known-bases.ts';
 import { thisMachine } from './this-machine.ts';
 
 interface Chosen {
@@ -41,6 +42,8 @@ export async function importBase(hosts: Hosts, host: string, memory: Memento): P
       { name, signal: work.signal },
     );
   });
+  const known = basesOf(memory, host);
+  if (known) await rememberBases(memory, host, [...new Set([...known, base.name])]);
   void window.showInformationMessage(l10n.t('The base {0} is ready ({1}).', base.name, bytes(base.bytes)));
 }
 
