@@ -128,6 +128,18 @@ describe('an adapter that a prompt names', () => {
   });
 });
 
+describe('a picture that was drawn in half precision', () => {
+  it('tells so, and is repeated in it to the last byte', async () => {
+    const half = await draw({ precision: 'f16', steps: 8, adapter: [own] });
+    const recipe = (file: string) => JSON.parse(pngText(readFileSync(file), 'para-studio', file)!);
+    expect(recipe(half.file).precision).toBe('f16');
+    const again = await draw({ from: half.file });
+    expect(readFileSync(again.file)).toEqual(readFileSync(half.file));
+    const usual = await draw({ steps: 8, adapter: [own] });
+    expect(recipe(usual.file)).not.toHaveProperty('precision');
+  });
+});
+
 describe('a picture that was drawn with adapters', () => {
   it('tells them, and is repeated to the last byte', async () => {
     const first = await draw({ adapter: [`${own}:-0.5`], prompt: 'a red apple <lora:robot:0.25>' });

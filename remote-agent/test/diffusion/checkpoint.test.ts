@@ -153,6 +153,22 @@ describe('the file of an imported checkpoint', () => {
     expect(Math.max(...distances)).toBeLessThanOrEqual(1);
   });
 
+  it.each(['F16', 'BF16', 'F32'] as const)(
+    'draws in half precision from %s weights what it draws in single, within 2 of 255 levels',
+    async (dtype) => {
+      const path = join(home, `half-${dtype}.safetensors`);
+      writeCheckpoint(path, tensors, dtype);
+      const base = importBase(path);
+      const request = { prompt: file.prompt, seed: 7, steps: 4, width: 64, height: 64 };
+      const [single] = await generate(base, { ...request, precision: 'f32' });
+      const [half] = await generate(base, { ...request, precision: 'f16' });
+      expect(half!.latents).not.toEqual(single!.latents);
+      expect(new Set(half!.pixels).size).toBeGreaterThan(16);
+      const distances = half!.pixels.map((level, i) => Math.abs(level - single!.pixels[i]!));
+      expect(Math.max(...distances)).toBeLessThanOrEqual(2);
+    },
+  );
+
   it('may hold more than the model, but not less', async () => {
     const extra = join(home, 'extra.safetensors');
     // The moving average of a training, and what it needed beside the weights.

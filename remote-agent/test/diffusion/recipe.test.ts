@@ -68,14 +68,22 @@ describe('the parameters text of a picture', () => {
 describe('the recipe of a picture', () => {
   it('survives as text', () => {
     expect(parseRecipe(recipeText(recipe), 'a.png')).toEqual(recipe);
+    const half = { ...recipe, precision: 'f16' } as const;
+    expect(parseRecipe(recipeText(half), 'a.png')).toEqual(half);
   });
 
-  it.each(['', '{', '1', 'null', '{}', '{"base":1}', JSON.stringify({ ...recipe, adapters: [{}] })])(
-    'is refused when damaged: %s',
-    (text) => {
-      expect(() => parseRecipe(text, 'a.png')).toThrow(
-        expect.objectContaining({ code: 'picture', where: 'a.png' }),
-      );
-    },
-  );
+  it.each([
+    '',
+    '{',
+    '1',
+    'null',
+    '{}',
+    '{"base":1}',
+    JSON.stringify({ ...recipe, adapters: [{}] }),
+    JSON.stringify({ ...recipe, precision: 'f8' }),
+  ])('is refused when damaged: %s', (text) => {
+    expect(() => parseRecipe(text, 'a.png')).toThrow(
+      expect.objectContaining({ code: 'picture', where: 'a.png' }),
+    );
+  });
 });
