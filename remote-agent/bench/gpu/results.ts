@@ -105,9 +105,15 @@ export const readResults = (file: string): GpuResults =>
 export const writeResults = (file: string, results: GpuResults): void =>
   writeFileAtomic(file, `${JSON.stringify(results, null, 2)}\n`);
 
-/** Whether two results were made on the same kind of card by the same runtime. */
-export const sameCard = (a: Card | undefined, b: Card | undefined): boolean =>
-  JSON.stringify(a) === JSON.stringify(b);
+/**
+ * Whether two results were made on the same kind of card, by the same runtime on the same model. Other things may differ:
+ * a card that is lent for minutes sits in another machine the next time.
+ */
+export function sameCard(a: Card | undefined, b: Card | undefined): boolean {
+  const kind = ({ gpu, driver, device, runtime, widths, checkpoint }: Card) =>
+    JSON.stringify([gpu, driver?.split('.')[0], device, runtime, widths, checkpoint]);
+  return a === b || (a !== undefined && b !== undefined && kind(a) === kind(b));
+}
 
 /**
  * Later results over earlier ones, stage by stage; those of another card, driver or runtime are dropped. A stage that

@@ -195,6 +195,12 @@ describe('results of a GPU', () => {
     expect(merged(earlier, later).stages).toEqual({ a: record(4), b: record(2), c: record(6, 'y') });
   });
 
+  it('of the same kind of card in another machine add to each other too', () => {
+    const earlier: GpuResults = { card, stages: { a: record(1) } };
+    const later: GpuResults = { card: { ...card, driver: '580.2', cores: 2 }, stages: { b: record(2) } };
+    expect(Object.keys(merged(earlier, later).stages)).toEqual(['a', 'b']);
+  });
+
   it('of another card or driver are not mixed', () => {
     const earlier: GpuResults = { card, stages: { a: record(1) } };
     const later: GpuResults = { card: { ...card, driver: '581' }, stages: { b: record(2) } };
