@@ -51,7 +51,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await expect
       .poll(() => tooltip.innerText())
       .toMatch(
-        /State\s+finished\s+Steps\s+30\s\/\s30\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa, rank \d[\d\u2013]*, learning rate 0\.01[^,]*, batch \d+,.* seed \d+\s+Base\s+pocket-sdxl/,
+        /State\s+finished\s+Steps\s+30\s\/\s30\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa,\srank\s\d[\d\u2013]*,\slearning\srate\s0\.01[^,]*,\sbatch\s\d+,.*\sseed\s\d+\s+Base\s+pocket-sdxl/,
       );
     await pictureShown(tooltip.locator('img'));
     await editor.screen('history/tooltip');

@@ -56,7 +56,12 @@ describe.skipIf(excused(noEditor))('a subject of pictures of one\u2019s own', ()
     await editor.views.open('Explorer');
     await editor.views.click('pictures', 'owl');
     await editor.views.click('pictures', 'owl-1.png');
+    // What is opened is selected in the explorer, alone.
+    await editor.text.tab('owl-1.png').waitFor();
+    const selected = editor.page.locator('.explorer-folders-view .monaco-list-row.selected .label-name');
+    await expect.poll(() => selected.allInnerTexts()).toEqual(['owl-1.png']);
     await (await editor.views.row('pictures', 'owl-3.png')).click({ modifiers: ['Control'] });
+    await expect.poll(() => selected.allInnerTexts()).toEqual(['owl-1.png', 'owl-3.png']);
     await editor.views.menu('pictures', 'owl-3.png', 'New Subject from Images');
     await editor.input.asked('What do the pictures show?');
     await editor.input.enter('owl');
