@@ -9,7 +9,7 @@ import { chooseAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { setting } from '../platform/settings.ts';
 import type { Hosts } from './hosts.ts';
-import { basesOf, basesOf, rememberBases, rememberBases } from './known-bases.ts';
+import { basesOf, rememberBases } from './known-bases.ts';
 import { thisMachine } from './this-machine.ts';
 
 interface Chosen {
