@@ -57,7 +57,6 @@ export function commandHandlers(
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
     return name === undefined || name === thisMachine ? chooseAdded(context.globalState, title) : name;
   };
-  const comparing = compareCommands(services);
   const train = async (request: TrainRequest) => {
     const ids = await trainSubject(services, request);
     if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
@@ -68,9 +67,7 @@ export function commandHandlers(
     return uri;
   };
   return {
-    ...comparing,
-    'para.compareMethods': (subject?: Parameters<(typeof comparing)['para.compareMethods']>[0]) =>
-      comparing['para.compareMethods'](subject ?? subjectInFront()),
+    ...compareCommands(services),
     'para.showRun': async (argument?: RunArgument) => {
       const run = await whichRun(services, argument, l10n.t('Show which run?'));
       if (run) await showRun(services, run);

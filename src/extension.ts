@@ -91,6 +91,7 @@ export function activate(context: ExtensionContext): void {
   async function start(): Promise<void> {
     try {
       await runs.start();
+      awaited.look();
       await commands.executeCommand('setContext', 'para.runsRead', true);
       for (const place of [folder, adaptersFolder()]) await emptyTrash(place);
     } catch (cause) {

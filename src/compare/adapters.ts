@@ -4,7 +4,7 @@ import { hashFile } from '../../remote-agent/src/common/hash.ts';
 import type { ColumnFacts } from '../../webview/contract/compare.ts';
 import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
 import { methodName } from '../platform/format.ts';
-import { readAdapterHeader } from '../runs/panel/adapter-header.ts';
+import { rankWords, readAdapterHeader } from '../runs/panel/adapter-header.ts';
 import { trainingSeconds } from '../runs/panel/run-files.ts';
 import type { AppliedFile, ColumnModel, RowModel } from './model.ts';
 import { readLine } from './prompt-line.ts';
@@ -40,13 +40,12 @@ export const appliedFile = async ({ name, file, run }: LibraryAdapter): Promise<
 });
 
 async function factsOf({ file, bytes, steps, run }: LibraryAdapter): Promise<ColumnFacts> {
-  const { parameters, layers } = await readAdapterHeader(file);
-  const ranks = layers.map(({ rank }) => rank);
-  const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
+  const header = await readAdapterHeader(file);
+  const rank = rankWords(header);
   const seconds = run && (await trainingSeconds(run.directory));
   return {
-    ...{ parameters, bytes },
-    ...(ranks.length === 0 ? {} : { rank: low === high ? String(low) : `${low}–${high}` }),
+    ...{ parameters: header.parameters, bytes },
+    ...(rank === undefined ? {} : { rank }),
     ...(steps === undefined ? {} : { steps }),
     ...(seconds === undefined ? {} : { seconds }),
   };

@@ -36,11 +36,16 @@ export class AwaitedComparisons implements Owned {
   async add(awaited: Awaited): Promise<void> {
     const others = this.#all.filter(({ subject }) => subject !== awaited.subject);
     await this.memory.update(key, [...others, awaited]);
-    // One may have been over before anybody could hear of it.
-    for (const id of awaited.runs) {
-      const run = this.runs.get(id);
-      if (run && !isActive(run)) this.#ended(run);
-    }
+    this.look();
+  }
+
+  /** Looks for runs that were over before anybody here could hear of it, as when another window saw their end. */
+  look(): void {
+    for (const { runs } of this.#all)
+      for (const id of runs) {
+        const run = this.runs.get(id);
+        if (run && !isActive(run)) this.#ended(run);
+      }
   }
 
   #ended(run: Run): void {

@@ -89,12 +89,17 @@ export class Comparison {
   }
   /** Draws what is missing. */
   start(): void {
-    this.#problem = undefined;
-    this.#placing = undefined;
-    this.#problems.clear();
+    this.#forgetFailures();
     this.#drawer.start();
     this.#remember();
     this.hooks.onView();
+  }
+
+  #forgetFailures(): void {
+    this.#problem = undefined;
+    this.#placing = undefined;
+    this.#problems.clear();
+    this.#drawer.forgetFailures();
   }
 
   pause(): void {
@@ -105,7 +110,7 @@ export class Comparison {
   /** Changes what is compared; what is stale is broken off. */
   change(part: Partial<Pick<ComparisonState, 'columns' | 'rows' | 'settings' | 'place'>>): void {
     this.#state = { ...this.#state, ...part };
-    if (part.place) this.#problem = undefined;
+    if (part.place) this.#forgetFailures();
     this.#drawer.update();
     this.#remember();
     this.hooks.save(this.#state);

@@ -46,8 +46,13 @@ export class Drawer<Place> {
   /** Draws from now on, what failed included. */
   start(): void {
     this.#paused = false;
-    this.#failed.clear();
+    this.forgetFailures();
     this.update();
+  }
+
+  /** What failed may be tried again. */
+  forgetFailures(): void {
+    this.#failed.clear();
   }
 
   /** Draws nothing until it is started again. */

@@ -6,7 +6,9 @@ import { hostLabel } from '../hosts/label.ts';
 import { methodName } from '../platform/format.ts';
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
+import { subjectInFront } from '../subject/in-front.ts';
 import { chooseSubject, subjectFileOf, trainSubject } from '../subject/train.ts';
+import { chooseHost } from '../subject/where.ts';
 import { type CompareCommandServices, openAdapters } from './start.ts';
 
 type Method = Run['method'];
@@ -53,8 +55,7 @@ async function whichSubject(
   argument?: Uri | string,
 ): Promise<Subject | undefined> {
   if (typeof argument === 'string') return { name: argument };
-  const active = window.activeTextEditor?.document.uri;
-  const uri = argument ?? (active?.path.endsWith('.para.json') ? active : undefined);
+  const uri = argument ?? subjectInFront();
   if (uri) return { name: await subjectOf(uri), uri };
   const title = l10n.t('Compare LoRA and PaRa of which subject?');
   const names = [...new Set(services.runs.all().map(({ subject }) => subject))];
@@ -82,9 +83,12 @@ async function trainMissing(
   if (methods.length > 0) {
     const uri = subject.uri ?? (await subjectFileOf(services, name));
     // Where the other was trained: what is compared is made alike.
-    const host = services.hosts.list().find((one) => one.name === other?.host)?.name;
+    const alike = services.hosts.list().find((one) => one.name === other?.host)?.name;
+    // Not offered elsewhere later: what waits for these runs would wait for others then.
+    const host = alike ?? (await chooseHost(services, true));
+    if (host === undefined) return;
     const where =
-      host === undefined
+      alike === undefined
         ? ''
         : l10n.t('It is trained on {0}, as {1} was.', hostLabel(host), methodName(other!.method));
     const detail = l10n.t('The comparison opens when it is finished.');
@@ -96,8 +100,13 @@ async function trainMissing(
       ))
     )
       return;
-    made = await trainSubject(services, { subject: uri, methods, ...(host ? { host } : {}) });
+    made = await trainSubject(services, { subject: uri, methods, host });
     if (made.length === 0) return;
+    // One of them was declined: there will be nothing to compare.
+    if (made.length < methods.length) {
+      await commands.executeCommand('para.showRun', made[0]);
+      return;
+    }
   } else
     void window.showInformationMessage(
       l10n.t(

@@ -130,7 +130,12 @@ export class ComparisonPanel {
   /** All hosts, and the one that it is drawn on though it may be gone. */
   #places(): ComparisonView['places'] {
     const { host } = this.#comparison.state.place;
-    const names = this.services.hosts.list().map(({ name }) => name);
+    let names: string[] = [];
+    try {
+      names = this.services.hosts.list().map(({ name }) => name);
+    } catch {
+      // A damaged list of hosts is told of where hosts are shown; what is drawn here goes on.
+    }
     return [...new Set([...names, host])].map((value) => ({ value, label: hostLabel(value) }));
   }
 
@@ -142,27 +147,29 @@ export class ComparisonPanel {
   }
 
   async #setPlace({ place: host, base }: { readonly place?: string; readonly base?: string }) {
-    const { columns, place } = this.#comparison.state;
     if (host !== undefined) {
       this.services.hosts.profile(host);
-      const applied = columns.flatMap(({ adapter }) => adapter ?? []);
+      const applied = this.#comparison.state.columns.flatMap(({ adapter }) => adapter ?? []);
       await rememberPlace(this.services, applied, host);
     }
+    const { place } = this.#comparison.state;
     this.#comparison.change({ place: { host: host ?? place.host, base: base ?? place.base } });
   }
 
   /** Asks what to draw with, and draws with that: in a table too, for single pictures instead. */
   async #addColumn(): Promise<void> {
-    const { mode, columns, place } = this.#comparison.state;
-    const single = mode === 'generate';
-    const offered = columns.some(({ method }) => method === 'base') ? [] : [place.base];
+    const before = this.#comparison.state;
+    const single = before.mode === 'generate';
+    const offered = before.columns.some(({ method }) => method === 'base') ? [] : [before.place.base];
     const chosen = await chooseColumns(this.services.library, offered, {
       title: single ? l10n.t('Draw with which adapter?') : l10n.t('Compare with which adapters?'),
       several: !single,
     });
     if (!chosen?.length) return;
     const added = await Promise.all(chosen.map(columnFor));
-    const base = single ? chosen[0]?.adapter?.run?.base : undefined;
+    const base = single ? chosen[0]?.adapter?.base : undefined;
+    // It may have been changed while somebody chose.
+    const { columns, place } = this.#comparison.state;
     this.#comparison.change({
       columns: single ? added : [...columns, ...added],
       ...(base && base !== place.base ? { place: { host: place.host, base } } : {}),
@@ -219,14 +226,14 @@ export class ComparisonPanel {
       recall: async ({ key }) => {
         const drawing = comparison.state.history.find((one) => keyOf(one) === key);
         if (!drawing) return {};
-        const { prompt, settings, adapters } = drawing;
+        const { prompt, settings, adapters, place } = drawing;
         const [column, row] = [columns()[0]!, rows()[0]!];
         const applied = adapters.find(({ hash }) => hash === column.adapter?.hash);
         const named = adapters.filter((one) => one !== applied);
         const tags = named.map(({ name, strength }) => ` ${adapterTag(name, strength)}`).join('');
         return done(
           comparison.change({
-            settings,
+            ...{ place, settings },
             rows: [{ id: row.id, offset: 0, ...(await rowOf(library, prompt + tags)) }],
             columns: [
               applied ? { ...column, strength: applied.strength } : { ...baseColumn(), id: column.id },

@@ -125,10 +125,15 @@ export class Hosts implements Owned {
     if (typeof problem === 'object' && problem !== null) this.#blamed.set(problem, name);
   }
 
-  /** The host that a failure is about, where that is known and the host still there. @throws ParaError `settings` */
+  /** The host that a failure is about, where that is known and the host still there. */
   blamed(problem: object): HostProfile | undefined {
     const name = this.#blamed.get(problem);
-    return name === undefined ? undefined : this.list().find((host) => host.name === name);
+    try {
+      return name === undefined ? undefined : this.list().find((host) => host.name === name);
+    } catch {
+      // The failure is to be told though the list of hosts is damaged.
+      return undefined;
+    }
   }
 
   /** Asks a connected host for facts and queue; does nothing where there is no connection. */

@@ -6,7 +6,8 @@ import { secondsAStep } from './panel/run-files.ts';
 import type { Run } from './run.ts';
 import type { Services } from './services.ts';
 
-const key = 'para.paces';
+/** Times are those of one picture; what stands under `para.paces` is of whole batches. */
+const key = 'para.pacesAPicture';
 /** How many runs estimates go by. */
 const kept = 20;
 

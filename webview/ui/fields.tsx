@@ -56,6 +56,7 @@ export function Select<T extends string>(props: SelectProps<T>) {
     <div class="ui-field">
       {!quiet && <label for={id}>{label}</label>}
       <vscode-dropdown
+        title={quiet ? label : undefined}
         class="ui-select"
         id={id}
         ref={element}

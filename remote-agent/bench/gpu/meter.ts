@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { asTable, nvidiaSmi, ownGpu } from '../../src/runtime/nvidia-smi.ts';
 
 /** What the driver's tool said of the card at a moment (milliseconds of this process's clock). */
 export interface Sample {
@@ -41,14 +41,9 @@ export class Meter {
     }
   }
 
-  #look(): Promise<Sample | undefined> {
-    const [first] = (process.env.CUDA_VISIBLE_DEVICES ?? '').split(',');
-    const fields = ['--query-gpu=memory.used,power.draw', '--format=csv,noheader,nounits'];
-    return new Promise((done) => {
-      execFile('nvidia-smi', [...fields, ...(first ? [`--id=${first}`] : [])], (error, said) => {
-        done(error ? undefined : parseSample(said.split('\n')[0]!, performance.now()));
-      });
-    });
+  async #look(): Promise<Sample | undefined> {
+    const said = await nvidiaSmi([...asTable('--query-gpu=memory.used,power.draw'), ...ownGpu()]);
+    return said === undefined ? undefined : parseSample(said.split('\n')[0]!, performance.now());
   }
 
   /** A sample that is taken now: what the card has in use, in bytes. */

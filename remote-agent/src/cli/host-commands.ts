@@ -11,9 +11,11 @@ export function addHostCommands(program: Command): void {
     .argument('<name>', 'name to give it')
     .argument('[target]', 'where it is (default: the name, as in ~/.ssh/config)')
     .addOption(
-      new Option('--transport <kind>', 'how to reach it')
-        .choices(['ssh2', 'openssh', 'local'])
-        .default('ssh2'),
+      new Option('--transport <kind>', 'how to reach it (default: ssh2)').choices([
+        'ssh2',
+        'openssh',
+        'local',
+      ]),
     )
     .option('--root <dir>', 'folder on the host for everything (default: .para-studio in the home there)')
     .option('--replace', 'a host of this name gives way; its runs stay')

@@ -28,18 +28,19 @@ type SaidSettings = { readonly [name in keyof InstallSettings]?: InstallSettings
 export function hostAddCommand(
   name: string,
   target: string | undefined,
-  options: { transport: HostProfile['transport']; root?: string; replace?: boolean },
+  options: { transport?: HostProfile['transport']; root?: string; replace?: boolean },
 ): void {
   // What is not said again of a host that is replaced stays.
   const before = options.replace ? listHosts().find((host) => host.name === name) : undefined;
+  const transport = options.transport ?? before?.transport ?? 'ssh2';
   const root = (options.root ?? before?.root ?? defaultRoot).replace(/^~\//, '').replace(/(?<=.)\/+$/, '');
   const place =
-    options.transport === 'local'
+    transport === 'local'
       ? {}
       : target === undefined && before?.target
         ? { target: before.target, sshArguments: before.sshArguments ?? [] }
         : parseTarget(target ?? name);
-  addHost({ name, transport: options.transport, root, ...place }, options.replace);
+  addHost({ name, transport, root, ...place }, options.replace);
   say(`${green('added')} ${name}; next: para host check ${name}, para host install ${name}`);
 }
 

@@ -43,7 +43,11 @@ export class LocalStudio implements Studio {
     return Promise.all(
       pictures.map(async (p) => ({
         picture: { width: p.width, height: p.height, rgb: p.pixels },
-        png: await drawnPng(p, { ...recipe, seed: p.seed }),
+        png: await drawnPng(p, {
+          ...recipe,
+          precision: this.#generator.precisionOf(precision),
+          seed: p.seed,
+        }),
       })),
     );
   }

@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { here } from '../hosts/profiles.ts';
 import { readRemote } from '../hosts/remote-ref.ts';
@@ -50,21 +51,15 @@ export async function moveCommand(run: string, place: number, { host }: OnHost):
 /** `para delete RUN`: its folder here and, for a run on a host, the job there; with `--host here` the folder alone. */
 export async function deleteCommand(run: string, { host }: OnHost): Promise<void> {
   const remote = host === here ? undefined : remoteOf(run, host);
+  // Before anything is deleted there: what is here goes as well.
+  if (host === undefined) demandUnwatched(findRun(run));
   if (remote) {
     const { freedBytes } = await deleteThere(remote, run);
     say(`deleted ${remote.id} on ${remote.host}: ${bytes(freedBytes)} are free again`);
     if (host !== undefined) return;
   }
   const directory = findRun(run);
-  if (lockHolder(jobFiles(directory).mirror))
-    throw new ParaError('locked', 'Another process watches this run', {
-      where: directory,
-      hint: 'end that first, with Ctrl-C',
-    });
-  if (isTended(jobFiles(directory)))
-    throw new ParaError('locked', `The run "${run}" is running`, {
-      hint: `stop it first: para cancel ${run}`,
-    });
+  demandUnwatched(directory);
   rmSync(directory, { recursive: true });
   say(`deleted ${directory}`);
 }
@@ -82,4 +77,18 @@ async function deleteThere({ host, id }: { host: string; id: string }, run: stri
       cause,
     });
   }
+}
+
+/** @throws ParaError `locked` where a process writes to the run's folder */
+function demandUnwatched(directory: string): void {
+  const files = jobFiles(directory);
+  if (lockHolder(files.mirror))
+    throw new ParaError('locked', 'Another process watches this run', {
+      where: directory,
+      hint: 'end that first, with Ctrl-C',
+    });
+  if (isTended(files))
+    throw new ParaError('locked', `The run "${basename(directory)}" is running`, {
+      hint: `stop it first: para cancel ${basename(directory)}`,
+    });
 }

@@ -155,7 +155,7 @@ export function forwardGraph(
   try {
     simplify(graph);
   } catch (cause) {
-    if (edit || !(cause instanceof ParaError)) throw cause;
+    if (edit || precision === 'f16' || !(cause instanceof ParaError)) throw cause;
     return load();
   }
   edit?.(graph);

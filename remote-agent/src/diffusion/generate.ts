@@ -165,7 +165,8 @@ export class Generator {
     this.#text = undefined;
   }
 
-  #precision(asked: PrecisionSetting): Precision {
+  /** What is computed in where this is asked for. */
+  precisionOf(asked: PrecisionSetting = 'auto'): Precision {
     const { device = 'cpu' } = this.#options;
     const found = this.#precisions.get(asked) ?? drawingPrecision(this.base, device, asked);
     this.#precisions.set(asked, found);
@@ -185,7 +186,7 @@ export class Generator {
     const { adapters = [], beside = [] } = request;
     const { denoiser, feeds } = await this.#denoisers.get(
       { batch: guided ? 2 * batch : batch, latentHeight, latentWidth, tokens: text.tokens },
-      this.#precision(request.precision ?? 'auto'),
+      this.precisionOf(request.precision),
       [adapters, ...beside],
     );
     const size = base.latentChannels * latentHeight * latentWidth;

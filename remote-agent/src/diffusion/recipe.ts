@@ -17,7 +17,7 @@ export interface Recipe {
   readonly scheduler: string;
   /** DDIM's eta; 0 where left out. */
   readonly eta?: number;
-  /** Left out: as the device and the base suggest. */
+  /** What the U-Net is computed in. Asked for: left out is `auto`. In a picture: left out is f32, what it always was before. */
   readonly precision?: PrecisionSetting;
   readonly width: number;
   readonly height: number;
@@ -137,10 +137,14 @@ function unquoted(value: string): string {
   }
 }
 
-/** The recipe as text for a PNG chunk of our own: the same text for the same recipe, whoever put it together. */
+/**
+ * The recipe as text for a PNG chunk of our own: the same text for the same recipe, whoever put it together.
+ * @param recipe with the precision that the picture was drawn in
+ */
 export function recipeText(recipe: Recipe): string {
   const { base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta } = recipe;
-  const { precision, width, height } = recipe;
+  const { width, height } = recipe;
+  const precision = recipe.precision === 'f16' ? recipe.precision : undefined;
   return JSON.stringify({
     ...{ base, baseHash, prompt, negative, seed, steps, guidance, scheduler, eta, precision, width, height },
     adapters: recipe.adapters.map(({ name, file, strength, hash }) => ({ name, file, strength, hash })),
@@ -175,7 +179,7 @@ export function parseRecipe(text: string, where: string): Recipe {
   for (const key of ['base', 'baseHash', 'prompt', 'negative', 'scheduler']) need(values, key, 'string');
   for (const key of ['seed', 'steps', 'guidance', 'width', 'height']) need(values, key, 'number');
   if (values.eta !== undefined) need(values, 'eta', 'number');
-  if (!['auto', 'f32', 'f16', undefined].includes(values.precision as string | undefined))
+  if (!['f16', undefined].includes(values.precision as string | undefined))
     throw broken('"precision" is none that is known');
   if (!Array.isArray(values.adapters)) throw broken('"adapters" is no list');
   for (const adapter of values.adapters) {
@@ -186,5 +190,5 @@ export function parseRecipe(text: string, where: string): Recipe {
       if ((adapter as Record<string, unknown>)[key] !== undefined)
         need(adapter as Record<string, unknown>, key, 'string');
   }
-  return json as Recipe;
+  return { precision: 'f32', ...(json as Recipe) };
 }

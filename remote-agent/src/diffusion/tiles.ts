@@ -1,3 +1,5 @@
+import type { BaseVae } from './base.ts';
+
 /** Latent positions a side up to whose square the VAE runs a picture whole: 1024 x 1024 pixels of SDXL. Tiles have this side. */
 export const tileSide = 128;
 
@@ -16,6 +18,10 @@ export interface Tiling {
   readonly rows: Cuts;
   readonly columns: Cuts;
 }
+
+/** Whether a direction of the VAE was exported for any size: only then can a picture be cut. */
+export const takesAnySize = ({ input }: BaseVae): boolean =>
+  input.dims.slice(2).every((dim) => dim === undefined);
 
 /** @returns `undefined` for a picture that is run whole */
 export function tilesOf(height: number, width: number, side = tileSide): Tiling | undefined {

@@ -4,7 +4,7 @@ import { createSession, type Session, type SessionOptions } from '../runtime/ses
 import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base, BaseVae } from './base.ts';
 import { partModel } from './base-part.ts';
-import { cutOut, layIn, sharesOf, tileSide, tilesOf } from './tiles.ts';
+import { cutOut, layIn, sharesOf, takesAnySize, tileSide, tilesOf } from './tiles.ts';
 import { encoderModel, fusedFrom, fusedVae } from './vae-graph.ts';
 
 /** Pictures or latents [n, channels, height, width], row-major. */
@@ -30,6 +30,8 @@ class Direction {
   #plain: Session | undefined;
   /** For one large size, with fused attention. */
   #fused: { readonly size: string; readonly session: Session } | undefined;
+  /** Large sizes whose attention is not fused. */
+  readonly #written = new Set<string>();
 
   /** @param model gives what the runtime loads for any size */
   constructor(part: BaseVae, model: () => string | Uint8Array, options: SessionOptions) {
@@ -48,15 +50,18 @@ class Direction {
   }
 
   async #session(dims: readonly number[], positions: number): Promise<Session> {
-    if (positions >= fusedFrom) {
-      const size = dims.join();
+    const size = dims.join();
+    if (positions >= fusedFrom && !this.#written.has(size)) {
       if (this.#fused?.size === size) return this.#fused.session;
       const graph = fusedVae(this.part, dims);
       if (graph) {
-        await this.#fused?.session.release();
+        const before = this.#fused;
+        this.#fused = undefined;
+        await before?.session.release();
         this.#fused = { size, session: await createGraphSession(graph, this.#options) };
         return this.#fused.session;
       }
+      this.#written.add(size);
     }
     this.#plain ??= await createSession(this.#model(), this.#options);
     return this.#plain;
@@ -149,8 +154,9 @@ export class Vae {
     const { channels, height, width, data } = planes;
     // Of an input, how many of its positions are one of its latent's.
     const per = scale < 1 ? Math.round(1 / scale) : 1;
-    const anySize = direction.part.input.dims.slice(2).every((dim) => dim === undefined);
-    const tiling = anySize ? tilesOf(height / per, width / per, this.#tileSide) : undefined;
+    const tiling = takesAnySize(direction.part)
+      ? tilesOf(height / per, width / per, this.#tileSide)
+      : undefined;
     const run = async (rows: number, columns: number, values: Float32Array) => {
       const positions = (rows / per) * (columns / per);
       const out = await direction.run([1, channels, rows, columns], positions, values);

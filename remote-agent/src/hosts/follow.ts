@@ -109,6 +109,8 @@ async function watch(
   const files = new FileFetcher(session, mirror, hooks);
   let stop: () => void = () => {};
   let unsubscribe: Promise<() => void> | undefined;
+  // A session that others use too goes on after this: what it still tells is not for a mirror that is given back.
+  let over = false;
   try {
     return await new Promise<JobInfo | undefined>((resolve, reject) => {
       stop = () => resolve(undefined);
@@ -118,27 +120,32 @@ async function watch(
       /** The job at its end, once it is told: files may still be on their way then. */
       let end: JobInfo | undefined;
       const take = ({ events, job, ended }: NoticeParams<'events'>) => {
-        if (end) return;
+        if (end || over) return;
         try {
           if (ended) throw new ParaError('run', 'The job was deleted on its host', { where: id });
           const taken = mirror.accept(events);
           if (taken.length > 0) hooks.onEvents?.(taken);
+          const isAtEnd = job && isOver(job.state as JobState);
           if (job) {
-            mirror.tell(job);
+            // The end is told once all that it names is here: whoever hears of it looks for the adapter.
+            if (!isAtEnd) mirror.tell(job);
             hooks.onJob?.(job);
-            if (hooks.once || isOver(job.state as JobState)) end = job;
+            if (hooks.once || isAtEnd) end = job;
             // The host was restarted: whoever watches the run wants it to go on.
             if (job.state === 'interrupted' && !end) session.call('jobs/resume', { id }).catch(reject);
           }
           const fetched = files.fetch();
           fetched.then(() => {
-            if (end) resolve(end);
+            if (over || !end) return;
+            mirror.tell(end);
+            resolve(end);
           }, reject);
         } catch (cause) {
           reject(cause);
         }
       };
       unsubscribe = session.subscribe(id, mirror.position, take, () => {
+        if (over) return;
         mirror.restart();
         hooks.onRestart?.();
       });
@@ -146,11 +153,12 @@ async function watch(
     });
   } finally {
     hooks.signal?.removeEventListener('abort', stop);
-    files.stop();
+    over = true;
     unsubscribe?.then(
       (leave) => leave(),
       () => {},
     );
+    await files.stop();
   }
 }
 
@@ -169,9 +177,10 @@ class FileFetcher {
   }
 
   /** Breaks off what is on its way: the run folder is another's from now on. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#over = true;
     this.#line.close();
+    await this.#running?.catch(() => {});
   }
 
   /** Resolves when nothing is wanted any more. */

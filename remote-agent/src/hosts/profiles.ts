@@ -100,9 +100,15 @@ export function addHost(profile: HostProfile, replace = false): void {
   save([...listHosts().filter(({ name }) => name !== profile.name), { ...kept, ...profile }]);
 }
 
+/** Whether a text is an address with a name or a password in it. */
+export function hasLogin(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { username, password } = new URL(address);
+  return username !== '' || password !== '';
+}
+
 /** Keeps how a host is installed, for the next time. A URL that holds a login is used once and not written down. */
 export function rememberInstall(name: string, settings: InstallSettings): void {
-  const hasLogin = (value: string) => URL.canParse(value) && new URL(value).username !== '';
   const install = Object.fromEntries(Object.entries(settings).filter(([, value]) => !hasLogin(value)));
   const before = findHost(name);
   if (!isDeepStrictEqual(before.install ?? {}, install))
@@ -111,7 +117,11 @@ export function rememberInstall(name: string, settings: InstallSettings): void {
 
 /** Reaches a host by another SSH client from now on. @throws ParaError `host`, `settings` */
 export function setTransport(name: string, transport: 'ssh2' | 'openssh'): void {
-  findHost(name);
+  if (findHost(name).target === undefined)
+    throw new ParaError('settings', 'This host is a folder of this machine: no SSH client reaches it', {
+      where: name,
+      hint: `to make another of it: para host add ${name} user@host --replace --transport ${transport}`,
+    });
   save(listHosts().map((host) => (host.name === name ? { ...host, transport } : host)));
 }
 

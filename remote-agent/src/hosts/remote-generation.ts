@@ -1,3 +1,4 @@
+import { ParaError } from '../common/errors.ts';
 import type { DrawRequest, GenerationProgress } from '../protocol/contract/generation.ts';
 import { callLong, cancelOn, requestId, withProgress } from './long-request.ts';
 import type { HostSession } from './session.ts';
@@ -54,7 +55,7 @@ export async function generateOnHost(
     async () => {
       const stop = cancelOn(session, signal, 'generation/cancel', id);
       try {
-        return await callLong(session, 'generation/draw', { ...drawing, id });
+        return await callLong(session, 'generation/draw', { ...asKnown(session, drawing), id });
       } finally {
         stop();
       }
@@ -80,4 +81,15 @@ async function showPreview(
   } catch {
     // A preview is a courtesy: the picture itself is what fails or comes.
   }
+}
+
+/** A drawing as the host's agent takes it: those from before protocol 4 draw in f32 alone. @throws ParaError `protocol` */
+function asKnown({ protocol, profile }: HostSession, drawing: HostDrawing): HostDrawing {
+  if (protocol >= 4) return drawing;
+  const { precision = 'auto', ...rest } = drawing;
+  if (precision !== 'f16') return rest;
+  throw new ParaError('protocol', 'The agent on the host cannot draw in half precision yet', {
+    where: profile.name,
+    hint: `para host install ${profile.name}`,
+  });
 }

@@ -1,5 +1,5 @@
-/** The newest protocol this code speaks, and the oldest it still understands. 2: `acks` on the blob channel. 3: `jobs/plan`, `training.memory` "auto". */
-export const protocolVersion = 3;
+/** The newest protocol this code speaks, and the oldest it still understands. 2: `acks` on the blob channel. 3: `jobs/plan`, `training.memory` "auto". 4: `precision` of drawings. */
+export const protocolVersion = 4;
 export const oldestProtocol = 1;
 
 /**

@@ -9,6 +9,10 @@ export const driverTools = [
   '/usr/lib/wsl/lib/nvidia-smi',
 ];
 
+/** Whether a program is not there: one that is there and fails would fail under its other names too. */
+const isMissing = (cause: unknown) =>
+  ['ENOENT', 'EACCES', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '');
+
 /** Longest that it may take to answer, in ms: a driver that hangs is none. */
 const timeout = 10_000;
 
@@ -17,8 +21,8 @@ export async function nvidiaSmi(query: readonly string[]): Promise<string | unde
   for (const program of driverTools) {
     try {
       return (await promisify(execFile)(program, query, { timeout })).stdout;
-    } catch {
-      // The next place is tried.
+    } catch (cause) {
+      if (!isMissing(cause)) return undefined;
     }
   }
   return undefined;
@@ -29,8 +33,8 @@ export function nvidiaSmiNow(query: readonly string[]): string | undefined {
   for (const program of driverTools) {
     try {
       return execFileSync(program, query, { encoding: 'utf8', timeout, stdio: ['ignore', 'pipe', 'ignore'] });
-    } catch {
-      // The next place is tried.
+    } catch (cause) {
+      if (!isMissing(cause)) return undefined;
     }
   }
   return undefined;

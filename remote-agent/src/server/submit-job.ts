@@ -67,11 +67,16 @@ export function submitJob({ id, spec, history }: Submission, baseHash: string, c
       createJob(draft, wanted);
       if (history) takeHistory(draft, directory, history);
       renameSync(draft, directory);
-      // The job has its own copies now.
-      if (history) freeUnnamed(hashesOf(history), Date.now());
     }
     if (readStatus(directory).state === 'queued') enqueue(directory, client);
   });
+  // The job has its own copies now; what cannot be freed just now goes with other blobs that nobody came for.
+  if (history)
+    try {
+      freeUnnamed(hashesOf(history), Date.now());
+    } catch (cause) {
+      if (!(cause instanceof ParaError && cause.code === 'locked')) throw cause;
+    }
 }
 
 /** What a job that is sent again did before must be what is known of it here. @throws ParaError `exists`, `protocol` */

@@ -115,22 +115,34 @@ export class ExampleLoader {
       hidden: states.hidden.slice(i * states.tokens * states.width, (i + 1) * states.tokens * states.width),
       pooled: states.pooled.slice(i * states.pooledWidth, (i + 1) * states.pooledWidth),
     });
-    const groups = new Map<string, { size: Size; examples: Example[] }>();
+    const wanted = new Map<string, { picture: number; cut: Cut; index: number }[]>();
     let index = 0;
-    for (const [i, picture] of pictures.entries()) {
-      await between();
-      const original = this.#sizes.get(picture.sha256)!;
-      const text = textOf(i);
-      for (const cut of cutsOf(original, picture.sha256, this.#target, this.#base.sizeStep, settings)) {
-        const { width, height } = cut.size;
-        const key = `${width}x${height}`;
-        const group = groups.get(key) ?? { size: cut.size, examples: [] };
-        groups.set(key, group);
-        const [left, top] = shownCorner(cut);
-        const ids = Float32Array.from(timeIds(width, height, { original, left, top }));
-        const latent = await this.#latent(picture, cut);
-        group.examples.push({ index: index++, latent, ...text, timeIds: ids });
+    for (const [picture, { sha256 }] of pictures.entries())
+      for (const cut of cutsOf(
+        this.#sizes.get(sha256)!,
+        sha256,
+        this.#target,
+        this.#base.sizeStep,
+        settings,
+      )) {
+        const key = `${cut.size.width}x${cut.size.height}`;
+        const same = wanted.get(key) ?? [];
+        wanted.set(key, same);
+        same.push({ picture, cut, index: index++ });
       }
+    const groups = new Map<string, { size: Size; examples: Example[] }>();
+    // One size after the other: the VAE has a session for each large one.
+    for (const [key, cuts] of wanted) {
+      const examples: Example[] = [];
+      for (const { picture, cut, index } of cuts) {
+        await between();
+        const original = this.#sizes.get(pictures[picture]!.sha256)!;
+        const [left, top] = shownCorner(cut);
+        const ids = Float32Array.from(timeIds(cut.size.width, cut.size.height, { original, left, top }));
+        const latent = await this.#latent(pictures[picture]!, cut);
+        examples.push({ index, latent, ...textOf(picture), timeIds: ids });
+      }
+      groups.set(key, { size: cuts[0]!.cut.size, examples });
     }
     this.#last = undefined;
     return {

@@ -66,8 +66,9 @@ describe('the parameters text of a picture', () => {
 });
 
 describe('the recipe of a picture', () => {
-  it('survives as text', () => {
-    expect(parseRecipe(recipeText(recipe), 'a.png')).toEqual(recipe);
+  it('survives as text, and says the precision that it was drawn in: pictures from before drew in f32', () => {
+    expect(parseRecipe(recipeText(recipe), 'a.png')).toEqual({ ...recipe, precision: 'f32' });
+    expect(recipeText({ ...recipe, precision: 'f32' })).toBe(recipeText(recipe));
     const half = { ...recipe, precision: 'f16' } as const;
     expect(parseRecipe(recipeText(half), 'a.png')).toEqual(half);
   });

@@ -30,7 +30,7 @@ export async function openRunPanel(services: RunPanelServices, directory: string
     known.panel.reveal();
     return;
   }
-  const sleeping = sleepingTabs(directory);
+  const sleeping = sleepingTabs(services, directory);
   const column = sleeping[0]?.group.viewColumn ?? ViewColumn.Active;
   const panel = window.createWebviewPanel(runPanelType, l10n.t('Run'), column, { enableScripts: true });
   try {
@@ -43,10 +43,11 @@ export async function openRunPanel(services: RunPanelServices, directory: string
 }
 
 /** Tabs of a run that the window was closed with and nobody looked at since: nothing but their titles is known. */
-function sleepingTabs(directory: string): Tab[] {
+function sleepingTabs({ runs }: RunPanelServices, directory: string): Tab[] {
   const run = readRun(directory);
   const title = run && tabTitle(run);
-  // Another run of that minute may have the same title.
+  // Another run of that minute may have the same title: a tab of it is not to be taken for this one's.
+  if (runs.all().filter((one) => tabTitle(one) === title).length > 1) return [];
   if ([...open.values()].some(({ panel }) => panel.title === title)) return [];
   return window.tabGroups.all
     .flatMap(({ tabs }) => tabs)

@@ -1,4 +1,5 @@
 // The checkpoint as a user has one, and one step of it held against the CPU and PyTorch.
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -14,12 +15,22 @@ type Method = 'para' | 'lora';
 export const checkpointOf = ({ checkpoint, work, widths }: GpuOptions): string =>
   checkpoint ?? join(work, `sdxl-${widths}.safetensors`);
 
-export const importedBase = ({ work, widths }: GpuOptions): string =>
-  join(work, 'home/bases', `sdxl-${widths}`);
+/** What results of one checkpoint stand under: those of another one are not its own. */
+function keyOf({ checkpoint, widths }: GpuOptions): string {
+  if (!checkpoint) return widths;
+  const { size, mtimeMs } = statSync(checkpoint);
+  const digest = createHash('sha256').update(`${checkpoint} ${size} ${mtimeMs}`).digest('hex');
+  return `${widths}-${digest.slice(0, 8)}`;
+}
+
+const baseName = (options: GpuOptions): string => `sdxl-${keyOf(options)}`;
+
+export const importedBase = (options: GpuOptions): string =>
+  join(options.work, 'home/bases', baseName(options));
 
 /** Values and gradients of the step that is checked. */
-const stepFolder = ({ work, widths, checkedPixels }: GpuOptions): string =>
-  join(work, `step-${widths}-${checkedPixels}`);
+const stepFolder = (options: GpuOptions): string =>
+  join(options.work, `step-${keyOf(options)}-${options.checkedPixels}`);
 
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
@@ -40,7 +51,7 @@ export const checkpoint: Stage = {
       facts['written in, s'] = Math.round((performance.now() - begin) / 1000);
     }
     rmSync(importedBase(options), { recursive: true, force: true });
-    const said = await context.program('gpu-import', { path, name: `sdxl-${options.widths}` });
+    const said = await context.program('gpu-import', { path, name: baseName(options) });
     const { ms, peakBytes } = JSON.parse(said) as { ms: number; peakBytes: number };
     facts['size, MB'] = megabytes(statSync(path).size);
     facts['imported in, ms'] = Math.round(ms);

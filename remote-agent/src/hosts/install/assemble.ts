@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { hasLogin } from '../profiles.ts';
 import { basesName, versionName } from './names.ts';
 import type { RuntimeFile, SetupRequest } from './request.ts';
 import { syncTree, unpackLibraries, unpackTar } from './unpack.ts';
@@ -134,7 +135,7 @@ export function makeCurrent(root: string, version: string): void {
 /** Keeps the proxy that the host's programs go through; one with a login is used once and not written down. */
 export function keepProxy(root: string, proxy: string | undefined): void {
   const path = join(root, 'proxy');
-  if (proxy && !new URL(proxy).username) writeFileSync(path, `${proxy}\n`, { mode: 0o600 });
+  if (proxy && !hasLogin(proxy)) writeFileSync(path, `${proxy}\n`, { mode: 0o600 });
   else rmSync(path, { force: true });
 }
 

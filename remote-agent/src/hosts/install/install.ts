@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type ErrorCode, ParaError } from '../../common/errors.ts';
 import { printable } from '../../protocol/printable.ts';
 import { isValid } from '../../protocol/validate.ts';
-import type { InstallSettings } from '../profiles.ts';
+import { hasLogin, type InstallSettings } from '../profiles.ts';
 import type { Transport } from '../transports/transport.ts';
 import { fetchToCache, slimFor } from './cache.ts';
 import { type HostArch, nodeFile, type RuntimeRow } from './lock.ts';
@@ -123,7 +123,7 @@ async function bringNode(work: Work): Promise<void> {
   const file = nodeFile(work.own.lock, work.arch);
   const { npm, proxy } = work.choices.registries;
   // A login in an address would show in the host's list of processes.
-  const isOpen = [npm, ...(proxy ? [proxy] : [])].every((address) => !new URL(address).username);
+  const isOpen = ![npm, ...(proxy ? [proxy] : [])].some(hasLogin);
   const mayFetch = work.choices.fetch && isOpen;
   const first = mayFetch
     ? await placeNode(work, file, npmUrl(file, work.choices.registries), proxy ?? '')

@@ -1,5 +1,6 @@
 import { driverVersion, type GpuFacts, readGpus } from '../../jobs/gpus.ts';
 import { printable } from '../../protocol/printable.ts';
+import { hasLogin } from '../profiles.ts';
 import type { Transport } from '../transports/transport.ts';
 import type { HostArch } from './lock.ts';
 import type { Registries } from './request.ts';
@@ -60,7 +61,7 @@ export async function probeHost(
   const facts = new Map<string, string[]>();
   const { npm, pypi, proxy = '' } = registries ?? {};
   // What needs a login is not tried: it would show in the host's list of processes.
-  const mayTry = npm && pypi && !(proxy && new URL(proxy).username);
+  const mayTry = npm && pypi && !hasLogin(proxy);
   const urls = mayTry ? [withoutLogin(npm), withoutLogin(pypi), proxy] : ['', '', ''];
   await runScript(transport, probeScript, [root, ...urls], (line) => {
     const [name, ...value] = line.split('\t');

@@ -53,17 +53,17 @@ export class Drawing {
     const { previewEvery } = request;
     const [adapters, ...beside] = this.#applied(request, files);
     const { vaeFactor, sizeStep, textEncoders } = this.#base;
+    const drawnIn = drawingPrecision(this.#base, this.#device, precision ?? 'auto');
     // Sizes that do not fit are refused by the generator, in its own words.
     if (width % sizeStep === 0 && height % sizeStep === 0) {
       const latents = { latentHeight: height / vaeFactor, latentWidth: width / vaeFactor };
       const shape = { batch: guidance > 1 ? 2 : 1, ...latents, tokens: textEncoders[0]!.tokens };
-      const chosen = drawingPrecision(this.#base, this.#device, precision ?? 'auto');
-      await this.#askForMemory(shape, chosen, `${width} x ${height}`, tell, given);
+      await this.#askForMemory(shape, drawnIn, `${width} x ${height}`, tell, given);
     }
     const recipe: Recipe = {
       ...{ base, baseHash: this.#base.hash, prompt, negative, seed, steps, guidance, scheduler },
-      ...defined({ eta, precision }),
-      ...{ width, height },
+      ...defined({ eta }),
+      ...{ precision: drawnIn, width, height },
       adapters: request.adapters.map(({ source: _, ...adapter }) => adapter),
     };
     const pictures = await this.#generator.generate({
