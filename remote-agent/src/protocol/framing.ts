@@ -213,7 +213,11 @@ export class LineReader extends AbstractMessageReader implements MessageReader {
   }
 }
 
-/** Writes messages as lines; a write resolves when the stream has taken it, so that a slow reader slows its writer. */
+/**
+ * Writes messages as lines; a write resolves when the stream has taken it, so that a slow reader slows its writer. One
+ * that fails is told of as an error of the connection, whose end fails what waits for an answer: the library would throw
+ * the failure of a request a second time, where nobody can catch it.
+ */
 export class LineWriter extends AbstractMessageWriter implements MessageWriter {
   readonly #stream: Writable;
   readonly #onWritten: (message: Message) => void;
@@ -228,11 +232,11 @@ export class LineWriter extends AbstractMessageWriter implements MessageWriter {
   }
 
   write(message: Message): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       this.#stream.write(`${JSON.stringify(message)}\n`, (error) => {
         this.#onWritten(message);
-        if (error) reject(error);
-        else resolve();
+        if (error) this.fireError(error, message);
+        resolve();
       });
     });
   }
