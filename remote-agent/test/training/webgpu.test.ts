@@ -79,7 +79,10 @@ describe.skipIf(excused(noSwiftShader))('WebGPU, on a driver in software', () =>
   });
 
   it('says which setting to change where the GPU does not compute in half precision', () => {
-    expect(webgpu.half).toEqual({ code: 'device', hint: 'set "training.precision" to "f32"' });
+    expect(webgpu.half).toEqual({
+      code: 'device',
+      hint: 'ask for f32: "training.precision" of the subject, --precision of a drawing',
+    });
     expect(cpu.half).toBeUndefined();
   });
 
