@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { readRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
 import {
   isActive as isActiveJob,
@@ -30,6 +30,10 @@ export interface Run {
 
 /** Whether something more comes of a run by itself. */
 export const isActive = ({ state }: Pick<Run, 'state'>): boolean => isActiveJob(state);
+
+/** The folder of a run that a view names: one of the folder of runs, and nothing else. */
+export const runFolder = (folder: string, id: string): string | undefined =>
+  /^[\w.-]+$/.test(id) && !id.startsWith('.') ? join(folder, id) : undefined;
 
 /** Reads a run from its folder; `undefined` where it is none, or damaged. */
 export function readRun(directory: string): Run | undefined {

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   l10n,
   type Tab,
@@ -8,7 +7,7 @@ import {
   type WebviewPanelSerializer,
   window,
 } from 'vscode';
-import { readRun } from '../run.ts';
+import { readRun, runFolder } from '../run.ts';
 import { RunPanel, type RunPanelServices } from './panel.ts';
 import { tabTitle } from './title.ts';
 
@@ -66,9 +65,9 @@ export const runPanelSerializer = (services: RunPanelServices): WebviewPanelSeri
   async deserializeWebviewPanel(panel, state) {
     // The state is a view's word: it may name a run of the folder of runs, and nothing else.
     const run = state?.run;
-    if (run && /^[\w.-]+$/.test(run) && !run.startsWith('.'))
+    const directory = run && runFolder(services.runs.folder, run);
+    if (directory)
       try {
-        const directory = join(services.runs.folder, run);
         const known = open.get(directory);
         if (!known) return hold(services, panel, directory);
         known.panel.reveal();

@@ -20,7 +20,7 @@ import { ViewServer } from '../../platform/webview/serve.ts';
 import { type Estimate, readEstimate } from '../estimate.ts';
 import { linkEvents } from '../link-log.ts';
 import { pinnedFolder, pinnedPictures } from '../pinned.ts';
-import { readRun } from '../run.ts';
+import { readRun, runFolder } from '../run.ts';
 import type { Services } from '../services.ts';
 import { trainerLog } from '../trainer-log.ts';
 import { stateWord } from '../tree.ts';
@@ -301,9 +301,11 @@ export class RunPanel {
     if (id === this.id) return this.#run;
     const known = this.#overlays.get(id);
     if (known) return known;
-    const run = this.services.runs.get(id);
-    if (!run) throw new Error(l10n.t('This run is not here any more.'));
-    const followed = this.#follow(id, run.directory);
+    const { runs } = this.services;
+    // A window that is loaded again shows panels before it has read the list of runs.
+    const directory = runs.get(id)?.directory ?? runFolder(runs.folder, id);
+    if (!directory || !readRun(directory)) throw new Error(l10n.t('This run is not here any more.'));
+    const followed = this.#follow(id, directory);
     this.#overlays.set(id, followed);
     return followed;
   }

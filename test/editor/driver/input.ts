@@ -92,9 +92,8 @@ export class QuickInput {
     await all.first().waitFor();
     for (const row of await all.all()) {
       const label = (await row.locator('.label-name').first().innerText()).trim();
-      const tick = row.locator('.quick-input-list-checkbox');
-      const isTicked = (await tick.getAttribute('aria-checked')) === 'true';
-      if (isTicked !== labels.includes(label)) await tick.click();
+      const isTicked = (await row.getAttribute('aria-checked')) === 'true';
+      if (isTicked !== labels.includes(label)) await row.locator('.quick-input-list-label').click();
     }
     await this.accept();
   }
