@@ -70,7 +70,7 @@ describe.skipIf(excused(noEditor))('losses of several runs', () => {
   });
 
   it('part again, and are still there when the window is loaded again', async () => {
-    await editor.reload();
+    await editor.reloadByCommand();
     await editor.text.tab('puppy \u00b7 PaRa').waitFor();
     const overlay = (await panel()).locator('.run-overlay', { hasText: 'dog' });
     await overlay.waitFor();

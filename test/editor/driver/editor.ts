@@ -82,6 +82,14 @@ export class Editor {
     await this.ready();
   }
 
+  /** Loads the window again by the editor's command, which first keeps where its views look; a browser's own may not. */
+  async reloadByCommand(): Promise<void> {
+    const loaded = this.page.waitForEvent('load');
+    await this.input.run('Developer: Reload Window');
+    await loaded;
+    await this.ready();
+  }
+
   /** A second window of the same editor. */
   async secondWindow(folder?: string): Promise<Editor> {
     const second = new Editor(this.server, this.browser, await this.page.context().newPage());
