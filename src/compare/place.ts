@@ -1,4 +1,3 @@
-import type { LibraryAdapter } from '../adapters/library.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { basesOf } from '../hosts/known-bases.ts';
 import { noHostYet } from '../hosts/no-host.ts';
@@ -12,7 +11,7 @@ const key = 'para.drawnOn';
 type Chosen = Readonly<Record<string, string>>;
 
 type Asking = Pick<Services, 'context'> & { readonly hosts: Pick<Hosts, 'list' | 'status'> };
-type Applied = { readonly run?: { readonly host: string } };
+type Applied = { readonly run?: { readonly host: string } | undefined };
 
 /** The host that has the runs of all adapters, where that is one; adapters of no run go anywhere. */
 function ownHost(adapters: readonly Applied[]): string | undefined {
@@ -24,13 +23,9 @@ function ownHost(adapters: readonly Applied[]): string | undefined {
  * Where to draw with adapters on a base: where the person sent such pictures last, else where the runs are.
  * @throws ParaError `host` where there is no place at all
  */
-export function placeFor(
-  { context, hosts }: Asking,
-  adapters: readonly Pick<LibraryAdapter, 'run'>[],
-  base: string,
-): string {
+export function placeFor({ context, hosts }: Asking, adapters: readonly Applied[], base: string): string {
   const chosen = context.globalState.get<Chosen>(key) ?? {};
-  const own = ownHost(adapters.map(({ run }) => (run ? { run } : {})));
+  const own = ownHost(adapters);
   const place = usualPlace({
     names: hosts.list().map(({ name }) => name),
     wanted: [...(own ? [chosen[own], own] : []), chosen[''], ...lastHosts(context), thisMachine],

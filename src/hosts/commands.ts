@@ -145,13 +145,10 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
       );
     return;
   }
-  let failure: ParaError | undefined;
-  const rows = await withProgress(l10n.t('Check {0}', name), async ({ signal }) => {
+  const { rows, failure } = await withProgress(l10n.t('Check {0}', name), async ({ signal }) => {
     services.hosts.mayConnect();
     const { checkHost } = await import('../../remote-agent/src/hosts/install/check-host.ts');
-    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal, (cause) => {
-      failure = cause;
-    });
+    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal);
   });
   if (failure?.code === 'host-key') throw failure;
   await showRows(services, profile, rows, failure);

@@ -144,13 +144,14 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const run = node.kind === 'run' ? this.store.get(node.id) : undefined;
     if (!run) return item;
     const text = new MarkdownString(undefined, true);
+    const spec = readSpec(run.directory);
     const sample = await latestSample(run.directory);
     if (sample) text.appendMarkdown(`![](${Uri.file(sample).toString()}|width=192)\n\n`);
     const rows: [string, string][] = [
       [l10n.t('State'), run.error ? `${stateWord(run)}: ${run.error}` : stateWord(run)],
       [l10n.t('Steps'), `${run.step} / ${run.steps}`],
       ...(run.loss === undefined ? [] : [[l10n.t('Loss'), run.loss.toFixed(4)] as [string, string]]),
-      [l10n.t('Method'), settingsInShort(readSpec(run.directory), await ranksOf(run))],
+      [l10n.t('Method'), settingsInShort(spec, await ranksOf(run, spec))],
       [l10n.t('Base'), run.base],
       [l10n.t('Host'), this.hostLabel(run.host)],
       [l10n.t('Made'), new Date(run.createdAt).toLocaleString()],
@@ -172,8 +173,8 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
 }
 
 /** The ranks that its layers have, or are to have where no adapter of it is here yet. */
-async function ranksOf({ directory }: Run): Promise<string | undefined> {
-  const { rank } = readSpec(directory).method;
+async function ranksOf({ directory }: Run, { method }: TrainSpec): Promise<string | undefined> {
+  const { rank } = method;
   const header = await adapterOf(directory).catch(() => undefined);
   return (header && rankWords(header)) ?? (rank === undefined ? undefined : String(rank));
 }

@@ -6,7 +6,7 @@ import { Icon, type IconName } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { Scroller } from '../ui/scroller.tsx';
 import { Tabs } from '../ui/tabs.tsx';
-import { host, look, ui } from './state.ts';
+import { host, isActive, look, ui } from './state.ts';
 
 /** Events, log, settings, layers. */
 export const Details = ({ run }: { readonly run: RunView }) => (
@@ -59,7 +59,7 @@ const logEvery = 3000;
 
 function Log({ run: { now, events } }: { readonly run: RunView }) {
   const [log, setLog] = useState<{ text: string; cut: boolean; note?: string | undefined }>();
-  const goesOn = now.state === 'running' || now.state === 'queued';
+  const goesOn = isActive(now);
   useEffect(() => {
     const read = () => {
       if (document.visibilityState === 'visible') host.call('log', {}).then(setLog, () => {});

@@ -5,7 +5,7 @@ import { bytes, duration } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { ProgressBar } from '../ui/progress.tsx';
-import { host } from './state.ts';
+import { host, isActive } from './state.ts';
 
 type Action = 'stop' | 'continue' | 'export' | 'compare' | 'log' | 'folder';
 const act = (action: Action) => void host.call('act', { action }).catch(() => {});
@@ -87,7 +87,6 @@ function factsOf({ now, estimate }: RunView): [string, string][] {
 }
 
 type Estimate = RunView['estimate'];
-const isActive = ({ state }: RunNow) => state === 'running' || state === 'queued';
 
 /** Measured as soon as there are steps; before them what was expected, if anything. */
 function timeLeft(now: RunNow, estimate: Estimate): string | undefined {

@@ -1,6 +1,13 @@
 import { effect, signal } from '@preact/signals';
 import { unpackColumns } from '../contract/packed.ts';
-import { lossColumns, type RunView, runContract, type Sample, validationColumns } from '../contract/run.ts';
+import {
+  lossColumns,
+  type RunNow,
+  type RunView,
+  runContract,
+  type Sample,
+  validationColumns,
+} from '../contract/run.ts';
 import type { Range } from '../ui/chart/data.ts';
 import { connect, uiState } from '../ui/host.ts';
 
@@ -65,6 +72,9 @@ export const host = connect(runContract, {
   events: ({ events }) => change({ events }),
   others: ({ others }) => change({ others }),
 });
+
+/** Whether something more comes of a run by itself. */
+export const isActive = ({ state }: RunNow): boolean => state === 'running' || state === 'queued';
 
 function change(part: Partial<RunView>): void {
   if (view.value) view.value = { ...view.value, ...part };

@@ -1,3 +1,4 @@
+import { differenceByNorm } from '../numbers.ts';
 import type { CorrectResult } from './correct-child.ts';
 import type { Check } from './results.ts';
 
@@ -5,12 +6,7 @@ import type { Check } from './results.ts';
 export function gradientError(found: string, wanted: string): number {
   const [a, b] = [floats(found), floats(wanted)];
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  let [off, whole] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    off += (a[i]! - b[i]!) ** 2;
-    whole += b[i]! ** 2;
-  }
-  return Math.sqrt(off / whole);
+  return differenceByNorm([[a, b]]);
 }
 
 function floats(text: string): Float32Array {

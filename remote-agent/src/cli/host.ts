@@ -85,7 +85,7 @@ export async function hostCheckCommand(name: string, options: SaidSettings): Pro
   const found = findHost(name);
   const install = installSettings(found, options);
   const profile = { ...found, install };
-  const rows = await checkHost(profile, openHostPackage(), terminalPrompter);
+  const { rows } = await checkHost(profile, openHostPackage(), terminalPrompter);
   say(bold(name));
   rows.forEach(sayRow);
   return rows.some((row) => row.state === 'bad') ? 1 : 0;

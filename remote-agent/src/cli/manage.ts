@@ -50,33 +50,23 @@ export async function moveCommand(run: string, place: number, { host }: OnHost):
 
 /** `para delete RUN`: its folder here and, for a run on a host, the job there; with `--host here` the folder alone. */
 export async function deleteCommand(run: string, { host }: OnHost): Promise<void> {
-  const remote = host === here ? undefined : remoteOf(run, host);
-  // Before anything is deleted there: what is here goes as well.
-  if (host === undefined) demandUnwatched(findRun(run));
-  if (remote) {
-    const { freedBytes } = await deleteThere(remote, run);
-    say(`deleted ${remote.id} on ${remote.host}: ${bytes(freedBytes)} are free again`);
-    if (host !== undefined) return;
-  }
+  if (host !== undefined && host !== here) return deleteThere({ host, id: run });
   const directory = findRun(run);
   demandUnwatched(directory);
+  const remote = host === here ? undefined : readRemote(directory);
+  if (remote)
+    await deleteThere(remote).catch((cause) => {
+      if (!(cause instanceof ParaError)) throw cause;
+      const only = `or delete what is here alone: para delete ${run} --host ${here}`;
+      throw cause.withHint(cause.hint ? `${cause.hint}; ${only}` : only);
+    });
   rmSync(directory, { recursive: true });
   say(`deleted ${directory}`);
 }
 
-/** @throws ParaError as the host or the way to it says, with what can be done without it */
-async function deleteThere({ host, id }: { host: string; id: string }, run: string) {
-  try {
-    return await withHost(host, (session) => session.call('jobs/delete', { id }));
-  } catch (cause) {
-    if (!(cause instanceof ParaError) || id === run) throw cause;
-    const only = `or delete what is here alone: para delete ${run} --host ${here}`;
-    throw new ParaError(cause.code, cause.message, {
-      ...(cause.where === undefined ? {} : { where: cause.where }),
-      hint: cause.hint ? `${cause.hint}; ${only}` : only,
-      cause,
-    });
-  }
+async function deleteThere({ host, id }: { host: string; id: string }): Promise<void> {
+  const { freedBytes } = await withHost(host, (session) => session.call('jobs/delete', { id }));
+  say(`deleted ${id} on ${host}: ${bytes(freedBytes)} are free again`);
 }
 
 /** @throws ParaError `locked` where a process writes to the run's folder */

@@ -50,6 +50,15 @@ export class ParaError extends Error {
     this.hint = detail.hint;
   }
 
+  /** The same failure with other advice, for whoever knows more of what can be done. */
+  withHint(hint: string): ParaError {
+    return new ParaError(this.code, this.message, {
+      ...(this.where === undefined ? {} : { where: this.where }),
+      hint,
+      cause: this,
+    });
+  }
+
   /** One to three lines for a terminal or a log: what, where, what to do. */
   describe(): string {
     const lines = [this.message];

@@ -12,7 +12,7 @@ import type { DeviceName } from '../runtime/device.ts';
 import type { Base, BaseVae } from './base.ts';
 import { type DenoiserShape, forwardGraph, unetShapes } from './denoiser.ts';
 import { type Computing, onProcessor } from './precision.ts';
-import { takesAnySize, tilesOf } from './tiles.ts';
+import { tilingFor } from './tiles.ts';
 import { processBytes, sessionBytes, trainingBytes, weightCopies } from './training-memory.ts';
 import { fusedFrom, fusedVae } from './vae-graph.ts';
 
@@ -124,7 +124,7 @@ export function vaeBytes(
 ): number {
   const copies = weightCopies(device);
   const [count = 1, channels = 0, height = 0, width = 0] = whole;
-  const tiling = takesAnySize(vae) ? tilesOf(height / per, width / per) : undefined;
+  const tiling = tilingFor(vae, height / per, width / per);
   const tile = tiling ? [tiling.rows.length * per, tiling.columns.length * per] : [height, width];
   const input = [count, channels, ...tile];
   const large = tile.reduce((a, b) => a * b, 1) / per ** 2 >= fusedFrom;

@@ -19,15 +19,18 @@ export interface Tiling {
   readonly columns: Cuts;
 }
 
-/** Whether a direction of the VAE was exported for any size: only then can a picture be cut. */
-export const takesAnySize = ({ input }: BaseVae): boolean =>
-  input.dims.slice(2).every((dim) => dim === undefined);
-
 /** @returns `undefined` for a picture that is run whole */
 export function tilesOf(height: number, width: number, side = tileSide): Tiling | undefined {
   if (height * width <= side * side) return undefined;
   return { rows: cutsOf(height, side), columns: cutsOf(width, side) };
 }
+
+/**
+ * How a direction of the VAE cuts a picture: one that was exported for a single size runs it whole.
+ * @returns `undefined` for a picture that is run whole
+ */
+export const tilingFor = ({ input }: BaseVae, height: number, width: number, side?: number) =>
+  input.dims.slice(2).every((dim) => dim === undefined) ? tilesOf(height, width, side) : undefined;
 
 /** As few tiles as overlap enough, evenly spread. */
 function cutsOf(size: number, side: number): Cuts {

@@ -4,7 +4,7 @@ import { createSession, type Session, type SessionOptions } from '../runtime/ses
 import { type Tensor, tensorOf, toFloats } from '../runtime/tensor.ts';
 import type { Base, BaseVae } from './base.ts';
 import { partModel } from './base-part.ts';
-import { cutOut, layIn, sharesOf, takesAnySize, tileSide, tilesOf } from './tiles.ts';
+import { cutOut, layIn, sharesOf, tileSide, tilingFor } from './tiles.ts';
 import { encoderModel, fusedFrom, fusedVae } from './vae-graph.ts';
 
 /** Pictures or latents [n, channels, height, width], row-major. */
@@ -154,9 +154,7 @@ export class Vae {
     const { channels, height, width, data } = planes;
     // Of an input, how many of its positions are one of its latent's.
     const per = scale < 1 ? Math.round(1 / scale) : 1;
-    const tiling = takesAnySize(direction.part)
-      ? tilesOf(height / per, width / per, this.#tileSide)
-      : undefined;
+    const tiling = tilingFor(direction.part, height / per, width / per, this.#tileSide);
     const run = async (rows: number, columns: number, values: Float32Array) => {
       const positions = (rows / per) * (columns / per);
       const out = await direction.run([1, channels, rows, columns], positions, values);

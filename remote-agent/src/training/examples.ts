@@ -130,9 +130,9 @@ export class ExampleLoader {
         wanted.set(key, same);
         same.push({ picture, cut, index: index++ });
       }
-    const groups = new Map<string, { size: Size; examples: Example[] }>();
+    const groups: { size: Size; examples: Example[] }[] = [];
     // One size after the other: the VAE has a session for each large one.
-    for (const [key, cuts] of wanted) {
+    for (const cuts of wanted.values()) {
       const examples: Example[] = [];
       for (const { picture, cut, index } of cuts) {
         await between();
@@ -142,11 +142,11 @@ export class ExampleLoader {
         const latent = await this.#latent(pictures[picture]!, cut);
         examples.push({ index, latent, ...textOf(picture), timeIds: ids });
       }
-      groups.set(key, { size: cuts[0]!.cut.size, examples });
+      groups.push({ size: cuts[0]!.cut.size, examples });
     }
     this.#last = undefined;
     return {
-      groups: [...groups.values()]
+      groups: groups
         .sort((a, b) => b.examples.length - a.examples.length || a.size.width - b.size.width)
         .map(({ size, examples }) => ({ ...size, ...this.#shape(size, states.tokens), examples })),
       empty: textOf(pictures.length),

@@ -13,10 +13,8 @@ export function requireUnchanged(base: Base, state: string): void {
     base.check();
   } catch (cause) {
     if (!(cause instanceof ParaError)) throw cause;
-    throw new ParaError(cause.code, cause.message, {
-      ...(cause.where ? { where: cause.where } : {}),
-      hint: `bring the former file back and continue the run (${keptWords(state)}), or start a new run with a base of the file that is there now`,
-      cause,
-    });
+    throw cause.withHint(
+      `bring the former file back and continue the run (${keptWords(state)}), or start a new run with a base of the file that is there now`,
+    );
   }
 }

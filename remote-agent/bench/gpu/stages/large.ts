@@ -5,6 +5,7 @@ import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { decodeSafetensors } from '../../../src/adapters/safetensors.ts';
 import type { FullSizeCase, FullSizeResult } from '../../full-size/step.ts';
+import { differenceByNorm } from '../../numbers.ts';
 import type { Check } from '../results.ts';
 import { type GpuOptions, latentOf, type Stage, type StageContext } from '../stage.ts';
 import { withoutTf32 } from './small.ts';
@@ -91,16 +92,11 @@ const gradientFile = (options: GpuOptions, name: string) =>
 /** Relative difference of losses and of whole gradients (by norm) of two files of ours. */
 function difference(found: string, wanted: string): { readonly loss: number; readonly gradient: number } {
   const [a, b] = [found, wanted].map((path) => decodeSafetensors(readFileSync(path), path));
-  let [off, whole] = [0, 0];
-  for (const [name, { data }] of b!.tensors) {
-    const other = a!.tensors.get(name)!.data;
-    for (let i = 0; i < data.length; i++) {
-      off += (data[i]! - other[i]!) ** 2;
-      whole += data[i]! ** 2;
-    }
-  }
+  const gradient = differenceByNorm(
+    [...b!.tensors].map(([name, { data }]) => [a!.tensors.get(name)!.data, data]),
+  );
   const [mine, theirs] = [a!, b!].map(({ metadata }) => Number(metadata.loss));
-  return { loss: Math.abs(mine! / theirs! - 1), gradient: Math.sqrt(off / whole) };
+  return { loss: Math.abs(mine! / theirs! - 1), gradient };
 }
 
 const bounds = { f32: { loss: 1e-5, gradient: 1e-4 }, f16: { loss: 1e-3, gradient: 2e-2 } } as const;

@@ -9,7 +9,7 @@ import { findRegistries } from './registries.ts';
 
 /**
  * Looks at a host: what it is, and what it lacks for `own`. One that is not reached is a finding too.
- * @param onFailure hears why it was not reached
+ * @returns what was found, and why it was not reached where it was not
  * @throws ParaError `settings` for what is no URL of a registry; the signal's reason
  */
 export async function checkHost(
@@ -17,8 +17,7 @@ export async function checkHost(
   own: HostPackage,
   prompter: Prompter,
   signal?: AbortSignal,
-  onFailure: (cause: ParaError) => void = () => {},
-): Promise<CheckRow[]> {
+): Promise<{ readonly rows: CheckRow[]; readonly failure?: ParaError }> {
   const registries = findRegistries(profile.install ?? {});
   try {
     const probe = await withTransport(
@@ -27,10 +26,9 @@ export async function checkHost(
       (transport) => probeHost(transport, profile.root, registries),
       signal,
     );
-    return checkRows(probe, own, profile, registries);
+    return { rows: checkRows(probe, own, profile, registries) };
   } catch (cause) {
     if (!(cause instanceof ParaError)) throw cause;
-    onFailure(cause);
-    return failureRows(cause);
+    return { rows: failureRows(cause), failure: cause };
   }
 }

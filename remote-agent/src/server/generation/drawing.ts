@@ -8,7 +8,7 @@ import type { Base } from '../../diffusion/base.ts';
 import { forwardBytes, samplerBytes } from '../../diffusion/base-memory.ts';
 import type { DenoiserShape } from '../../diffusion/denoiser.ts';
 import { Generator } from '../../diffusion/generate.ts';
-import { drawingPrecision, type Precision } from '../../diffusion/precision.ts';
+import type { Precision } from '../../diffusion/precision.ts';
 import type { Recipe } from '../../diffusion/recipe.ts';
 import type { DrawRequest } from '../../protocol/contract/generation.ts';
 import type { DeviceName } from '../../runtime/device.ts';
@@ -53,7 +53,7 @@ export class Drawing {
     const { previewEvery } = request;
     const [adapters, ...beside] = this.#applied(request, files);
     const { vaeFactor, sizeStep, textEncoders } = this.#base;
-    const drawnIn = drawingPrecision(this.#base, this.#device, precision ?? 'auto');
+    const drawnIn = this.#generator.precisionOf(precision);
     // Sizes that do not fit are refused by the generator, in its own words.
     if (width % sizeStep === 0 && height % sizeStep === 0) {
       const latents = { latentHeight: height / vaeFactor, latentWidth: width / vaeFactor };
@@ -68,8 +68,8 @@ export class Drawing {
     };
     const pictures = await this.#generator.generate({
       ...{ prompt, negative, seed, steps, guidance, scheduler, width, height, count },
-      ...defined({ eta, precision }),
-      ...{ adapters: adapters!, beside },
+      ...defined({ eta }),
+      ...{ precision: drawnIn, adapters: adapters!, beside },
       onStep: async ({ picture, step, preview }) => {
         tell({ at: 'step', picture, step, steps });
         if (previewEvery !== undefined && step % previewEvery === 0 && step < steps) {
