@@ -1,6 +1,6 @@
 // `npm test`: installs, builds, and runs every check that needs no GPU.
 import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { build } from './build.mjs';
 import { root, run } from './install.mjs';
 import { systemPackages } from './system-packages.mjs';
@@ -37,7 +37,7 @@ function runProject(project, forks) {
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, VITEST_MAX_FORKS: `${forks}` } },
   );
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success } = JSON.parse(
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, success, testResults } = JSON.parse(
     readFileSync(report, 'utf8'),
   );
   return {
@@ -45,12 +45,25 @@ function runProject(project, forks) {
     failed: numFailedTests,
     skipped: numPendingTests + numTodoTests,
     isWell: status === 0 && success,
+    failures: testResults.flatMap(failuresOfFile),
   };
+}
+
+/** What failed in a file, each with its first lines: the whole of it stands far above. */
+function failuresOfFile({ name, message, assertionResults }) {
+  const file = relative(root, name);
+  const failed = assertionResults.filter(({ status }) => status === 'failed');
+  const told = (text) => (text ?? '').split('\n').slice(0, 12).join('\n    ');
+  if (message) failed.push({ fullName: '(the file itself)', failureMessages: [message] });
+  return failed.map(
+    ({ fullName, failureMessages }) => `${file}: ${fullName}\n    ${told(failureMessages[0])}`,
+  );
 }
 
 // Many of the first wait for links and hosts more than they compute. A person looks at one window at a time, and a busy
 // machine makes windows slow: those come after, one by one.
 const results = [runProject('units', 2), runProject('editor', 1)];
+for (const failure of results.flatMap(({ failures }) => failures)) console.log(`FAILED ${failure}`);
 const sum = (name) => results.reduce((all, result) => all + result[name], 0);
 const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
 if (skipped > 0)

@@ -73,23 +73,50 @@ function shifted(graph: Graph, gram: string, { dOut, rank }: Matrices): string {
   return graph.add('Add', [gram, graph.add('Mul', [unit, scaled])]);
 }
 
+/** Matrices [count, dOut, rank] in one value, and its name. */
+export interface NamedMatrices extends Matrices {
+  readonly value: string;
+}
+
+/** Names of the values that `orthonormal` makes. */
+export interface Bases {
+  readonly q: string;
+  readonly inverse: string;
+}
+
+/** `value[from : from + count]` of the first axis. */
+const members = (graph: Graph, value: string, from: number, count: number) =>
+  graph.add('Slice', [value, integers(graph, [from]), integers(graph, [from + count])]);
+
 /**
- * Q of `B = Q R`, f64[count, dOut, rank], and `R^-T`, f64[count, rank, rank], by three passes of Cholesky QR, the first
- * one shifted (Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa, "Shifted Cholesky QR for computing the QR
- * factorization of ill-conditioned matrices", 2020): orthonormal to machine precision for condition numbers up to
- * about 1e15, and nearly all of it matrix products. A single column only gets its length.
+ * Q of `B = Q R`, f64[count, dOut, rank], and `R^-T`, f64[count, rank, rank], of each of these values of one rank, by
+ * three passes of Cholesky QR, the first one shifted (Fukaya, Kannan, Nakatsukasa, Yamamoto, Yanagisawa, "Shifted
+ * Cholesky QR for computing the QR factorization of ill-conditioned matrices", 2020): orthonormal to machine precision
+ * for condition numbers up to about 1e15, and nearly all of it matrix products. A single column only gets its length.
+ *
+ * The Gram matrices are small, and their factors take many operators: those of all values are factored together.
  */
-export function orthonormal(graph: Graph, b: string, matrices: Matrices): { q: string; inverse: string } {
-  let q = b;
-  let inverse: string | undefined;
-  const { count, rank } = matrices;
+export function orthonormal(graph: Graph, all: readonly NamedMatrices[]): Bases[] {
+  const { rank } = all[0]!;
+  const total = all.reduce((sum, { count }) => sum + count, 0);
+  let made: (Pick<Bases, 'q'> & Partial<Bases>)[] = all.map(({ value }) => ({ q: value }));
   const passes = rank === 1 ? 1 : 3;
   for (let pass = 0; pass < passes; pass++) {
-    const gram = graph.add('MatMul', [swapped(graph, q), q]);
-    const safe = pass === 0 && passes > 1 ? shifted(graph, gram, matrices) : gram;
-    const factor = inverseFactor(graph, safe, count, rank);
-    q = graph.add('MatMul', [q, swapped(graph, factor)]);
-    inverse = inverse ? graph.add('MatMul', [factor, inverse]) : factor;
+    const grams = made.map(({ q }, i) => {
+      const gram = graph.add('MatMul', [swapped(graph, q), q]);
+      return pass === 0 && passes > 1 ? shifted(graph, gram, all[i]!) : gram;
+    });
+    const factors = inverseFactor(graph, stack(graph, grams, 0n), total, rank);
+    let from = 0;
+    made = made.map(({ q, inverse }, i) => {
+      const { count } = all[i]!;
+      const factor = all.length === 1 ? factors : members(graph, factors, from, count);
+      from += count;
+      return {
+        q: graph.add('MatMul', [q, swapped(graph, factor)]),
+        inverse: inverse ? graph.add('MatMul', [factor, inverse]) : factor,
+      };
+    });
   }
-  return { q, inverse: inverse! };
+  return made as Bases[];
 }

@@ -2,7 +2,15 @@ import type { Graph } from '../onnx/graph.ts';
 import { newGraph } from '../onnx/io.ts';
 import { DataType } from '../onnx/types.ts';
 import { type AdapterPlan, preparationNames as names } from './method.ts';
-import { cast, integers, type Matrices, orthonormal, reshape, swapped } from './orthonormal-graph.ts';
+import {
+  type Bases,
+  cast,
+  integers,
+  type Matrices,
+  orthonormal,
+  reshape,
+  swapped,
+} from './orthonormal-graph.ts';
 
 /** Layers of one output width and rank, adjacent in the flat vectors. */
 interface Group extends Matrices {
@@ -62,19 +70,30 @@ const factorCount = (plan: AdapterPlan) => plan.layers.reduce((sum, { rank }) =>
 export function basisGraph(plan: AdapterPlan, most = mostTogether): Graph {
   const graph = newGraph('para basis', 18);
   const parameters = graph.addInput(names.parameters, DataType.FLOAT, [plan.parameterCount]);
-  const made = groupsOf(plan, most).map((group) => {
-    const { offset, count, dOut, rank } = group;
-    return orthonormal(graph, matricesOf(graph, parameters, offset, [count, dOut, rank]), group);
-  });
+  const groups = groupsOf(plan, most);
+  const made = new Map<Group, Bases>();
+  for (const rank of new Set(groups.map((group) => group.rank))) {
+    const alike = groups.filter((group) => group.rank === rank);
+    const bases = orthonormal(
+      graph,
+      alike.map(({ offset, count, dOut }) => ({
+        value: matricesOf(graph, parameters, offset, [count, dOut, rank]),
+        ...{ count, dOut, rank },
+      })),
+    );
+    alike.forEach((group, i) => {
+      made.set(group, bases[i]!);
+    });
+  }
   const { FLOAT, DOUBLE } = DataType;
   joined(
     graph,
-    made.map(({ q }) => flatten(graph, q, FLOAT)),
+    groups.map((group) => flatten(graph, made.get(group)!.q, FLOAT)),
     [names.coefficients, FLOAT, plan.coefficientCount],
   );
   joined(
     graph,
-    made.map(({ inverse }) => flatten(graph, inverse, DOUBLE)),
+    groups.map((group) => flatten(graph, made.get(group)!.inverse, DOUBLE)),
     [names.kept, DOUBLE, factorCount(plan)],
   );
   return graph;

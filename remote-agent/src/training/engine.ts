@@ -57,6 +57,9 @@ export function loadUnet(
   return { graph, layers, inputs };
 }
 
+/** From how many parameters on an adapter's bases are made by all threads. */
+const valuesWorthThreads = 2 ** 20;
+
 /** Loss and gradient of one adapter on one base, for one fixed batch size and picture size. */
 export class StepEngine {
   readonly plan: AdapterPlan;
@@ -104,9 +107,10 @@ export class StepEngine {
     const tellPlacement = deviceByName(device).partial && !lossOnly;
     const step = await createStepSession(graph, { device, directory: base.unet.weights, tellPlacement });
     lap('load the step graph');
-    // In double precision, which few GPUs have, and too small to be worth the way there.
+    // In double precision, which few GPUs have. The same bits whatever the number of threads; few values wait for them.
+    const threads = plan.parameterCount < valuesWorthThreads ? { threads: 1 } : {};
     const small = async (made: Graph | undefined) =>
-      made && (await createSession(encodeGraph(made), { device: 'cpu', threads: 1, memoryPattern: false }));
+      made && (await createSession(encodeGraph(made), { device: 'cpu', memoryPattern: false, ...threads }));
     const prepare = await small(method.prepareGraph?.(plan));
     const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
     lap('load the basis graphs');

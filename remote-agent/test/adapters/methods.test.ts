@@ -195,13 +195,13 @@ test('the gradient of PaRa is exact: closed form against central differences thr
 
 test('bases and gradients of PaRa that are made a few layers at a time have the bits of all at once', async () => {
   const para = methodByName('para');
-  const layers = [12, 12, 12, 20, 20].map((dOut, i) => ({
+  const layers = [12, 12, 12, 20, 20, 13].map((dOut, i) => ({
     ...{ path: `l${i}`, kind: 'linear' as const, node: `l${i}`, dIn: 5, dOut },
   }));
   const plan = para.plan(layers, { gamma: 0.25 });
   const parameters = f32([plan.parameterCount], para.initialise(plan, 3));
   const gradient = f32([plan.coefficientCount], normals(3, 'gradient', plan.coefficientCount));
-  // Together: all that share a width; then two of the first width at a time, then each layer alone.
+  // Ranks 3 and 5. Together: all that share a width; then two of the first width at a time, then each layer alone.
   const made = [2 ** 20, 72, 1].map(async (most) => {
     const { coefficients, kept } = await runGraph(basisGraph(plan, most), { parameters });
     const back = await runGraph(basisPullbackGraph(plan, most), {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { orthonormalColumns } from '../../src/adapters/orthonormal.ts';
-import { orthonormal } from '../../src/adapters/orthonormal-graph.ts';
+import { type Bases, orthonormal } from '../../src/adapters/orthonormal-graph.ts';
 import { normals } from '../../src/common/random.ts';
 import { newGraph } from '../../src/onnx/io.ts';
 import { DataType } from '../../src/onnx/types.ts';
@@ -11,7 +11,7 @@ import { largestDifference, runGraph } from './small-graph.ts';
 async function factorise(b: Float64Array, count: number, dOut: number, rank: number) {
   const graph = newGraph('factorise', 18);
   graph.addInput('b', DataType.DOUBLE, [count, dOut, rank]);
-  const { q, inverse } = orthonormal(graph, 'b', { count, dOut, rank });
+  const [{ q, inverse }] = orthonormal(graph, [{ value: 'b', count, dOut, rank }]) as [Bases];
   graph.addOutput(q, DataType.DOUBLE, [count, dOut, rank]);
   graph.addOutput(inverse, DataType.DOUBLE, [count, rank, rank]);
   const out = await runGraph(graph, { b: f64([count, dOut, rank], b) });
