@@ -12,6 +12,8 @@ const agentPrograms = {
   trainer: 'remote-agent/src/jobs/trainer-main.ts',
   agent: 'remote-agent/src/server/main.ts',
   'device-probe': 'remote-agent/src/jobs/device-probe-main.ts',
+  'noise-worker': 'remote-agent/src/training/noise-worker.ts',
+  'optimizer-worker': 'remote-agent/src/training/optimizer-worker.ts',
 };
 
 /** Packages with native code: on a host they come from the registry, made for that machine. */

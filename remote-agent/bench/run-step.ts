@@ -6,7 +6,7 @@ import type { Layer } from '../src/onnx/modules.ts';
 import type { DeviceName } from '../src/runtime/device.ts';
 import { sizeOf } from '../src/runtime/tensor.ts';
 import { type StepBatch, StepEngine, unetInputs } from '../src/training/engine.ts';
-import { clipToNorm, Optimizer } from '../src/training/optimizer.ts';
+import { clipFactor, Optimizer } from '../src/training/optimizer.ts';
 import { wave } from './numbers.ts';
 
 /** A whole training step: loss, gradient, clipping, AdamW. */
@@ -95,8 +95,7 @@ export async function openTraining(what: TrainCase): Promise<OpenStep> {
     const coefficients = await engine.coefficients(parameters);
     const { loss, gradient } = await engine.run(coefficients, data, 1024);
     const back = await engine.pullback(coefficients, gradient);
-    clipToNorm(back, 1);
-    optimizer.update(parameters, back, 1e-4);
+    optimizer.update(parameters, back, 1e-4, clipFactor(optimizer.norm(back), 1));
     return loss;
   };
   return { engine, data, step };

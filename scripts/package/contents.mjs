@@ -34,7 +34,7 @@ const bases = 'remote-agent/bases/pocket-sdxl/**/*.{json,txt,onnx,md,model,data}
 const modules = 'remote-agent/node_modules';
 const localAgent = ({ runtime, images }) => [
   'remote-agent/package.json',
-  'remote-agent/dist/{agent,trainer,device-probe}.js',
+  'remote-agent/dist/{agent,trainer,device-probe,noise-worker,optimizer-worker}.js',
   bases,
   'remote-agent/templates/{README.md,clip-merges.txt.gz,*.onnx.gz}',
   ...runtime.files.map((file) => `${modules}/onnxruntime-node/${runtime.folder}/${file}`),

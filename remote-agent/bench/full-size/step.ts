@@ -13,7 +13,7 @@ import { loadGraph } from '../../src/onnx/io.ts';
 import { weightBytes } from '../../src/onnx/weights.ts';
 import type { DeviceName } from '../../src/runtime/device.ts';
 import { StepEngine } from '../../src/training/engine.ts';
-import { clipToNorm, Optimizer } from '../../src/training/optimizer.ts';
+import { clipFactor, Optimizer } from '../../src/training/optimizer.ts';
 import { resident } from '../memory.ts';
 import { OwnMemory } from './own-memory.ts';
 
@@ -143,8 +143,7 @@ for (let step = 0; step < steps; step++) {
     join(what.folder, `${name}.gradient.${step}.safetensors`),
     encodeSafetensors(method.tensors(plan, back), { loss: String(loss) }),
   );
-  clipToNorm(back, 1);
-  optimizer.update(parameters, back, 1e-4);
+  optimizer.update(parameters, back, 1e-4, clipFactor(optimizer.norm(back), 1));
   note('optimiser and files');
 }
 const peakBytes = resident('VmHWM');

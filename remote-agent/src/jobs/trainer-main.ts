@@ -1,6 +1,7 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
 import { appendFileSync, existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
 import { removeUnfinished } from '../common/files.ts';
 import { lap } from '../common/lap.ts';
@@ -13,6 +14,9 @@ import { keepReserve, spendReserve } from './reserve.ts';
 
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
+
+/** The bundle that lies beside this one. */
+const beside = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
 /** Hands an event to the starter, if there is one; whether it hears it or is gone does not matter to the run. */
 function tell(event: TrainEvent): void {
@@ -63,7 +67,11 @@ async function main(directory: string): Promise<number> {
     log = new EventLog(files.events);
     keepReserve(files.reserve);
     status('running');
-    const outcome = await train(spec, files, { emit, shouldStop: () => stopping || existsSync(files.stop) });
+    const hooks = { emit, shouldStop: () => stopping || existsSync(files.stop) };
+    const outcome = await train(spec, files, hooks, {
+      noise: beside('noise-worker.js'),
+      optimizer: beside('optimizer-worker.js'),
+    });
     status(outcome);
     return outcome === 'finished' ? 0 : stoppedCode;
   } catch (cause) {

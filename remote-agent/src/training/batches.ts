@@ -2,60 +2,9 @@ import { Random } from '../common/random.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import type { StepBatch } from './engine.ts';
 import type { Example, ExampleGroup, Examples } from './examples.ts';
-import { noisedExample, type Prediction } from './objective.ts';
-
-/** What the noise of the base looks like. */
-export interface NoiseSchedule {
-  /** Cumulative alphas, f32[timesteps]. */
-  readonly alphasCumprod: Float32Array;
-  readonly prediction: Prediction;
-}
-
-interface Draw {
-  readonly example: Example;
-  readonly timestep: number;
-  readonly noise: Float32Array;
-  readonly text: { readonly hidden: Float32Array; readonly pooled: Float32Array };
-}
-
-function assemble(draws: readonly Draw[], schedule: NoiseSchedule, gamma: number | null): StepBatch {
-  const made = draws.map((d) =>
-    noisedExample(d.example.latent, d.noise, schedule.alphasCumprod[d.timestep]!, schedule.prediction, gamma),
-  );
-  return {
-    noisy: join(made.map((m) => m.noisy)),
-    target: join(made.map((m) => m.target)),
-    weights: Float32Array.from(made, (m) => m.weight),
-    timesteps: draws.map((d) => d.timestep),
-    hidden: join(draws.map((d) => d.text.hidden)),
-    pooled: join(draws.map((d) => d.text.pooled)),
-    timeIds: join(draws.map((d) => d.example.timeIds)),
-  };
-}
-
-function join(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function drawNoise(random: Random, length: number, channels: number, offset: number): Float32Array {
-  const noise = new Float32Array(length);
-  for (let i = 0; i < length; i++) noise[i] = random.normal();
-  if (offset > 0) {
-    const plane = length / channels;
-    for (let c = 0; c < channels; c++) {
-      const shift = offset * random.normal();
-      for (let i = 0; i < plane; i++) noise[c * plane + i] = noise[c * plane + i]! + shift;
-    }
-  }
-  return noise;
-}
+import type { NoiseAhead } from './noise-ahead.ts';
+import { drawNoise, join, type Noised, type NoiseSchedule, type NoiseSettings, noised } from './noised.ts';
+import { noisedExample } from './objective.ts';
 
 /** A batch and the group of examples that it comes from, which says for which size its engine is built. */
 export interface SizedBatch {
@@ -63,28 +12,68 @@ export interface SizedBatch {
   readonly batch: StepBatch;
 }
 
-/**
- * The batch of one forward pass. Everything random follows from (seed, step, pass), so that a resumed run draws what
- * the first one would have drawn.
- */
-export function trainingBatch(
-  spec: TrainSpec['training'],
-  set: Examples,
+type Text = Examples['empty'];
+
+const batchOf = (
+  { noisy, target, weights, timesteps }: Omit<Noised, 'dropped'>,
+  examples: readonly Example[],
+  texts: readonly Text[],
+): StepBatch => ({
+  ...{ noisy, target, weights, timesteps },
+  hidden: join(texts.map((text) => text.hidden)),
+  pooled: join(texts.map((text) => text.pooled)),
+  timeIds: join(examples.map((example) => example.timeIds)),
+});
+
+/** What the noise of a run's batches follows from. */
+export const noiseSettings = (
+  { seed, captionDropout, noiseOffset, minSnrGamma }: TrainSpec['training'],
   schedule: NoiseSchedule,
-  latentChannels: number,
-  step: number,
-  pass: number,
-): SizedBatch {
-  const random = new Random(spec.seed, `step:${step}:${pass}`);
-  const { group, examples } = shownIn(spec, set, step, pass);
-  const draws = examples.map((at): Draw => {
-    const example = group.examples[at]!;
-    const timestep = random.integer(schedule.alphasCumprod.length);
-    const dropped = random.uniform() < spec.captionDropout;
-    const noise = drawNoise(random, example.latent.length, latentChannels, spec.noiseOffset);
-    return { example, timestep, noise, text: dropped ? set.empty : example };
-  });
-  return { group, batch: assemble(draws, schedule, spec.minSnrGamma) };
+  channels: number,
+): NoiseSettings => ({ seed, schedule, channels, captionDropout, noiseOffset, minSnrGamma });
+
+/** The batches of a run's forward passes. */
+export class Batches {
+  readonly #spec: TrainSpec['training'];
+  readonly #set: Examples;
+  readonly #settings: NoiseSettings;
+  readonly #ahead: NoiseAhead | undefined;
+
+  /** @param ahead makes the noise of the next pass meanwhile; default: it is made when it is needed */
+  constructor(spec: TrainSpec['training'], set: Examples, settings: NoiseSettings, ahead?: NoiseAhead) {
+    this.#spec = spec;
+    this.#set = set;
+    this.#settings = settings;
+    this.#ahead = ahead;
+  }
+
+  /** The batch of a forward pass: it follows from (seed, step, pass) alone. */
+  at(step: number, pass: number): SizedBatch {
+    const { group, examples } = this.#shown(step, pass);
+    const shown = { step, pass, latents: examples.map(({ latent }) => latent) };
+    const made = this.#ahead?.take(shown) ?? noised(this.#settings, shown);
+    const texts = examples.map((example, i) => (made.dropped[i] ? this.#set.empty : example));
+    return { group, batch: batchOf(made, examples, texts) };
+  }
+
+  /** Lets the noise of the pass after this one be made, where that can be done meanwhile. */
+  prepareAfter(step: number, pass: number): void {
+    if (!this.#ahead) return;
+    const { steps, accumulation } = this.#spec;
+    const next = pass + 1 < accumulation ? { step, pass: pass + 1 } : { step: step + 1, pass: 0 };
+    if (next.step > steps) return;
+    const { examples } = this.#shown(next.step, next.pass);
+    this.#ahead.ask({ ...next, latents: examples.map(({ latent }) => latent) });
+  }
+
+  #shown(step: number, pass: number) {
+    const { group, examples } = shownIn(this.#spec, this.#set, step, pass);
+    return { group, examples: examples.map((i) => group.examples[i]!) };
+  }
+
+  async release(): Promise<void> {
+    await this.#ahead?.release();
+  }
 }
 
 /**
@@ -148,7 +137,10 @@ export function validationBatches(
         const random = new Random(validationSeed, `validation:${example.index}:${k}`);
         const timestep = Math.floor(((k + 0.5) * total) / timesteps);
         const noise = drawNoise(random, example.latent.length, latentChannels, 0);
-        return { group, batch: assemble([{ example, timestep, noise, text: example }], schedule, null) };
+        const { alphasCumprod, prediction } = schedule;
+        const made = noisedExample(example.latent, noise, alphasCumprod[timestep]!, prediction, null);
+        const weights = Float32Array.of(made.weight);
+        return { group, batch: batchOf({ ...made, weights, timesteps: [timestep] }, [example], [example]) };
       }),
     ),
   );

@@ -10,6 +10,7 @@ import { type DeviceName, deviceByName } from '../runtime/device.ts';
 import { placementText } from '../runtime/placement.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { f32, type Tensor, toFloats } from '../runtime/tensor.ts';
+import { valuesWorthThreads } from './optimizer-threads.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
 import { createStepSession } from './step-session.ts';
 
@@ -56,9 +57,6 @@ export function loadUnet(
   prepareUnet(graph, inputs, shapes.batch);
   return { graph, layers, inputs };
 }
-
-/** From how many parameters on an adapter's bases are made by all threads. */
-const valuesWorthThreads = 2 ** 20;
 
 /** Loss and gradient of one adapter on one base, for one fixed batch size and picture size. */
 export class StepEngine {
@@ -159,10 +157,11 @@ export class StepEngine {
     lap('feeds');
     const out = await this.#step.run(feeds);
     lap('session');
-    const found = out[stepNames.gradient];
-    const gradient = found ? toFloats(found) : new Float32Array(0);
-    if (this.#scaled) for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! / scale;
-    return { loss: toFloats(out[stepNames.loss]!)[0]!, gradient };
+    const gradient = out[stepNames.gradient];
+    return {
+      loss: toFloats(out[stepNames.loss]!)[0]!,
+      gradient: gradient ? toFloats(gradient) : new Float32Array(0),
+    };
   }
 
   /**

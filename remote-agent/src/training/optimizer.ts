@@ -1,3 +1,6 @@
+import { norm, type Update, updateRange } from './optimizer-arithmetic.ts';
+import type { OptimizerThreads } from './optimizer-threads.ts';
+
 /** Settings of AdamW; see Loshchilov & Hutter, "Decoupled Weight Decay Regularization" (2019), algorithm 2. */
 export interface OptimizerSettings {
   readonly kind: 'adamw' | 'sgd';
@@ -7,10 +10,7 @@ export interface OptimizerSettings {
   readonly weightDecay: number;
 }
 
-/**
- * AdamW (or plain SGD) over one flat f32 vector. State is f32 and arithmetic per element is done in f64 and
- * rounded once on store, in a fixed order: the same inputs give the same bits on every machine.
- */
+/** AdamW (or plain SGD) over one flat f32 vector: the same bits on every machine, with any number of threads. */
 export class Optimizer {
   /** First moment, f32[n]. */
   readonly m: Float32Array;
@@ -21,11 +21,14 @@ export class Optimizer {
   #beta1Power = 1;
   #beta2Power = 1;
   readonly #settings: OptimizerSettings;
+  readonly #threads: OptimizerThreads | undefined;
 
-  constructor(length: number, settings: OptimizerSettings) {
+  /** @param threads for vectors of this length, which share the work; default: this one does it */
+  constructor(length: number, settings: OptimizerSettings, threads?: OptimizerThreads) {
     this.#settings = settings;
-    this.m = new Float32Array(length);
-    this.v = new Float32Array(length);
+    this.#threads = threads;
+    this.m = threads?.m ?? new Float32Array(length);
+    this.v = threads?.v ?? new Float32Array(length);
   }
 
   /** Takes over the state of a checkpoint: moments f32[n] and the number of updates behind them. */
@@ -45,50 +48,35 @@ export class Optimizer {
     this.#beta2Power *= this.#settings.beta2;
   }
 
-  /** Changes `parameters` in place by one update; all vectors have the same length. */
-  update(parameters: Float32Array, gradient: Float32Array, learningRate: number): void {
+  /** Euclidean norm of a gradient f32[n]. */
+  norm(gradient: Float32Array): number {
+    return this.#threads?.norm(gradient) ?? norm(gradient);
+  }
+
+  /**
+   * Changes `parameters` in place by one update; all vectors have the same length.
+   * @param gradient as its norm was taken of it, if that was
+   * @param factor what it is multiplied by first, see `clipFactor`
+   */
+  update(parameters: Float32Array, gradient: Float32Array, learningRate: number, factor = 1): void {
     this.#count();
-    const { kind, beta1, beta2, epsilon, weightDecay } = this.#settings;
-    const decay = 1 - learningRate * weightDecay;
-    if (kind === 'sgd') {
-      for (let i = 0; i < parameters.length; i++)
-        parameters[i] = parameters[i]! * decay - learningRate * gradient[i]!;
-      return;
-    }
-    const { m, v } = this;
-    const stepSize = learningRate / (1 - this.#beta1Power);
-    const vCorrection = 1 / Math.sqrt(1 - this.#beta2Power);
-    for (let i = 0; i < parameters.length; i++) {
-      const g = gradient[i]!;
-      m[i] = beta1 * m[i]! + (1 - beta1) * g;
-      v[i] = beta2 * v[i]! + (1 - beta2) * g * g;
-      parameters[i] =
-        parameters[i]! * decay - (stepSize * m[i]!) / (Math.sqrt(v[i]!) * vCorrection + epsilon);
-    }
+    const { weightDecay, ...settings } = this.#settings;
+    const update: Update = {
+      ...{ ...settings, learningRate, factor },
+      decay: 1 - learningRate * weightDecay,
+      stepSize: learningRate / (1 - this.#beta1Power),
+      vCorrection: 1 / Math.sqrt(1 - this.#beta2Power),
+    };
+    if (this.#threads) this.#threads.update(parameters, gradient, update);
+    else updateRange({ parameters, gradient, m: this.m, v: this.v }, update, 0, parameters.length);
+  }
+
+  /** Ends its threads. */
+  async release(): Promise<void> {
+    await this.#threads?.release();
   }
 }
 
-/** Euclidean norm of a vector, summed in f64 in a fixed order; NaN or Infinity show through. */
-export function norm(vector: Float32Array): number {
-  // Four sums at once: one alone waits for each of its additions.
-  let [a, b, c, d] = [0, 0, 0, 0];
-  const whole = vector.length - (vector.length % 4);
-  for (let i = 0; i < whole; i += 4) {
-    a += vector[i]! * vector[i]!;
-    b += vector[i + 1]! * vector[i + 1]!;
-    c += vector[i + 2]! * vector[i + 2]!;
-    d += vector[i + 3]! * vector[i + 3]!;
-  }
-  for (let i = whole; i < vector.length; i++) a += vector[i]! * vector[i]!;
-  return Math.sqrt(a + b + (c + d));
-}
-
-/** Scales `gradient` in place to at most `limit` (0: no limit) and returns its norm before that. */
-export function clipToNorm(gradient: Float32Array, limit: number): number {
-  const before = norm(gradient);
-  if (limit > 0 && before > limit) {
-    const factor = limit / before;
-    for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! * factor;
-  }
-  return before;
-}
+/** What a gradient of this norm is multiplied by to have at most the norm `limit` (0: no limit). */
+export const clipFactor = (norm: number, limit: number): number =>
+  limit > 0 && norm > limit ? limit / norm : 1;

@@ -8,12 +8,14 @@ import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
 import type { Layer } from '../onnx/modules.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
-import { groupOfStep, type NoiseSchedule, type SizedBatch, validationBatches } from './batches.ts';
+import { Batches, groupOfStep, noiseSettings, type SizedBatch, validationBatches } from './batches.ts';
 import { loadState, savedStep, type TrainState } from './checkpoint.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
+import { NoiseAhead } from './noise-ahead.ts';
 import { Optimizer } from './optimizer.ts';
+import { OptimizerThreads, valuesWorthThreads } from './optimizer-threads.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
@@ -29,6 +31,12 @@ export interface TrainPaths {
   readonly cache: string;
 }
 
+/** Bundles of the threads that work beside a trainer's: each is started where it is worth it. */
+export interface TrainPrograms {
+  readonly noise?: string;
+  readonly optimizer?: string;
+}
+
 /** A run with all that it computes from. */
 export interface Run {
   readonly spec: TrainSpec;
@@ -37,16 +45,22 @@ export interface Run {
   readonly base: Base;
   readonly plan: AdapterPlan;
   readonly sessions: RunSessions;
-  readonly set: Examples;
-  readonly schedule: NoiseSchedule;
+  readonly batches: Batches;
   /** Empty where nothing is measured. */
   readonly validation: readonly SizedBatch[];
   readonly thumbnail: string | undefined;
   readonly state: TrainState;
+  /** Frees the device and ends the threads. */
+  release(): Promise<void>;
 }
 
 /** Loads pictures, base and the saved state, if there is one. @throws ParaError of every room */
-export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHooks): Promise<Run> {
+export async function prepare(
+  spec: TrainSpec,
+  paths: TrainPaths,
+  hooks: TrainHooks,
+  programs: TrainPrograms,
+): Promise<Run> {
   hooks.emit({ type: 'phase', name: 'encode pictures' });
   const base = openBase(spec.base.name);
   if (base.hash !== spec.base.hash)
@@ -73,12 +87,17 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
     check: () => requireUnchanged(base, paths.state),
     tell: (message) => hooks.emit({ type: 'note', message }),
   });
+  const owned: { release(): Promise<void> }[] = [sessions];
+  const release = async () => {
+    for (const each of owned) await each.release();
+  };
   try {
     const schedule = { alphasCumprod: alphasCumprod(base.scheduler), prediction: base.predictionType };
     // The size that comes first, or a change follows at once.
     const first = groupOfStep(spec.training, set, savedStep(paths.state) + 1);
     const engine = await withinMemory({ spec, paths, hooks, sessions }, () => sessions.step(first));
-    const state = startState(spec, method, engine.plan, set.groups.length);
+    const state = startState(spec, method, engine.plan, set.groups.length, programs.optimizer);
+    owned.push(state.optimizer);
     if (precision === 'f16') {
       state.scale = startScale();
       hooks.emit({ type: 'note', message: 'This run is computed in half precision (training.precision)' });
@@ -94,21 +113,33 @@ export async function prepare(spec: TrainSpec, paths: TrainPaths, hooks: TrainHo
     const validation = held
       ? validationBatches(held, schedule, base.latentChannels, spec.validation.timesteps)
       : [];
+    const noise = noiseSettings(spec.training, schedule, base.latentChannels);
+    // Where the device is the processor, nothing is free meanwhile.
+    const ahead = programs.noise && spec.device !== 'cpu' ? new NoiseAhead(noise, programs.noise) : undefined;
+    const batches = new Batches(spec.training, set, noise, ahead);
+    owned.push(batches);
     return {
-      ...{ spec, paths, hooks, base, plan: engine.plan, sessions, set, schedule, validation },
-      thumbnail,
-      state,
+      ...{ spec, paths, hooks, base, plan: engine.plan, sessions, batches, validation },
+      ...{ thumbnail, state, release },
     };
   } catch (cause) {
-    await sessions.release();
+    await release();
     throw cause;
   }
 }
 
-function startState(spec: TrainSpec, method: Method, plan: AdapterPlan, sizes: number): TrainState {
+function startState(
+  spec: TrainSpec,
+  method: Method,
+  plan: AdapterPlan,
+  sizes: number,
+  program: string | undefined,
+): TrainState {
   const { training } = spec;
   const parameters = method.initialise(plan, training.seed);
-  const optimizer = new Optimizer(parameters.length, { ...training, kind: training.optimizer });
+  const { length } = parameters;
+  const threads = program && length >= valuesWorthThreads ? new OptimizerThreads(length, program) : undefined;
+  const optimizer = new Optimizer(length, { ...training, kind: training.optimizer }, threads);
   return { step: 0, smoothedLoss: Number.NaN, sizes, parameters, optimizer };
 }
 

@@ -35,7 +35,7 @@ export const stepNames = {
   coefficients: 'para.coefficients',
   target: 'para.target',
   weight: 'para.weight',
-  /** f32[], of graphs in half precision: what the gradient is multiplied by. */
+  /** f32[], of graphs in half precision: what gradients are multiplied by on their way. */
   scale: 'para.scale',
   loss: 'para.loss',
   gradient: 'para.gradient',
@@ -66,7 +66,8 @@ export function prepareUnet(graph: Graph, unet: UnetInputs, batch: number): void
  * Turns a prepared U-Net graph (see `prepareUnet`) into a training step, in place: adapter attached, loss
  * `mean(weight * (output - target)^2)` over batch, channels and positions, and the gradient of the loss in the
  * adapter's flat coefficient vector. Further inputs: coefficients f32[m], target f32[B,C,h,w], weight f32[B,1,1,1], in
- * half precision scale f32[], which the gradient is multiplied by; outputs: loss f32[] and gradient f32[m].
+ * half precision scale f32[], which gradients are multiplied by on their way; outputs: loss f32[] and gradient f32[m],
+ * divided by it.
  * @throws ParaError `no-gradient` when an operator on the way has no rule, `graph` when the output does not fit
  */
 export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
@@ -95,7 +96,11 @@ export function buildStepGraph(graph: Graph, options: StepGraphOptions): void {
   const scale = half ? graph.addInput(stepNames.scale, DataType.FLOAT, []) : undefined;
   const found = gradients(graph, stepNames.loss, [stepNames.coefficients], scale);
   const gradient = found.get(stepNames.coefficients)!;
-  graph.push(graph.makeNode('Identity', [gradient], { outputs: [stepNames.gradient] }));
+  const given = { outputs: [stepNames.gradient] };
+  if (scale) {
+    graph.push(graph.makeNode('Div', [gradient, scale], given));
+    graph.exact.add(stepNames.gradient);
+  } else graph.push(graph.makeNode('Identity', [gradient], given));
   graph.types.set(stepNames.gradient, { type: DataType.FLOAT, shape: [plan.coefficientCount] });
   graph.setOutputs([loss, valueInfo(stepNames.gradient, DataType.FLOAT, [plan.coefficientCount])]);
   if (options.memory === 'lean') recompute(graph, forward);

@@ -4,19 +4,19 @@ import { makeFolder } from '../common/files.ts';
 import { lap } from '../common/lap.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { saveAdapterFile } from './adapter-output.ts';
-import { trainingBatch } from './batches.ts';
 import { savedStep, saveState } from './checkpoint.ts';
 import type { Coefficients, StepEngine } from './engine.ts';
 import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
-import { clipToNorm, norm } from './optimizer.ts';
-import { prepare, type Run, type TrainPaths } from './prepare.ts';
+import { clipFactor } from './optimizer.ts';
+import { prepare, type Run, type TrainPaths, type TrainPrograms } from './prepare.ts';
 import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 
 /**
  * Runs or continues one training job to its end.
+ * @param programs of threads beside this one; without them it does their work itself, with the same bits
  * @returns 'finished', or 'stopped' when asked to; the state is saved in both cases
  * @throws ParaError of every room; what was saved before stays
  */
@@ -24,11 +24,12 @@ export async function train(
   spec: TrainSpec,
   paths: TrainPaths,
   hooks: TrainHooks,
+  programs: TrainPrograms = {},
 ): Promise<'finished' | 'stopped'> {
   for (const folder of [paths.checkpoints, paths.samples, paths.cache]) makeFolder(folder);
   let run: Run;
   try {
-    run = await prepare(spec, paths, hooks);
+    run = await prepare(spec, paths, hooks, programs);
   } catch (cause) {
     if (!(cause instanceof StopRequested)) throw cause;
     hooks.emit({ type: 'stopped', step: savedStep(paths.state) });
@@ -54,7 +55,7 @@ export async function train(
     finish(run, Number(process.hrtime.bigint() - begin) / 1e9);
     return 'finished';
   } finally {
-    await run.sessions.release();
+    await run.release();
   }
 }
 
@@ -69,18 +70,12 @@ async function passes(
   let sum: Float32Array | undefined;
   let loss = 0;
   for (let pass = 0; pass < training.accumulation; pass++) {
-    const { group, batch } = trainingBatch(
-      training,
-      run.set,
-      run.schedule,
-      run.base.latentChannels,
-      step,
-      pass,
-    );
+    const { group, batch } = run.batches.at(step, pass);
     lap('batch');
     engine = await run.sessions.step(group);
     coefficients ??= await engine.coefficients(run.state.parameters);
     lap('basis');
+    run.batches.prepareAfter(step, pass);
     const made = await engine.run(coefficients, batch, run.state.scale?.value);
     loss += made.loss / training.accumulation;
     if (sum) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + made.gradient[i]!;
@@ -89,18 +84,21 @@ async function passes(
   return { loss, sum: sum!, coefficients: coefficients!, engine: engine! };
 }
 
-/** Mean loss of a step, and its gradient in the parameters, clipped, with the norm before that. */
+/** Mean loss of a step, and its gradient in the parameters with its norm. */
 async function gradientOf(run: Run, step: number) {
   const { training } = run.spec;
+  const { scale, optimizer } = run.state;
   const { loss, sum, coefficients, engine } = await passes(run, step);
   const count = training.accumulation;
   if (count > 1) for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! / count;
   lap('gradient sum');
   // The basis's factors do not take values that are no numbers.
-  const broken = run.state.scale && !Number.isFinite(norm(sum));
+  const sumNorm = scale && optimizer.norm(sum);
+  const broken = sumNorm !== undefined && !Number.isFinite(sumNorm);
   const gradient = broken ? sum : await engine.pullback(coefficients, sum);
   lap('pullback');
-  return { loss, gradient, engine, gradientNorm: clipToNorm(gradient, training.clip) };
+  const same = gradient === sum ? sumNorm : undefined;
+  return { loss, gradient, engine, gradientNorm: same ?? optimizer.norm(gradient) };
 }
 
 /** Makes one step; gives the engine that ran it. */
@@ -138,7 +136,7 @@ async function makeStep(run: Run): Promise<StepEngine> {
     training.steps,
     training.warmup,
   );
-  state.optimizer.update(state.parameters, gradient, rate);
+  state.optimizer.update(state.parameters, gradient, rate, clipFactor(gradientNorm, training.clip));
   if (scale && keep(scale)) say(`the loss scale is ${scale.value} now`);
   lap('optimiser');
   state.step = step;

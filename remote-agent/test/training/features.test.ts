@@ -6,7 +6,7 @@ import { decodeAdapter } from '../../src/adapters/adapter.ts';
 import { methodByName } from '../../src/adapters/methods.ts';
 import { decodeSafetensors, encodeSafetensors } from '../../src/adapters/safetensors.ts';
 import { inspectCommand } from '../../src/cli/adapter-commands.ts';
-import { shownExamples, trainingBatch } from '../../src/training/batches.ts';
+import { Batches, noiseSettings, shownExamples } from '../../src/training/batches.ts';
 import type { Coefficients, StepBatch, StepEngine } from '../../src/training/engine.ts';
 import { ExampleLoader } from '../../src/training/examples.ts';
 import type { MemoryPlan } from '../../src/training/memory-plan.ts';
@@ -177,7 +177,8 @@ async function threeSizes() {
   await loader.release();
   const method = methodByName('para');
   const schedule = { alphasCumprod: Float32Array.from([0.9, 0.5, 0.1]), prediction: 'epsilon' } as const;
-  const batchOf = (step: number) => trainingBatch(spec.training, set, schedule, base.latentChannels, step, 0);
+  const noise = noiseSettings(spec.training, schedule, base.latentChannels);
+  const batchOf = (step: number) => new Batches(spec.training, set, noise).at(step, 0);
   const open = (memory: MemoryPlan) =>
     new RunSessions({ base, spec, method, plan: (layers) => planFor(spec, method, layers), memory });
   return { method, batchOf, open };
