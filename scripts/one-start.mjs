@@ -1,7 +1,7 @@
 // Splitting leaves what is loaded at the start in dozens of small files, and opening files is most of what the start
 // takes: they become one.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { root } from './install.mjs';
 
 /** Outputs that an entry point imports before it runs, itself among them; `metafile`: esbuild's. */
@@ -17,20 +17,21 @@ function loadedWith(entry, { outputs }) {
   return [...found];
 }
 
+/** What ES modules say of their place, in CommonJS. */
+const place = [`const __place = require('node:url').pathToFileURL(__filename).href;`].join('\n');
+
 /**
- * Puts everything that an entry point loads at the start into `parts/start.js`. Parts that are loaded later find their
- * shared code by the names it had: those files now only point there.
- * @param entry path of the entry point's output
+ * Puts everything that an entry point loads at the start into one file beside it, as CommonJS: the editor resolves each
+ * import of an ES module in a thread of its own, and waits. Parts that are loaded later find their shared code by the
+ * names it had: those files now only point there.
+ * @param entry path of the entry point's output, which is replaced by `NAME.cjs`
  * @param banner lines that stand at the head of every output
  */
 export async function oneStart(entry, metafile, banner) {
   const { build } = await import('esbuild');
   const absolute = (path) => resolve(root, path);
-  const parts = join(dirname(absolute(entry)), 'parts');
-  const from = (path) => {
-    const way = relative(parts, absolute(path));
-    return JSON.stringify(way.startsWith('.') ? way : `./${way}`);
-  };
+  const start = absolute(entry).replace(/\.js$/, '.cjs');
+  const from = (path) => JSON.stringify(`./${relative(dirname(start), absolute(path))}`);
   const shared = loadedWith(entry, metafile).filter((path) => path !== entry);
   const names = (path, list) => metafile.outputs[path].exports.map(list).join(', ');
   const lines = shared.map(
@@ -38,19 +39,20 @@ export async function oneStart(entry, metafile, banner) {
   );
   const { outputFiles } = await build({
     absWorkingDir: root,
-    stdin: { contents: [`export * from ${from(entry)};`, ...lines].join('\n'), resolveDir: parts },
-    outfile: join(parts, 'start.js'),
-    ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external' },
-    ...{ sourcemap: true, minify: true, banner: { js: banner }, write: false, logLevel: 'warning' },
+    stdin: { contents: [`export * from ${from(entry)};`, ...lines].join('\n'), resolveDir: dirname(start) },
+    outfile: start,
+    ...{ bundle: true, platform: 'node', format: 'cjs', target: 'node20', packages: 'external' },
+    ...{ sourcemap: true, minify: true, banner: { js: place }, define: { 'import.meta.url': '__place' } },
+    ...{ write: false, logLevel: 'warning' },
     plugins: [
       {
         name: 'parts',
         setup({ onResolve, onLoad }) {
           onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
             if (kind !== 'dynamic-import') return undefined;
-            return { path: `./${basename(join(resolveDir, path))}`, external: true };
+            return { path: `./${relative(dirname(start), join(resolveDir, path))}`, external: true };
           });
-          // One head is enough; the lines stay, for the source map's sake.
+          // CommonJS has what the lines of an ES module make; empty ones stay, for the source map's sake.
           onLoad({ filter: /\.js$/ }, ({ path }) => ({
             contents: readFileSync(path, 'utf8').replace(banner, banner.replace(/.+/g, '')),
             loader: 'js',
@@ -60,13 +62,13 @@ export async function oneStart(entry, metafile, banner) {
     ],
   });
   for (const { path, contents } of outputFiles) writeFileSync(path, contents);
-  writeFileSync(absolute(entry), `export * from "./parts/start.js";\n`);
-  rmSync(`${absolute(entry)}.map`);
+  for (const path of [absolute(entry), ...shared.map(absolute)]) rmSync(`${path}.map`);
+  rmSync(absolute(entry));
   for (const [i, path] of shared.entries()) {
+    const way = JSON.stringify(relative(dirname(absolute(path)), start));
     writeFileSync(
       absolute(path),
-      `export { ${names(path, (name) => `s${i}_${name} as ${name}`)} } from './start.js';\n`,
+      `export { ${names(path, (name) => `s${i}_${name} as ${name}`)} } from ${way};\n`,
     );
-    rmSync(`${absolute(path)}.map`);
   }
 }

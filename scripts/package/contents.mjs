@@ -8,7 +8,7 @@ const everywhere = [
   'CHANGELOG.md',
   'LICENSE',
   'docs/*.{md,png,svg}',
-  'dist/extension.js',
+  'dist/extension.cjs',
   'dist/parts/*.js',
   'media/**/*.{png,svg,md}',
   'schemas/para.schema.json',

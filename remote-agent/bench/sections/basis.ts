@@ -1,8 +1,4 @@
-import { type AdapterPlan, preparationNames } from '../../src/adapters/method.ts';
-import { methodByName } from '../../src/adapters/methods.ts';
-import { encodeGraph } from '../../src/onnx/io.ts';
-import { createSession } from '../../src/runtime/session.ts';
-import { f32 } from '../../src/runtime/tensor.ts';
+import { basisOf } from '../basis-of.ts';
 import { median } from '../numbers.ts';
 import { markdown, type Section } from '../section.ts';
 
@@ -41,17 +37,7 @@ export const basis: Section<BasisRow> = {
 };
 
 async function measureBasis(count: number, dOut: number, rank: number) {
-  const method = methodByName('para');
-  const layers = Array.from({ length: count }, (_, i) => ({
-    ...{ path: `layer.${i}`, kind: 'linear' as const, node: `n${i}`, weight: `w${i}` },
-    ...{ layout: 'in,out' as const, dIn: dOut, dOut, kernel: [1, 1] as const },
-  }));
-  const plan: AdapterPlan = method.plan(layers, { rank, gamma: 1 });
-  const values = method.initialise(plan, 1);
-  const options = { device: 'cpu', threads: 1 } as const;
-  const prepare = await createSession(encodeGraph(method.prepareGraph!(plan)), options);
-  const pullback = await createSession(encodeGraph(method.pullbackGraph!(plan)), options);
-  const parameters = f32([values.length], values);
+  const { bases, gradient, release } = await basisOf(new Array(count).fill(dOut), { rank, gamma: 1 }, 1);
   const time = async (run: () => Promise<unknown>) => {
     const times: number[] = [];
     const end = performance.now() + 2000;
@@ -62,13 +48,7 @@ async function measureBasis(count: number, dOut: number, rank: number) {
     }
     return median(times);
   };
-  const { parameters: name, kept, coefficientsGradient } = preparationNames;
-  const basisMs = await time(() => prepare.run({ [name]: parameters }));
-  const made = await prepare.run({ [name]: parameters });
-  const pullbackMs = await time(() =>
-    pullback.run({ [name]: parameters, [kept]: made[kept]!, [coefficientsGradient]: parameters }),
-  );
-  await prepare.release();
-  await pullback.release();
-  return { basisMs, pullbackMs };
+  const made = { basisMs: await time(bases), pullbackMs: await time(gradient) };
+  await release();
+  return made;
 }

@@ -13,6 +13,14 @@ interface EditorRow {
   readonly shown: number;
   readonly shownMs: number;
   readonly shownP99Ms: number;
+  /** The same of a run on a host, over SSH on this machine. */
+  readonly thereShown?: number;
+  readonly thereMs?: number;
+  readonly thereP99Ms?: number;
+  /** Steps that a run made in its open panel, as many as in an hour; memory of the extension host before and after. */
+  readonly liveSteps?: number;
+  readonly hourBytes?: number;
+  readonly hourBytesAfter?: number;
   readonly events: number;
   /** Memory of the extension host before and after that run was opened five times. */
   readonly hostBytes: number;
@@ -57,6 +65,7 @@ export const editor: Section<EditorRow> = {
           `a step on screen after its event, median of ${row.shown} (p99)`,
           `${ms(row.shownMs)} (${ms(row.shownP99Ms)})`,
         ],
+        ...live(row),
         [
           'memory of the extension host before and after that run was opened five times',
           `${megabytes(row.hostBytes)} MB, ${megabytes(row.hostBytesAfter)} MB`,
@@ -68,6 +77,20 @@ export const editor: Section<EditorRow> = {
 };
 
 const ms = (value: number) => `${Math.round(value)} ms`;
+
+function live(row: EditorRow): string[][] {
+  if (row.liveSteps === undefined) return [];
+  return [
+    [
+      `the same for a run on a host, over SSH, median of ${row.thereShown} (p99)`,
+      `${ms(row.thereMs!)} (${ms(row.thereP99Ms!)})`,
+    ],
+    [
+      `memory of the extension host before and after an hour's ${row.liveSteps.toLocaleString('en')} steps in an open panel`,
+      `${megabytes(row.hourBytes!)} MB, ${megabytes(row.hourBytesAfter!)} MB`,
+    ],
+  ];
+}
 
 /** What results of an earlier day do not have yet. */
 function later(row: EditorRow): string[][] {

@@ -3,6 +3,7 @@ import { basis } from './basis.ts';
 import { editor } from './editor.ts';
 import { generation } from './generation.ts';
 import { host } from './host.ts';
+import { largeAdapter } from './large-adapter.ts';
 import { link } from './link.ts';
 import { memory } from './memory.ts';
 import { pytorch } from './pytorch.ts';
@@ -18,6 +19,7 @@ export const sections = [
   host,
   startup,
   basis,
+  largeAdapter,
   link,
   editor,
 ] as readonly Section[];
