@@ -111,3 +111,6 @@ export function transposed(matrix: Float32Array, rows: number, columns: number):
     for (let j = 0; j < columns; j++) out[j * rows + i] = matrix[i * columns + j]!;
   return out;
 }
+
+/** Whether so many values of an adapter are worth waking threads for, where the processor works on them. */
+export const worthThreads = (values: number): boolean => values >= 2 ** 20;

@@ -1,6 +1,7 @@
 import { chooseLayers } from '../adapters/layers.ts';
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
+import { worthThreads } from '../adapters/plan.ts';
 import { canonicalise } from '../autodiff/canonicalise.ts';
 import { gradients } from '../autodiff/gradients.ts';
 import { toHalfPrecision } from '../autodiff/half-precision.ts';
@@ -128,7 +129,8 @@ export function trainingBytes(
 /**
  * Bytes that an adapter takes beside the step's session. Where the device has memory of its own, only what the step reads
  * lies there. Elsewhere it is all that a run holds of it: parameters and the optimiser's two moments, the gradient of the
- * step and the one before, which is still to be collected; where coefficients are made from parameters, those, the
+ * step and the one before, which is still to be collected; copies of parameters and gradient where the optimiser has threads;
+ * where coefficients are made from parameters, those, the
  * gradient that is taken back to the parameters, and the two sessions that do so.
  */
 function adapterBytes(method: Method, plan: AdapterPlan, device: DeviceName): number {
@@ -137,7 +139,8 @@ function adapterBytes(method: Method, plan: AdapterPlan, device: DeviceName): nu
   const made = [method.prepareGraph?.(plan), method.pullbackGraph?.(plan)].filter(
     (graph) => graph !== undefined,
   );
-  const vectors = 3 * parameterCount + 2 * coefficientCount;
+  const copied = worthThreads(parameterCount) ? 2 * parameterCount : 0;
+  const vectors = 3 * parameterCount + 2 * coefficientCount + copied;
   const between = made.length > 0 ? parameterCount + coefficientCount : 0;
   return made.reduce((sum, graph) => sum + smallSessionBytes(graph), 4 * (vectors + between));
 }

@@ -1,4 +1,5 @@
 import { type AdapterPlan, type Method, preparationNames as names } from '../adapters/method.ts';
+import { worthThreads } from '../adapters/plan.ts';
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import type { Base } from '../diffusion/base.ts';
@@ -10,7 +11,6 @@ import { type DeviceName, deviceByName } from '../runtime/device.ts';
 import { placementText } from '../runtime/placement.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { f32, type Tensor, toFloats } from '../runtime/tensor.ts';
-import { valuesWorthThreads } from './optimizer-threads.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
 import { createStepSession } from './step-session.ts';
 
@@ -106,7 +106,7 @@ export class StepEngine {
     const step = await createStepSession(graph, { device, directory: base.unet.weights, tellPlacement });
     lap('load the step graph');
     // In double precision, which few GPUs have. The same bits whatever the number of threads; few values wait for them.
-    const threads = plan.parameterCount < valuesWorthThreads ? { threads: 1 } : {};
+    const threads = worthThreads(plan.parameterCount) ? {} : { threads: 1 };
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', memoryPattern: false, ...threads }));
     const prepare = await small(method.prepareGraph?.(plan));

@@ -2,9 +2,6 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { chunkLength, sumOfSquares, type Update, updateRange, type Vectors } from './optimizer-arithmetic.ts';
 
-/** From how many values on threads are worth what waking them takes. */
-export const valuesWorthThreads = 2 ** 20;
-
 /** More only wait for memory. */
 const mostThreads = 8;
 

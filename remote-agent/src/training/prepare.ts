@@ -1,5 +1,6 @@
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
+import { worthThreads } from '../adapters/plan.ts';
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
@@ -15,7 +16,7 @@ import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
 import { NoiseAhead } from './noise-ahead.ts';
 import { Optimizer } from './optimizer.ts';
-import { OptimizerThreads, valuesWorthThreads } from './optimizer-threads.ts';
+import { OptimizerThreads } from './optimizer-threads.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
@@ -138,7 +139,7 @@ function startState(
   const { training } = spec;
   const parameters = method.initialise(plan, training.seed);
   const { length } = parameters;
-  const threads = program && length >= valuesWorthThreads ? new OptimizerThreads(length, program) : undefined;
+  const threads = program && worthThreads(length) ? new OptimizerThreads(length, program) : undefined;
   const optimizer = new Optimizer(length, { ...training, kind: training.optimizer }, threads);
   return { step: 0, smoothedLoss: Number.NaN, sizes, parameters, optimizer };
 }
