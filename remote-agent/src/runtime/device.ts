@@ -28,6 +28,8 @@ export interface Device {
   readonly copiesWeights: boolean;
   /** Computes in the memory of the process: what a run holds beside its sessions lies there too. */
   readonly sharesMemory: boolean;
+  /** Has memory of its own and kernels in double precision: what needs it is better computed there than brought there. */
+  readonly computesDoubles: boolean;
 }
 
 const devices: Readonly<Record<DeviceName, Device>> = {
@@ -43,6 +45,7 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     trainsInHalf: false,
     copiesWeights: true,
     sharesMemory: true,
+    computesDoubles: false,
   },
   cuda: {
     name: 'cuda',
@@ -57,6 +60,7 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     trainsInHalf: true,
     copiesWeights: false,
     sharesMemory: false,
+    computesDoubles: true,
   },
   webgpu: {
     name: 'webgpu',
@@ -75,6 +79,7 @@ const devices: Readonly<Record<DeviceName, Device>> = {
     // It does so for convolutions at least.
     copiesWeights: true,
     sharesMemory: false,
+    computesDoubles: false,
   },
 };
 

@@ -11,6 +11,7 @@ import { type DeviceName, deviceByName } from '../runtime/device.ts';
 import { placementText } from '../runtime/placement.ts';
 import { createSession, type Session } from '../runtime/session.ts';
 import { f32, type Tensor, toFloats } from '../runtime/tensor.ts';
+import { takeParameters } from './basis-inside.ts';
 import { buildStepGraph, prepareUnet, type StepShapes, stepNames, type UnetInputs } from './step-graph.ts';
 import { createStepSession } from './step-session.ts';
 
@@ -23,7 +24,7 @@ export interface StepBatch extends Conditioning {
   readonly timesteps: readonly number[];
 }
 
-/** What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. */
+/** What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. `kept` is absent where the graph reads the parameters themselves. */
 export interface Coefficients {
   readonly parameters: Float32Array;
   readonly values: Float32Array;
@@ -68,6 +69,9 @@ export class StepEngine {
   readonly #pullback: Session | undefined;
   /** The step graph takes a scale of the gradient. */
   readonly #scaled: boolean;
+  /** What the step graph reads of the adapter, and the gradient that it gives. */
+  readonly #reads: string;
+  readonly #gives: string;
 
   private constructor(
     plan: AdapterPlan,
@@ -81,6 +85,9 @@ export class StepEngine {
     this.#step = sessions.step;
     this.#prepare = sessions.prepare;
     this.#pullback = sessions.pullback;
+    const inside = sessions.step.inputs.some(({ name }) => name === stepNames.parameters);
+    this.#reads = inside ? stepNames.parameters : stepNames.coefficients;
+    this.#gives = inside ? stepNames.parametersGradient : stepNames.gradient;
     this.#scaled = sessions.step.inputs.some(({ name }) => name === stepNames.scale);
   }
 
@@ -94,6 +101,8 @@ export class StepEngine {
     readonly lossOnly?: boolean;
     readonly memory?: 'fast' | 'lean';
     readonly precision?: 'f32' | 'f16';
+    /** Where coefficients are made of parameters: in the step graph or before it; default: where the device is able to. */
+    readonly bases?: 'device' | 'processor';
   }): Promise<StepEngine> {
     const { base, method, shapes, device } = options;
     const { graph, layers, inputs } = loadUnet(base, shapes);
@@ -102,15 +111,19 @@ export class StepEngine {
     const { lossOnly = false, memory = 'fast', precision = 'f32' } = options;
     buildStepGraph(graph, { shapes, unet: inputs, method, plan, lossOnly, memory, precision });
     lap('build the step graph');
-    const tellPlacement = deviceByName(device).partial && !lossOnly;
+    const { partial, computesDoubles } = deviceByName(device);
+    const { bases = computesDoubles ? 'device' : 'processor' } = options;
+    const inside = bases === 'device' && takeParameters(graph, method, plan);
+    const tellPlacement = partial && !lossOnly;
     const step = await createStepSession(graph, { device, directory: base.unet.weights, tellPlacement });
     lap('load the step graph');
-    // In double precision, which few GPUs have. The same bits whatever the number of threads; few values wait for them.
+    // The same bits whatever the number of threads; few values wait for them.
     const threads = worthThreads(plan.parameterCount) ? {} : { threads: 1 };
     const small = async (made: Graph | undefined) =>
       made && (await createSession(encodeGraph(made), { device: 'cpu', memoryPattern: false, ...threads }));
-    const prepare = await small(method.prepareGraph?.(plan));
-    const pullback = options.lossOnly ? undefined : await small(method.pullbackGraph?.(plan));
+    const outside = inside ? undefined : method;
+    const prepare = await small(outside?.prepareGraph?.(plan));
+    const pullback = options.lossOnly ? undefined : await small(outside?.pullbackGraph?.(plan));
     lap('load the basis graphs');
     return new StepEngine(plan, base, shapes, { step, prepare, pullback });
   }
@@ -149,7 +162,7 @@ export class StepEngine {
     const { shapes } = unetInputs(this.#base, this.#shapes);
     const feeds: Record<string, Tensor> = {
       ...unetFeeds(this.#base, shapes, batch.noisy, batch.timesteps, batch),
-      [stepNames.coefficients]: f32([values.length], values),
+      [this.#reads]: f32([values.length], values),
       [stepNames.target]: f32(latent, batch.target),
       [stepNames.weight]: f32([n, 1, 1, 1], batch.weights),
       ...(this.#scaled ? { [stepNames.scale]: f32([], [scale]) } : {}),
@@ -157,7 +170,7 @@ export class StepEngine {
     lap('feeds');
     const out = await this.#step.run(feeds);
     lap('session');
-    const gradient = out[stepNames.gradient];
+    const gradient = out[this.#gives];
     return {
       loss: toFloats(out[stepNames.loss]!)[0]!,
       gradient: gradient ? toFloats(gradient) : new Float32Array(0),

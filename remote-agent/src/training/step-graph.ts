@@ -39,6 +39,9 @@ export const stepNames = {
   scale: 'para.scale',
   loss: 'para.loss',
   gradient: 'para.gradient',
+  /** What a graph reads and gives instead of coefficients and gradient, see `takeParameters`. */
+  parameters: 'para.parameters',
+  parametersGradient: 'para.parameters_gradient',
 } as const;
 
 export interface StepGraphOptions {
