@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
-import { failure } from './gpu/program.ts';
+import { failure } from './last-words.ts';
 
 /** What a side says when it has loaded its case. */
 export interface Ready {

@@ -54,7 +54,7 @@ async function chooseSource(host: string, memory: Memento): Promise<Chosen | und
     { label: l10n.t('A folder on this machine'), way: 'folder' as const },
     ...(isHere ? [] : [{ label: l10n.t('A checkpoint or folder on {0}', host), way: 'path' as const }]),
     { label: l10n.t('A hub of models: owner/name'), way: 'hub' as const },
-    { label: l10n.t('An archive at an address'), way: 'url' as const },
+    { label: l10n.t('A checkpoint or archive at an address'), way: 'url' as const },
   ];
   const chosen = await chooseAgain(
     memory,
@@ -113,8 +113,8 @@ async function chooseSource(host: string, memory: Memento): Promise<Chosen | und
     }
     case 'url': {
       const url = await ask(
-        l10n.t('Address of a .zip, .tar or .tar.gz'),
-        'https://example.org/my-sdxl.zip',
+        l10n.t('Address of a .safetensors, .zip, .tar or .tar.gz'),
+        'https://example.org/my-sdxl.safetensors',
         /^https?:\/\/[\w.-]+(:\d+)?\/./,
       );
       if (url === undefined) return undefined;

@@ -2,6 +2,7 @@
 
 Run: python tools/golden/checkpoints.py      (writes remote-agent/test/golden/checkpoints/<architecture>.json, and
 <architecture>.diffusers.json.gz: which of its weights each tensor of a folder of diffusers is, found by their numbers,
+<architecture>.optimum.json.gz: the same model as optimum exports it, see optimum_layout.py,
 and <architecture>.full.json.gz: the shapes of the architecture at full size)
 Names and shapes are those of `tools/templates/checkpoint_names.py`; that the list is right is proved here by diffusers'
 single-file loader, which must find every weight. Weights are not kept: they follow from name and
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "templates"))
 import architectures  # noqa: E402
 from checkpoint_names import checkpoint_names  # noqa: E402
 from checkpoint_weights import weights  # noqa: E402
+from optimum_layout import write_optimum  # noqa: E402
 from widths import FULL, SMALL, TOKENS, Widths  # noqa: E402
 
 OUT = Path(__file__).parents[2] / "remote-agent/test/golden/checkpoints"
@@ -142,6 +144,7 @@ def golden(architecture: str, widths: Widths, work: Path) -> dict:
     v_latents = v_prediction(pipe, start, size)
     same = {"tensors": same_in_diffusers(pipe, names, work), "configs": configs(work)}
     (OUT / f"{architecture}.diffusers.json.gz").write_bytes(gzip.compress(json.dumps(same).encode(), mtime=0))
+    write_optimum(work / "saved", work / "optimum", names, OUT / f"{architecture}.optimum.json.gz")
     picture = pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample
     pixels = torch.rand(1, 3, 64, 64) * 2 - 1
     encoded = pipe.vae.encode(pixels).latent_dist.mean * pipe.vae.config.scaling_factor

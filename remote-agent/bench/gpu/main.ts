@@ -8,6 +8,7 @@ import { run } from './program.ts';
 import { type Card, merged, readResults, type StageRecord, sameCard, writeResults } from './results.ts';
 import type { GpuOptions, Stage, StageContext } from './stage.ts';
 import { stages } from './stages/index.ts';
+import { hasRoom, turnsOf } from './turns.ts';
 
 const isMeant = (given: string, name: string) => name === given || name.startsWith(`${given}-`);
 
@@ -33,7 +34,12 @@ const cardOf = ({ gpu, device, runtime, widths, checkpoint }: GpuOptions): Card 
   },
 });
 
-function contextOf(options: GpuOptions, meter: Meter, signal: AbortSignal): StageContext {
+function contextOf(
+  options: GpuOptions,
+  meter: Meter,
+  signal: AbortSignal,
+  measured: StageContext['measured'],
+): StageContext {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     LD_LIBRARY_PATH: [...options.libraries, process.env.LD_LIBRARY_PATH ?? ''].filter(Boolean).join(':'),
@@ -43,7 +49,7 @@ function contextOf(options: GpuOptions, meter: Meter, signal: AbortSignal): Stag
     ...(options.device === 'cpu' ? { OMP_WAIT_POLICY: 'PASSIVE' } : {}),
   };
   return {
-    ...{ options, meter, env, signal },
+    ...{ options, meter, env, signal, measured },
     program: (name, what, environment = env) =>
       run([process.execPath, join(options.programs, `${name}.js`), JSON.stringify(what)], {
         ...{ env: environment, signal, name },
@@ -56,23 +62,31 @@ function contextOf(options: GpuOptions, meter: Meter, signal: AbortSignal): Stag
   };
 }
 
-/** Runs one stage; its failure is part of what is recorded. @param mostMs it is ended then */
-async function record(stage: Stage, options: GpuOptions, mostMs: number): Promise<StageRecord> {
+/**
+ * Runs one stage; its failure is part of what is recorded.
+ * @param mostMs it is ended then
+ * @param alone whether what the card does meanwhile is this stage's
+ */
+async function record(
+  stage: Stage,
+  options: GpuOptions,
+  { mostMs, alone, measured }: { mostMs: number; alone: boolean } & Pick<StageContext, 'measured'>,
+): Promise<StageRecord> {
   const meter = new Meter();
   const begin = performance.now();
   const ending = new AbortController();
   const timer = setTimeout(() => ending.abort(new Error('its time was over')), mostMs);
-  const before = await meter.used();
-  meter.start();
+  const before = alone ? await meter.used() : undefined;
+  if (alone) meter.start();
   let outcome: Pick<StageRecord, 'row' | 'failed'>;
   try {
-    outcome = { row: await stage.run(contextOf(options, meter, ending.signal)) };
+    outcome = { row: await stage.run(contextOf(options, meter, ending.signal, measured)) };
   } catch (cause) {
     outcome = { failed: cause instanceof Error ? cause.message : String(cause) };
   }
   clearTimeout(timer);
   await meter.stop();
-  const after = await meter.used();
+  const after = alone ? await meter.used() : undefined;
   const [peak, watts] = [meter.peak(begin), meter.watts(begin)];
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -80,7 +94,7 @@ async function record(stage: Stage, options: GpuOptions, mostMs: number): Promis
     ...(before === undefined || peak === undefined || after === undefined
       ? {}
       : { memory: { before, peak, after } }),
-    ...(watts ? { watts } : {}),
+    ...(alone && watts ? { watts } : {}),
     ...outcome,
   };
 }
@@ -103,7 +117,9 @@ export async function check(options: GpuOptions): Promise<number> {
       `The results that are there are of another card (${earlier.card.gpu ?? earlier.card.device}): they are replaced.`,
     );
   const [left, failed]: [string[], string[]] = [[], []];
-  for (const stage of chosenStages(options, made)) {
+  const now = new Map<string, StageRecord>();
+
+  async function run(stage: Stage, alone: boolean): Promise<void> {
     const results = readResults(options.results);
     const before = sameCard(results.card, card) ? results.stages[stage.name] : undefined;
     // What it took here is known better than what it takes elsewhere.
@@ -111,17 +127,21 @@ export async function check(options: GpuOptions): Promise<number> {
     const remaining = (deadline - performance.now()) / 1000;
     if (remaining < needed || remaining <= 0) {
       left.push(stage.name);
-      continue;
+      return;
     }
     const missing = (stage.needs ?? []).find((name) => !made(stages.find((other) => other.name === name)!));
     const found: StageRecord =
       missing === undefined
-        ? await record(stage, options, 1000 * remaining)
+        ? await record(stage, options, {
+            ...{ mostMs: 1000 * remaining, alone },
+            measured: (name) => now.get(name)?.row,
+          })
         : {
             date: new Date().toISOString().slice(0, 10),
             seconds: 0,
             failed: `it needs what the stage "${missing}" makes`,
           };
+    now.set(stage.name, found);
     const all = merged(readResults(options.results), { card, stages: { [stage.name]: found } });
     writeResults(options.results, all);
     if (options.page) writeFileSync(options.page, pageOf(all));
@@ -129,6 +149,18 @@ export async function check(options: GpuOptions): Promise<number> {
     console.log(
       `${stage.name}: ${found.seconds.toFixed(0)} s, ${found.failed === undefined ? said(found) : `FAILED: ${found.failed}`}`,
     );
+  }
+
+  for (const turn of turnsOf(chosenStages(options, made), hasRoom(options))) {
+    const running = new Map<string, Promise<void>>();
+    for (const stage of turn) {
+      const first = Promise.all((stage.needs ?? []).map((name) => running.get(name)));
+      running.set(
+        stage.name,
+        first.then(() => run(stage, turn.length === 1)),
+      );
+    }
+    await Promise.all(running.values());
   }
   if (left.length > 0)
     console.log(

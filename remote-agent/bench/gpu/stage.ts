@@ -46,6 +46,8 @@ export interface StageContext {
   readonly env: NodeJS.ProcessEnv;
   /** Ends what a stage started when its time is over. */
   readonly signal: AbortSignal;
+  /** What another stage measured in this call. */
+  measured(stage: string): Row | undefined;
   /** Runs one of our programs with a case; the last line that it prints. */
   program(name: string, what: object, env?: NodeJS.ProcessEnv): Promise<string>;
   /** Runs a tool of Python; the last line that it prints. @throws Error where there is no Python with PyTorch */
@@ -57,6 +59,8 @@ export interface Stage {
   readonly name: string;
   /** About how long it takes on a card of the A100 class at full size. */
   readonly seconds: number;
+  /** It shows what is right and not how fast or large: it may run beside others of its kind. */
+  readonly untimed?: true;
   /** Stages whose files it reads. */
   readonly needs?: readonly string[];
   /** Whether the files that others read of it are there. */

@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lastWords } from '../last-words.ts';
 import { pageOf } from './page.ts';
-import { lastWords } from './program.ts';
 import { merged, readResults, writeResults } from './results.ts';
 
 interface TableOptions {

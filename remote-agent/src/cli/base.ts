@@ -81,7 +81,7 @@ const checkpointChoices = ({
 }: BaseImportOptions): CheckpointChoices =>
   defined<CheckpointChoices>({ vae, textEncoders, prediction, zeroTerminalSnr });
 
-/** `para base import PATH|URL|OWNER/NAME`: a folder here, an archive, or a model of a hub. */
+/** `para base import PATH|URL|OWNER/NAME`: a checkpoint or folder here, one at an address, or a model of a hub. */
 export async function baseImportCommand(place: string, options: BaseImportOptions): Promise<void> {
   const source = baseSource(place, options);
   if (source && Object.keys(checkpointChoices(options)).length > 0)
@@ -109,16 +109,8 @@ async function importThere(
     path: place,
     ...checkpointChoices(options),
   };
-  let bar: Progress | undefined;
-  let phase = '';
-  const show = (progress: HostImportProgress) => {
-    if (progress.phase !== phase) {
-      bar?.stop();
-      bar = new Progress(progress.phase, progress.totalBytes ?? 0, 0, 'bytes');
-      phase = progress.phase;
-    }
-    bar?.update(progress.doneBytes, progress.file);
-  };
+  const shown = new ShownImport();
+  const show = (progress: HostImportProgress) => shown.update(progress);
   try {
     const base = await interruptible(
       (signal) =>
@@ -127,10 +119,34 @@ async function importThere(
         ),
       ['SIGINT'],
     );
-    bar?.stop();
+    shown.stop();
     say(`${green('imported')} ${base.name} on ${host}  ${bytes(base.bytes)}  ${base.hash.slice(0, 12)}`);
   } finally {
-    bar?.stop();
+    shown.stop();
+  }
+}
+
+/** How far an import is, a bar for each phase; before a download, how much it is. */
+class ShownImport {
+  #bar: Progress | undefined;
+  #phase = '';
+
+  update({ phase, file, doneBytes, totalBytes }: HostImportProgress): void {
+    if (phase !== this.#phase) {
+      this.stop();
+      const isDownload = phase === 'downloading';
+      if (isDownload && totalBytes !== undefined) {
+        const here = doneBytes > 0 ? ` (${bytes(doneBytes)} are here already)` : '';
+        say(`to download: ${bytes(totalBytes - doneBytes)}${here}`);
+      }
+      this.#bar = new Progress(phase, totalBytes ?? 0, isDownload ? doneBytes : 0, 'bytes');
+      this.#phase = phase;
+    }
+    this.#bar?.update(doneBytes, file);
+  }
+
+  stop(): void {
+    this.#bar?.stop();
   }
 }
 
@@ -141,7 +157,10 @@ export function baseSource(
 ): RemoteSource | undefined {
   const source = parseRemote(place);
   if (!source) return undefined;
-  if (source.kind === 'url') return source;
+  if (source.kind === 'url') {
+    const token = tokenFor(source.url, false);
+    return token ? { ...source, token } : source;
+  }
   const hub = endpoint ?? source.endpoint ?? usualEndpoint();
   const token = tokenFor(hub, endpoint !== undefined);
   return {
@@ -152,16 +171,14 @@ export function baseSource(
 }
 
 async function fetchBase(source: RemoteSource, name: string | undefined): Promise<Base> {
-  let bar: Progress | undefined;
-  const onProgress = ({ phase, file, doneBytes, totalBytes }: ImportProgress) => {
-    if (phase !== 'downloading') return;
-    bar ??= new Progress('download', totalBytes ?? 0, 0, 'bytes');
-    bar.update(doneBytes, file);
+  const shown = new ShownImport();
+  const onProgress = (progress: ImportProgress) => {
+    if (progress.phase === 'downloading') shown.update(progress);
   };
   try {
     return await interruptible((signal) => importRemote(source, { name, signal, onProgress }), ['SIGINT']);
   } finally {
-    bar?.stop();
+    shown.stop();
   }
 }
 

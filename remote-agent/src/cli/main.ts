@@ -135,7 +135,7 @@ base
   .description('take a base into your own folder, or to a host')
   .argument(
     '<place>',
-    'a .safetensors checkpoint, a folder of diffusers or of an exported model, https address of an archive of one, or OWNER/NAME of a hub',
+    'a .safetensors checkpoint, a folder of diffusers or of an exported model, the https address of a checkpoint or of an archive, or OWNER/NAME of a hub',
   )
   .option('--name <name>', "name to give it (default: its file's or folder's)")
   .option('--vae <file>', 'for a checkpoint: a .safetensors file with the VAE to take instead of its own')

@@ -4,6 +4,7 @@ import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
 import { type Base, openBase } from './base.ts';
 import { modelFiles, placeFile, wantedFiles } from './base-files.ts';
+import { takeWeights } from './base-moving.ts';
 import { baseFolders, baseNameOf, isCheckpoint, isDiffusersFolder, paraHome } from './base-places.ts';
 import { writeCheckpointBase } from './checkpoint/import.ts';
 import { diffusersFolder, type Source, singleFile, withNoise, withVae } from './checkpoint/source.ts';
@@ -49,6 +50,8 @@ export interface CheckpointChoices {
 export interface BaseImport extends CheckpointChoices {
   /** Names what this is done for: the same again finds the base there and is no error. */
   readonly request?: string;
+  /** The weights of a checkpoint become the base's own (linked, or copied) instead of staying where they are. */
+  readonly ownWeights?: boolean;
 }
 
 /** What is at a path, where it is a checkpoint in one file or a folder of diffusers. */
@@ -70,15 +73,15 @@ function checkpointSource(
 
 /**
  * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
- * checkpoint (in one file, or a folder of diffusers) stay where they are, see `writeCheckpointBase`; other model files
- * are placed by `placeFile`, because the runtime refuses links (as download caches hold them). Either all of it is there
+ * checkpoint (in one file, or a folder of diffusers) stay where they are unless asked otherwise, see
+ * `writeCheckpointBase`; other model files are placed by `placeFile`, because the runtime refuses links (as download caches hold them). Either all of it is there
  * afterwards, or nothing.
  * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
 export function importBase(
   path: string,
   name = baseNameOf(path),
-  { request, ...choices }: BaseImport = {},
+  { request, ownWeights = false, ...choices }: BaseImport = {},
 ): Base {
   const source = checkpointSource(path, choices);
   const base = source ? undefined : openBase(path);
@@ -102,6 +105,7 @@ export function importBase(
     if (source) writeCheckpointBase(source, unfinished, encoders);
     else if (base)
       for (const file of wantedFiles(base)) placeFile(file, join(unfinished, relative(base.directory, file)));
+    if (ownWeights) takeWeights(unfinished);
     settleWeights(unfinished);
     openBase(unfinished);
     if (request !== undefined) writeFileSync(join(unfinished, requestFile), request);

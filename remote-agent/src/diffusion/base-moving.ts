@@ -2,7 +2,7 @@ import { basename, dirname, join, relative, sep } from 'node:path';
 import { ParaError } from '../common/errors.ts';
 import { isBaseFile } from '../protocol/names.ts';
 import type { Base } from './base.ts';
-import { wantedFiles } from './base-files.ts';
+import { placeFile, wantedFiles } from './base-files.ts';
 import { openWeightFiles, renamed, weightFilesName, writeWeightFiles } from './checkpoint/weight-files.ts';
 
 /** A file of a base, and its place in the folder of the base elsewhere. */
@@ -27,18 +27,11 @@ export function movedFiles(base: Base, scratch: string): MovedFile[] {
     .map((file) => ({ file, path: relative(directory, file).replaceAll('\\', '/') }))
     .filter(({ path }) => !(weights && path === weightFilesName));
   if (weights) {
-    const folders = new Map<string, string>();
-    const folderOf = (from: string): string => {
-      if (from.startsWith(directory + sep)) return relative(directory, from).replaceAll('\\', '/');
-      const known = folders.get(from) ?? `weights${folders.size === 0 ? '' : `-${folders.size + 1}`}`;
-      folders.set(from, known);
-      return known;
-    };
-    const placed = (file: string) => `${folderOf(dirname(file))}/${basename(file)}`;
+    const { file: placed, folder } = inside(directory);
     const own = new Set(files.map(({ file }) => file));
     for (const { path, sha256 } of weights.files)
       if (!own.has(path)) files.push({ file: path, path: placed(path), ...(sha256 ? { sha256 } : {}) });
-    writeWeightFiles(scratch, renamed(weights, placed, folderOf));
+    writeWeightFiles(scratch, renamed(weights, placed, folder));
     files.push({ file: join(scratch, weightFilesName), path: weightFilesName });
   }
   const odd = files.find(({ path }) => !isBaseFile(path));
@@ -48,4 +41,26 @@ export function movedFiles(base: Base, scratch: string): MovedFile[] {
       hint: 'rename it: letters, digits, spaces, dots, hyphens, underscores and brackets',
     });
   return files;
+}
+
+/** Places in a base's folder, relative to it: of what lies there its own, of other folders one called `weights` each. */
+function inside(directory: string): { file(path: string): string; folder(path: string): string } {
+  const folders = new Map<string, string>();
+  const folder = (from: string): string => {
+    if (from.startsWith(directory + sep)) return relative(directory, from).replaceAll('\\', '/');
+    const known = folders.get(from) ?? `weights${folders.size === 0 ? '' : `-${folders.size + 1}`}`;
+    folders.set(from, known);
+    return known;
+  };
+  return { folder, file: (path) => `${folder(dirname(path))}/${basename(path)}` };
+}
+
+/** Makes weights that lie elsewhere a base's own: they are placed in its folder by `placeFile`. */
+export function takeWeights(directory: string): void {
+  const weights = openWeightFiles(directory);
+  if (!weights) return;
+  const { file, folder } = inside(directory);
+  for (const { path } of weights.files)
+    if (!path.startsWith(directory + sep)) placeFile(path, join(directory, file(path)));
+  writeWeightFiles(directory, renamed(weights, file, folder));
 }

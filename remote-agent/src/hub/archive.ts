@@ -5,7 +5,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import type { Entry, ZipFile } from 'yauzl';
 import { ParaError } from '../common/errors.ts';
 import { diskError } from '../common/files.ts';
-import { baseFilesIn } from './base-files.ts';
+import { baseInArchive } from './base-files.ts';
 
 type Walk = (want: (path: string) => string | undefined, onPath: (path: string) => void) => Promise<void>;
 
@@ -13,9 +13,10 @@ type Walk = (want: (path: string) => string | undefined, onPath: (path: string) 
  * Unpacks the files of a base from an archive into a folder. Names in the archive decide nothing about where files go:
  * only the known files of a base are written, to their own places.
  * @param name of the archive, which tells its kind
+ * @returns what a base is made of: the folder, or the one file in it
  * @throws ParaError `base` where it holds none, `download` for a damaged archive, `disk`
  */
-export async function unpackBase(archive: string, name: string, folder: string): Promise<void> {
+export async function unpackBase(archive: string, name: string, folder: string): Promise<string> {
   const walk = /\.zip$/i.test(name) ? zipWalk(archive) : tarWalk(archive);
   const paths: string[] = [];
   try {
@@ -23,11 +24,13 @@ export async function unpackBase(archive: string, name: string, folder: string):
       () => undefined,
       (path) => paths.push(path),
     );
-    const places = new Map([...baseFilesIn(paths, name)].map(([to, from]) => [from, join(folder, to)]));
+    const { kind, places: found } = baseInArchive(paths, name);
+    const places = new Map([...found].map(([to, from]) => [from, join(folder, to)]));
     await walk(
       (path) => places.get(path),
       () => {},
     );
+    return kind === 'checkpoint' ? [...places.values()][0]! : folder;
   } catch (cause) {
     const known = diskError(cause, folder);
     if (known instanceof ParaError) throw known;

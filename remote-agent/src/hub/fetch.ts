@@ -9,7 +9,8 @@ export interface Credential {
   readonly origin: string;
 }
 
-interface Asking {
+/** By whom, and for how long, something is asked for. */
+export interface Asking {
   readonly credential?: Credential | undefined;
   readonly signal?: AbortSignal | undefined;
 }

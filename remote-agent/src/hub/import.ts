@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { arrivedBytes, type Digest } from '../common/download.ts';
 import { ParaError } from '../common/errors.ts';
@@ -9,12 +9,13 @@ import { importBase } from '../diffusion/base-import.ts';
 import { paraHome } from '../diffusion/base-places.ts';
 import { takeLock } from '../jobs/lock.ts';
 import { unpackBase } from './archive.ts';
-import { baseFilesIn } from './base-files.ts';
+import { checkpointAt, type FoundBase } from './base-files.ts';
+import { checkAddress, chooseBase } from './choose.ts';
 import { type Credential, download } from './fetch.ts';
 import { listModel } from './listing.ts';
-import { nameOf, type RemoteSource, safeUrl, usualEndpoint } from './source.ts';
+import { decoded, isCheckpointAddress, nameOf, type RemoteSource, safeUrl, usualEndpoint } from './source.ts';
 
-/** How far an import is. */
+/** How far an import is. The first of a download tells how much of it is here already. */
 export interface ImportProgress {
   readonly phase: 'listing' | 'downloading' | 'unpacking' | 'placing' | 'checking';
   readonly file?: string;
@@ -52,14 +53,14 @@ export async function importRemote(source: RemoteSource, options: ImportOptions 
   try {
     removeOldDownloads();
     const files = join(folder, 'base');
-    if (wanted) await downloadAll(wanted, files, options.signal, tell);
-    else await downloadArchive(source as RemoteSource & { kind: 'url' }, folder, files, options.signal, tell);
+    const path = wanted
+      ? await downloadAll(wanted, files, options.signal, tell)
+      : await downloadAddress(source as RemoteSource & { kind: 'url' }, folder, options.signal, tell);
     tell({ phase: 'placing', doneBytes: 0 });
-    const base = importBase(
-      files,
-      options.name ?? nameOf(source),
-      options.request === undefined ? {} : { request: options.request },
-    );
+    const base = importBase(path, options.name ?? nameOf(source), {
+      ownWeights: true,
+      ...(options.request === undefined ? {} : { request: options.request }),
+    });
     rmSync(folder, { recursive: true, force: true });
     return base;
   } finally {
@@ -86,15 +87,18 @@ function removeOldDownloads(): void {
   }
 }
 
+interface WantedFile {
+  readonly to: string;
+  readonly url: URL;
+  readonly size: number | undefined;
+  readonly digest: Digest | undefined;
+}
+
 interface Wanted {
   readonly key: string;
+  readonly kind: FoundBase['kind'];
   readonly credential: Credential | undefined;
-  readonly files: readonly {
-    readonly to: string;
-    readonly url: URL;
-    readonly size: number | undefined;
-    readonly digest: Digest | undefined;
-  }[];
+  readonly files: readonly WantedFile[];
 }
 
 const credentialFor = (token: string | undefined, url: URL): Credential | undefined =>
@@ -102,38 +106,45 @@ const credentialFor = (token: string | undefined, url: URL): Credential | undefi
 
 /** The files of a base on a hub, pinned to one commit. */
 async function onHub(
-  { repository, revision, endpoint, token }: RemoteSource & { kind: 'hub' },
+  { repository, revision, endpoint, token, file }: RemoteSource & { kind: 'hub' },
   signal: AbortSignal | undefined,
 ): Promise<Wanted> {
   const root = safeUrl(endpoint ?? usualEndpoint());
   const credential = credentialFor(token, root);
   const { commit, files } = await listModel(root, repository, revision, credential, signal);
-  const byPath = new Map(files.map((file) => [file.path, file]));
-  const places = baseFilesIn([...byPath.keys()], `${shownAddress(root)}: ${repository}`);
+  const byPath = new Map(files.map((listed) => [listed.path, listed]));
   const stem = `${root.href.replace(/\/$/, '')}/${repository}/resolve/${encodeURIComponent(commit)}`;
+  const urlOf = (path: string) => safeUrl(`${stem}/${path.split('/').map(encodeURIComponent).join('/')}`);
+  const where = `${shownAddress(root)}: ${repository}`;
+  const { kind, places } = await chooseBase(
+    { files: byPath, where, urlOf, asking: { credential, signal } },
+    file,
+  );
   return {
-    key: `${root.href} ${repository} ${commit}`,
-    credential,
-    files: [...places].map(([to, from]) => ({
-      to,
-      url: safeUrl(`${stem}/${from.split('/').map(encodeURIComponent).join('/')}`),
-      size: byPath.get(from)!.size,
-      digest: byPath.get(from)!.digest,
-    })),
+    key: `${root.href} ${repository} ${commit}${file === undefined ? '' : ` ${file}`}`,
+    ...{ kind, credential },
+    files: [...places].map(([to, from]) => {
+      const { size, digest } = byPath.get(from)!;
+      return { to, url: urlOf(from), size, digest };
+    }),
   };
 }
 
+/** @returns what a base is made of: the folder, or the one file in it */
 async function downloadAll(
-  { files, credential }: Wanted,
+  { files, credential, kind }: Wanted,
   folder: string,
   signal: AbortSignal | undefined,
   tell: (progress: ImportProgress) => void,
-): Promise<void> {
+): Promise<string> {
   const known = files.every((file) => file.size !== undefined);
   const total = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
   mkdirSync(folder, { recursive: true });
   const there = files.reduce((sum, { to }) => sum + arrivedBytes(join(folder, to)), 0);
-  if (known) refuseFullDisk(folder, total - there);
+  if (known) {
+    refuseFullDisk(folder, total - there);
+    tell({ phase: 'downloading', doneBytes: there, totalBytes: total });
+  }
   let before = 0;
   for (const { to, url, size, digest } of files) {
     let bytes = 0;
@@ -149,6 +160,7 @@ async function downloadAll(
     });
     before += bytes;
   }
+  return kind === 'checkpoint' ? join(folder, files[0]!.to) : folder;
 }
 
 /** Refuses a download that the disk cannot hold. */
@@ -161,18 +173,28 @@ function refuseFullDisk(folder: string, bytes: number): void {
     });
 }
 
-async function downloadArchive(
+/** @returns what a base is made of: what an archive held, or the checkpoint in one file */
+async function downloadAddress(
   { url, sha256, token }: RemoteSource & { kind: 'url' },
   folder: string,
-  files: string,
   signal: AbortSignal | undefined,
   tell: (progress: ImportProgress) => void,
-): Promise<void> {
+): Promise<string> {
   const address = safeUrl(url);
-  const name = address.pathname.split('/').at(-1)!;
-  const archive = join(folder, 'archive');
-  await download(address, archive, {
-    credential: credentialFor(token, address),
+  const name = decoded(address.pathname.split('/').at(-1)!);
+  const credential = credentialFor(token, address);
+  const checkpoint = isCheckpointAddress(address) ? checkpointAt(name) : undefined;
+  const target = checkpoint
+    ? join(folder, 'base', [...checkpoint.places.keys()][0]!)
+    : join(folder, 'archive');
+  const there = arrivedBytes(target);
+  const size = checkpoint && there === 0 ? await checkAddress(address, { credential, signal }) : undefined;
+  if (size !== undefined) {
+    refuseFullDisk(folder, size);
+    tell({ phase: 'downloading', file: name, doneBytes: 0, totalBytes: size });
+  }
+  await download(address, target, {
+    credential,
     ...{ signal, digest: sha256 ? { kind: 'sha256', hex: sha256 } : undefined },
     onBytes: (doneBytes, totalBytes) =>
       tell({
@@ -180,7 +202,9 @@ async function downloadArchive(
         ...(totalBytes === undefined ? {} : { totalBytes }),
       }),
   });
-  tell({ phase: 'unpacking', file: name, doneBytes: existsSync(archive) ? statSync(archive).size : 0 });
+  if (checkpoint) return target;
+  tell({ phase: 'unpacking', file: name, doneBytes: statSync(target).size });
+  const files = join(folder, 'base');
   rmSync(files, { recursive: true, force: true });
-  await unpackBase(archive, name, files);
+  return unpackBase(target, name, files);
 }

@@ -11,11 +11,19 @@ export type RemoteSource =
       readonly revision?: string;
       readonly endpoint?: string;
       readonly token?: string;
+      /** A checkpoint in one file; else the repository's base is looked for. */
+      readonly file?: string;
     }
   | { readonly kind: 'url'; readonly url: string; readonly sha256?: string; readonly token?: string };
 
 const repository = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$/;
 const archive = /\.(zip|tar|tar\.gz|tgz)$/i;
+const checkpoint = /\.safetensors$/i;
+/** A file of a model, as hubs show and serve it. */
+const fileOfModel = /^\/([^/]+\/[^/]+)\/(?:blob|resolve)\/([^/]+)\/(.+)$/;
+
+/** Whether a checkpoint in one file lies at an address, rather than an archive. */
+export const isCheckpointAddress = ({ pathname }: URL): boolean => checkpoint.test(pathname);
 
 const publicHub = 'https://huggingface.co';
 
@@ -36,8 +44,8 @@ export function tokenFor(endpoint: string, chosen: boolean): string | undefined 
 }
 
 /**
- * Reads what was typed as the place of a base: the address of an archive, the page of a model, or `owner/name` where
- * no folder of that name is here.
+ * Reads what was typed as the place of a base: the address of an archive or checkpoint, the page of a model or of its
+ * file, or `owner/name` where no folder of that name is here.
  * @returns `undefined` for a path
  * @throws ParaError `settings` for an address that is none of these
  */
@@ -45,25 +53,38 @@ export function parseRemote(text: string): RemoteSource | undefined {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text))
     return repository.test(text) && !existsSync(text) ? { kind: 'hub', repository: text } : undefined;
   const url = safeUrl(text);
-  if (archive.test(url.pathname)) {
+  const [, owned, revision, file] = (isCheckpointAddress(url) && fileOfModel.exec(url.pathname)) || [];
+  if (owned !== undefined && repository.test(owned)) {
+    const [at, path] = [decoded(revision!), decoded(file!)];
+    return { kind: 'hub', repository: owned, endpoint: url.origin, revision: at, file: path };
+  }
+  if (archive.test(url.pathname) || isCheckpointAddress(url)) {
     const sha256 = /^#sha256=([0-9a-f]{64})$/.exec(url.hash)?.[1];
     url.hash = '';
     return { kind: 'url', url: url.href, ...(sha256 ? { sha256 } : {}) };
   }
   const page = url.pathname.replace(/^\//, '').replace(/\/$/, '');
   if (repository.test(page)) return { kind: 'hub', repository: page, endpoint: url.origin };
-  throw new ParaError('settings', 'This address is neither an archive nor the page of a model', {
+  throw new ParaError('settings', 'This address is no checkpoint, no archive and no page of a model', {
     where: shownAddress(url),
-    hint: 'give a .zip, .tar or .tar.gz of a base folder, or https://HUB/OWNER/NAME',
+    hint: 'give a .safetensors file, a .zip, .tar or .tar.gz of a base, or https://HUB/OWNER/NAME',
   });
+}
+
+/** A part of an address as it is read; as it stands where it is no such code. */
+export function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The name a base gets where none is given. */
 export function nameOf(source: RemoteSource): string {
-  const last =
-    source.kind === 'hub'
-      ? source.repository.split('/')[1]!
-      : decodeURIComponent(new URL(source.url).pathname.split('/').at(-1)!).replace(archive, '');
+  const path =
+    source.kind === 'hub' ? (source.file ?? source.repository) : decoded(new URL(source.url).pathname);
+  const last = path.split('/').at(-1)!.replace(archive, '').replace(checkpoint, '');
   return last.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'base';
 }
 

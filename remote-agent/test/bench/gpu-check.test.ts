@@ -22,6 +22,7 @@ import { parseSample } from '../../bench/gpu/meter.ts';
 import { pageOf } from '../../bench/gpu/page.ts';
 import { type GpuResults, merged, readResults } from '../../bench/gpu/results.ts';
 import { stages } from '../../bench/gpu/stages/index.ts';
+import { estimated, turnsOf } from '../../bench/gpu/turns.ts';
 import { checkpointGolden, writeCheckpoint } from '../diffusion/random-checkpoint.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -164,6 +165,15 @@ describe.runIf(process.platform === 'linux')('the check of a GPU, rehearsed on t
     expect(page).toBe(pageOf(results()));
   });
 
+  it('draws once for both of its contests', async () => {
+    const { code } = await check('--only', 'draw-f16');
+    expect(code).toBe(0);
+    const [eager, compiled] = ['draw-f16', 'draw-f16-compiled'].map((name) => results().stages[name]?.row);
+    if (eager?.kind !== 'contest' || compiled?.kind !== 'contest') throw new Error('nothing was measured');
+    expect(eager.ours.medianMs).toBeGreaterThan(0);
+    expect(compiled).toMatchObject({ compiled: true, ours: eager.ours });
+  });
+
   it('leaves out what does not fit into the time, by name, and ends a stage whose time is over', async () => {
     const before = results();
     expect(await check('--only', 'trian')).toMatchObject({
@@ -219,6 +229,31 @@ describe('results of a GPU', () => {
     expect(names(false, 'draw-f16')).toEqual(['checkpoint', 'draw-f16', 'draw-f16-compiled']);
     expect(names(true, 'draw-f16')).toEqual(['draw-f16', 'draw-f16-compiled']);
     expect(names(false)).toEqual(stages.map(({ name }) => name));
+  });
+
+  it('that show what is right run beside each other where there is room; what is timed runs alone', () => {
+    const turns = turnsOf(stages, true);
+    expect(
+      turns
+        .flat()
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(stages.map(({ name }) => name).sort());
+    expect(turns[0]!.map(({ name }) => name)).toEqual(['provider']);
+    for (const turn of turns) if (turn.length > 1) expect(turn.every(({ untimed }) => untimed)).toBe(true);
+    expect(turns[1]!.map(({ name }) => name)).toContain('large-cpu');
+    expect(turnsOf(stages, false)).toEqual(stages.map((stage) => [stage]));
+  });
+
+  it('fit into nine minutes by their estimates, all but the contests in f32', () => {
+    const first = stages.slice(
+      0,
+      stages.findIndex(({ name }) => name === 'train-f32-para-fast'),
+    );
+    expect(first.map(({ name }) => name)).toContain('run-lora');
+    expect(estimated(turnsOf(first, true))).toBeLessThan(540);
+    // One after the other all take their sum.
+    expect(estimated(turnsOf(first, false))).toBe(first.reduce((sum, { seconds }) => sum + seconds, 0));
   });
 
   it("take what the driver's tool does not tell as not told", () => {

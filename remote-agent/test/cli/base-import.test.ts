@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -53,6 +53,22 @@ it('takes a checkpoint with parts of others, and check --full tells by which has
   const remote = new Para(home, ['base', 'import', 'owner/name', '--vae', whole]);
   expect(await remote.done).toBe(1);
   expect(remote.stderr).toContain('Only a checkpoint');
+});
+
+it('takes a checkpoint from an address, and says before how much that is', async () => {
+  const path = join(work, 'served.safetensors');
+  writeCheckpoint(path, checkpointGolden('sd').tensors, 'F16');
+  const hub = await new HubServer(new Map([['served.safetensors', readFileSync(path)]])).start();
+  try {
+    const said = await Para.run(home, ['base', 'import', `${hub.origin}/stored/served.safetensors`]);
+    const size = `${(statSync(path).size / 1e6).toFixed(1)} MB`;
+    expect(said.indexOf(`to download: ${size}`)).toBeGreaterThanOrEqual(0);
+    expect(said.indexOf('imported served')).toBeGreaterThan(said.indexOf('to download'));
+  } finally {
+    hub.stop();
+  }
+  rmSync(path);
+  expect(await Para.run(home, ['base', 'check', 'served'])).toContain('everything works');
 });
 
 it('goes through the proxy that the environment names', async () => {

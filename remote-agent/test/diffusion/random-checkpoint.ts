@@ -42,7 +42,7 @@ export function golden(file: CheckpointGolden, name: string): Float32Array {
  * Weights by a hash of name and position, the same as in `tools/golden/checkpoints.py`: numbers that F32, F16 and
  * BF16 hold alike.
  */
-function randomWeights(name: string, dims: readonly number[]): Float32Array {
+function randomWeights(name: string, dims: readonly number[]): Float32Array<ArrayBuffer> {
   let seed = 2166136261;
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 16777619);
   const values = new Float32Array(dims.reduce((a, b) => a * b, 1));
@@ -151,7 +151,7 @@ export function writeCheckpoint(
 }
 
 /** A tensor in diffusers' names: its name in the checkpoint, its shape, which third of it, whether turned. */
-type SameTensor = readonly [string, readonly number[], 0 | 1 | 2 | null, boolean];
+export type SameTensor = readonly [string, readonly number[], 0 | 1 | 2 | null, boolean];
 
 interface DiffusersGolden {
   readonly tensors: Readonly<Record<string, Readonly<Record<string, SameTensor>>>>;
@@ -163,20 +163,25 @@ const diffusersGolden = (architecture: string) =>
     gunzipSync(readFileSync(join(folder, `${architecture}.diffusers.json.gz`))).toString(),
   ) as DiffusersGolden;
 
+/** The numbers of a tensor that is one of the checkpoint's, or a third of it, or it turned. */
+export function sameNumbers(
+  file: CheckpointGolden,
+  [name, dims, third, turned]: SameTensor,
+): Float32Array<ArrayBuffer> {
+  const whole = randomWeights(name, file.tensors[name]!);
+  const part =
+    third === null ? whole : whole.slice((third * whole.length) / 3, ((third + 1) * whole.length) / 3);
+  if (!turned) return part;
+  const [columns = 0, rows = 0] = dims;
+  return Float32Array.from(part, (_, i) => part[(i % rows) * columns + Math.floor(i / rows)]!);
+}
+
 /** What the part of a folder of diffusers holds, of the numbers that the checkpoint has. */
 function contentsOf(file: CheckpointGolden, part: Readonly<Record<string, SameTensor>>) {
-  const content = ([name, dims, third, turned]: SameTensor): Content => ({
-    dims,
-    values() {
-      const shape = file.tensors[name]!;
-      const all = randomWeights(name, shape);
-      if (third !== null) return all.slice((third * all.length) / 3, ((third + 1) * all.length) / 3);
-      if (!turned) return all;
-      const [rows = 0, columns = 0] = shape;
-      return Float32Array.from(all, (_, i) => all[(i % rows) * columns + Math.floor(i / rows)]!);
-    },
-  });
-  return Object.entries(part).map(([name, same]): [string, Content] => [name, content(same)]);
+  return Object.entries(part).map(([name, same]): [string, Content] => [
+    name,
+    { dims: same[1], values: () => sameNumbers(file, same) },
+  ]);
 }
 
 export interface FolderStyle {

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
 import { openBase } from '../../src/diffusion/base.ts';
-import { type HostImportProgress, importBaseOnHost, listHostBases } from '../../src/hosts/remote-bases.ts';
+import {
+  checkHostBase,
+  type HostImportProgress,
+  importBaseOnHost,
+  listHostBases,
+} from '../../src/hosts/remote-bases.ts';
 import { HostSession } from '../../src/hosts/session.ts';
+import { parseRemote } from '../../src/hub/source.ts';
+import { checkpointGolden, writeCheckpoint, writeDiffusersFolder } from '../diffusion/random-checkpoint.ts';
 import { filesOf, HubServer } from '../hub/server.ts';
 import { checkout, localHost } from './agent-host.ts';
 
@@ -28,6 +35,11 @@ afterAll(() => {
   rmSync(work, { recursive: true, force: true });
 });
 const source = () => ({ kind: 'hub', repository: 'owner/name', endpoint: hub.origin, token }) as const;
+
+function writtenCheckpoint(path: string): Buffer {
+  writeCheckpoint(path, checkpointGolden('sd').tensors);
+  return readFileSync(path);
+}
 
 /** Whether any process on this machine shows the text in its arguments or environment. */
 function isSeenInProcesses(text: string): boolean {
@@ -100,4 +112,35 @@ it('is cancelled at once, and goes on where it was', async () => {
   await importBaseOnHost(session, source(), () => {}, { name: 'again' });
   expect(hub.seen.length).toBeLessThan(filesOf(optimum).size + 2);
   expect(readdirSync(join(root, 'downloads'))).toEqual([]);
+});
+
+it('takes a folder of diffusers of a hub, and a checkpoint of an address, as bases that need nothing else', async () => {
+  const folder = join(work, 'diffusers');
+  writeDiffusersFolder(folder, 'sd', { dtype: 'F16', variant: '.fp16' });
+  const files = filesOf(folder);
+  files.set('unet/diffusion_pytorch_model.bin', Buffer.from('a pickle'));
+  files.set('single.safetensors', writtenCheckpoint(join(work, 'single.safetensors')));
+  const other = await new HubServer(files).start();
+  try {
+    const seen: HostImportProgress[] = [];
+    const from = { kind: 'hub', repository: 'owner/name', endpoint: other.origin } as const;
+    const made = await importBaseOnHost(session, from, (p) => void seen.push(p), { name: 'diffusers' });
+    expect(made).toMatchObject({ name: 'diffusers', architecture: 'sd' });
+    expect(seen.find(({ phase }) => phase === 'downloading')).toMatchObject({ doneBytes: 0 });
+    expect(other.seen.some(({ path }) => path.endsWith('.bin'))).toBe(false);
+    for (const place of [
+      `${other.origin}/stored/single.safetensors`,
+      `${other.origin}/owner/name/blob/main/single.safetensors`,
+    ]) {
+      const name = place.includes('blob') ? 'of-hub' : 'of-address';
+      const base = await importBaseOnHost(session, parseRemote(place)!, () => {}, { name });
+      expect(base.problem).toBeUndefined();
+      expect(base.architecture).toBe('sd');
+    }
+  } finally {
+    other.stop();
+  }
+  const check = await checkHostBase(session, 'of-address', true);
+  expect(check.problems).toEqual([]);
+  expect(check.weights?.map(({ file }) => file)).toEqual(['single.safetensors']);
 });

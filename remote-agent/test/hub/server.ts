@@ -21,6 +21,9 @@ export function filesOf(folder: string): Map<string, Buffer> {
   return found;
 }
 
+/** Whether the hub keeps a file outside its repository, with a hash of its own kind. */
+const isLarge = (file: string) => /\.(onnx|safetensors)$/.test(file);
+
 export const commit = 'c'.repeat(40);
 
 /** One origin: serves `files` under `/owner/name/resolve/COMMIT/`, lists them, and does what its faults say. */
@@ -85,7 +88,7 @@ export class HubServer {
       response.writeHead(stumble).end('later');
       return;
     }
-    if (this.storage && file.endsWith('.onnx')) {
+    if (this.storage && isLarge(file)) {
       response.writeHead(302, { location: `${this.storage.origin}/stored/${file}?signature=secret` }).end();
       return;
     }
@@ -97,7 +100,7 @@ export class HubServer {
       rfilename,
       size: bytes.length,
       blobId: createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
-      ...(rfilename.endsWith('.onnx')
+      ...(isLarge(rfilename)
         ? { lfs: { sha256: createHash('sha256').update(bytes).digest('hex'), size: bytes.length } }
         : {}),
     }));
@@ -109,18 +112,21 @@ export class HubServer {
     const etag = `"${this.version}-${bytes.length}"`;
     const { range } = request.headers;
     const condition = request.headers['if-range'];
-    const start = Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1] ?? 0);
-    const partial = start > 0 && !this.withoutRanges && (condition === undefined || condition === etag);
+    const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? [];
+    const start = Number(from ?? 0);
+    const end = to ? Math.min(Number(to) + 1, bytes.length) : bytes.length;
+    const isPart = start > 0 || end < bytes.length;
+    const partial = isPart && !this.withoutRanges && (condition === undefined || condition === etag);
     if (partial && start >= bytes.length) {
       response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
       return;
     }
-    const body = partial ? bytes.subarray(start) : bytes;
+    const body = partial ? bytes.subarray(start, end) : bytes;
     response.writeHead(partial ? 206 : 200, {
       etag,
       'content-length': body.length,
       ...(this.closing ? { connection: 'close' } : {}),
-      ...(partial ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {}),
+      ...(partial ? { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` } : {}),
     });
     const cut = body.length > (this.cuts[0] ?? Number.POSITIVE_INFINITY) ? this.cuts.shift() : undefined;
     if (cut === undefined) response.end(body);

@@ -35,9 +35,23 @@ const stepFolder = (options: GpuOptions): string =>
 
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
+/** What is being made, by name: stages that run beside each other make nothing twice. */
+const making = new Map<string, Promise<void>>();
+
+async function once(name: string, make: () => Promise<unknown>): Promise<void> {
+  const begun =
+    making.get(name) ??
+    make()
+      .then(() => {})
+      .finally(() => making.delete(name));
+  making.set(name, begun);
+  return begun;
+}
+
 export const checkpoint: Stage = {
   name: 'checkpoint',
   seconds: 25,
+  untimed: true,
   made: (options) => existsSync(checkpointOf(options)) && existsSync(importedBase(options)),
   async run(context) {
     const { options } = context;
@@ -67,8 +81,11 @@ async function makeValues(context: StageContext): Promise<string> {
   const folder = stepFolder(options);
   const latent = String(latentOf(options.checkedPixels));
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(join(folder, 'para.safetensors')))
+  const make = async () => {
+    if (existsSync(join(folder, 'para.safetensors'))) return;
     await context.tool('full-size/values.py', folder, '--widths', options.widths, '--latent', latent);
+  };
+  await once(folder, make);
   return folder;
 }
 
@@ -88,6 +105,8 @@ async function ours(
 
 const gradientFile = (options: GpuOptions, name: string) =>
   join(stepFolder(options), `${name}.gradient.0.safetensors`);
+
+const single = (method: Method, { device }: GpuOptions) => `${method}.${device}.f32`;
 
 /** Relative difference of losses and of whole gradients (by norm) of two files of ours. */
 function difference(found: string, wanted: string): { readonly loss: number; readonly gradient: number } {
@@ -123,7 +142,8 @@ const described = (method: Method, { widths, checkedPixels }: GpuOptions) =>
 /** PaRa's step on the CPU and on the device. */
 export const largeCpu: Stage = {
   name: 'large-cpu',
-  seconds: 60,
+  seconds: 70,
+  untimed: true,
   needs: ['checkpoint'],
   async run(context) {
     const { options } = context;
@@ -131,9 +151,11 @@ export const largeCpu: Stage = {
     if (widths === 'full' && totalmem() < needed)
       throw new Error(`a full-size step on the CPU needs ${needed / 1e9} GB of memory`);
     const { stepMs, planningMs, peakBytes } = await ours(context, 'para', 'para.cpu', { device: 'cpu' });
-    const name = `para.${device}.f32`;
-    if (!existsSync(gradientFile(options, name))) await ours(context, 'para', name, { device });
-    const found = difference(gradientFile(options, name), gradientFile(options, 'para.cpu'));
+    const file = gradientFile(options, single('para', options));
+    await once(file, async () => {
+      if (!existsSync(file)) await ours(context, 'para', single('para', options), { device });
+    });
+    const found = difference(file, gradientFile(options, 'para.cpu'));
     return {
       kind: 'checks',
       checks: pair(described('para', options), 'CPU, f32', found, 'f32'),
@@ -155,24 +177,28 @@ interface TheirStep {
 const largeStep = (method: Method): Stage => ({
   name: `large-${method}`,
   seconds: 55,
+  untimed: true,
   needs: ['checkpoint'],
   async run(context) {
     const { options } = context;
     const { device, widths } = options;
     const what = described(method, options);
-    const [single, halved] = [`${method}.${device}.f32`, `${method}.${device}.f16`];
-    const { planningMs } = await ours(context, method, single, { device, precision: 'f32' });
+    const [whole, halved] = [single(method, options), `${method}.${device}.f16`];
+    let planningMs = 0;
+    await once(gradientFile(options, whole), async () => {
+      ({ planningMs } = await ours(context, method, whole, { device, precision: 'f32' }));
+    });
     await ours(context, method, halved, { device, precision: 'f16' });
     const checks: Check[] = [];
     const said = await context.tool(
       ...(['full-size/pytorch_step.py', checkpointOf(options), stepFolder(options), method] as const),
       ...['--widths', widths, '--steps', '1', '--device', device === 'cuda' ? 'cuda' : 'cpu'],
-      ...['--ours', single, halved],
+      ...['--ours', whole, halved],
     );
     const { library, steps } = JSON.parse(said) as { library: string; steps: TheirStep[] };
-    const theirs = { [single]: steps[0]!, ...steps[0]!.others };
+    const theirs = { [whole]: steps[0]!, ...steps[0]!.others };
     for (const [name, precision] of [
-      [single, 'f32'],
+      [whole, 'f32'],
       [halved, 'f16'],
     ] as const) {
       const { lossError, gradientError } = theirs[name]!;

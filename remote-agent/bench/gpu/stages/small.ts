@@ -55,6 +55,7 @@ const known = (options: GpuOptions, name: string) =>
 export const reference: Stage = {
   name: 'reference',
   seconds: 10,
+  untimed: true,
   made: (options) => existsSync(fileOf(options, 'cpu')),
   async run(context) {
     const { steps: made } = await computed(context, 'cpu', { device: 'cpu', steps: fast, picture: 30 });
@@ -68,6 +69,7 @@ export const reference: Stage = {
 export const small: Stage = {
   name: 'small',
   seconds: 25,
+  untimed: true,
   needs: ['reference'],
   async run(context) {
     const { device } = context.options;
@@ -92,6 +94,7 @@ export const small: Stage = {
 export const webgpu: Stage = {
   name: 'webgpu',
   seconds: 20,
+  untimed: true,
   async run(context) {
     const side = webgpuSide;
     const wanted = await computed(context, 'webgpu-cpu', { device: 'cpu', steps: onWebgpu, side });

@@ -8,6 +8,7 @@ import { diffusersNaming, findPlaces, ldmNaming, type Naming, type PartPlaces } 
 import { type KnownArchitecture, otherKind, predictionOf, recognise } from './recognise.ts';
 import type { PartName } from './template.ts';
 import { readWeights, type Tensors } from './tensors.ts';
+import { weightNames } from './weight-names.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 export type TokenizerName = 'tokenizer' | 'tokenizer_2';
@@ -84,9 +85,6 @@ export function diffusersFolder(path: string): Source {
 
 const folderOf = (part: PartName): string => (isVae(part) ? 'vae' : part);
 
-/** Stems of the files that hold a part: first diffusers', then transformers'. */
-const stems = ['diffusion_pytorch_model', 'model'];
-
 /**
  * The files of a part's weights: in one or several, at full precision where both are there.
  * @returns none for a part that is not there
@@ -94,13 +92,8 @@ const stems = ['diffusion_pytorch_model', 'model'];
  */
 function weightsIn(folder: string): string[] {
   const names = existsSync(folder) ? readdirSync(folder) : [];
-  for (const variant of ['', '.fp16'])
-    for (const stem of stems) {
-      const whole = `${stem}${variant}.safetensors`;
-      if (names.includes(whole)) return [join(folder, whole)];
-      const index = `${stem}.safetensors.index${variant}.json`;
-      if (names.includes(index)) return shards(folder, index);
-    }
+  const found = weightNames(names, ['', '.fp16']);
+  if (found) return found.index ? shards(folder, found.index) : found.files.map((file) => join(folder, file));
   const unread = names.find((name) => /\.(bin|ckpt|pt|msgpack|h5)$/.test(name));
   if (unread === undefined) return [];
   throw new ParaError('base', `The weights of ${folder} are in a format that is not read`, {

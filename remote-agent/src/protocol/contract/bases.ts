@@ -135,7 +135,7 @@ export const BaseSource = Type.Union([
       sha256: Type.Optional(Sha256),
       token: Token,
     },
-    { ...closed, description: 'a .zip, .tar or .tar.gz of the folder of a base' },
+    { ...closed, description: 'a .safetensors checkpoint, or a .zip, .tar or .tar.gz of a base' },
   ),
   Type.Object(
     {
@@ -147,6 +147,13 @@ export const BaseSource = Type.Union([
       revision: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$' })),
       endpoint: Type.Optional(Address),
       token: Token,
+      file: Type.Optional(
+        Type.String({
+          maxLength: 400,
+          pattern: '\\.[sS][aA][fF][eE][tT][eE][nN][sS][oO][rR][sS]$',
+          description: "a checkpoint in one file; else the repository's base is looked for",
+        }),
+      ),
     },
     closed,
   ),
@@ -176,7 +183,7 @@ export const baseRequests = {
   },
   'bases/import': {
     about:
-      'Registers a base under a name: from a folder or checkpoint on the host, from blobs sent before, from an archive at an address, or from a hub of models. Answers when it is there; either all of it is, or nothing. Downloads go on where they were cut off when the request is repeated, and are held to their hashes where those are known. The same id again does no more than once.',
+      'Registers a base under a name: from a folder or checkpoint on the host, from blobs sent before, from a checkpoint or archive at an address, or from a hub of models. Answers when it is there; either all of it is, or nothing. Downloads go on where they were cut off when the request is repeated, and are held to their hashes where those are known. The same id again does no more than once.',
     repeatable: true,
     params: Type.Object({ id: RequestId, name: Type.Optional(BaseName), source: BaseSource }, closed),
     result: BaseInfo,
