@@ -83,7 +83,7 @@ async function trainMissing(
   if (methods.length > 0) {
     const uri = subject.uri ?? (await subjectFileOf(services, name));
     // Where the other was trained: what is compared is made alike.
-    const alike = services.hosts.list().find((one) => one.name === other?.host)?.name;
+    const alike = services.hosts.names().find((one) => one === other?.host);
     // Not offered elsewhere later: what waits for these runs would wait for others then.
     const host = alike ?? (await chooseHost(services, true));
     if (host === undefined) return;

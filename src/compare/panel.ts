@@ -132,7 +132,7 @@ export class ComparisonPanel {
     const { host } = this.#comparison.state.place;
     let names: string[] = [];
     try {
-      names = this.services.hosts.list().map(({ name }) => name);
+      names = this.services.hosts.names();
     } catch {
       // A damaged list of hosts is told of where hosts are shown; what is drawn here goes on.
     }

@@ -64,6 +64,11 @@ export class Hosts implements Owned {
     return [...(local ? [local] : []), ...listHosts()];
   }
 
+  /** Names of all hosts, this machine first. @throws ParaError `host` where their list cannot be read */
+  names(): string[] {
+    return this.list().map(({ name }) => name);
+  }
+
   /** @throws ParaError `host` */
   profile(name: string): HostProfile {
     if (name !== thisMachine) return findHost(name);

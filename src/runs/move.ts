@@ -33,10 +33,7 @@ export async function continueElsewhere(services: Services, argument: RunArgumen
 const canMove = (run: Run) => run.host !== thisMachine || !isActive(run);
 
 async function chooseTarget({ hosts }: Services, run: Run): Promise<string | undefined> {
-  const others = hosts
-    .list()
-    .map(({ name }) => name)
-    .filter((name) => name !== run.host);
+  const others = hosts.names().filter((name) => name !== run.host);
   if (others.length === 0)
     throw new ParaError('host', l10n.t('There is no other host'), {
       hint: l10n.t('add one with "PaRa: Add Host"'),
