@@ -5,7 +5,6 @@ import { l10n, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
-import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { chooseAgain } from '../platform/last-choice.ts';
@@ -15,6 +14,7 @@ import { setting } from '../platform/settings.ts';
 import { forget, putAway, takeBack } from '../platform/trash.ts';
 import { offerUndo } from '../platform/undo.ts';
 import type { Services } from '../runs/services.ts';
+import type { ExportHow } from './export-place.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
 export interface AdapterServices extends Services {
@@ -87,7 +87,7 @@ export const adapterItem = (adapter: LibraryAdapter) => ({
 type Layout = {
   readonly label: string;
   readonly detail: string;
-  readonly how?: Omit<HostExport, 'base'>;
+  readonly how?: ExportHow;
   readonly suffix: string;
 };
 
@@ -174,19 +174,12 @@ async function exportTarget(adapter: LibraryAdapter, layout: Layout): Promise<Ur
 async function writeLayout(
   { hosts }: AdapterServices,
   adapter: LibraryAdapter,
-  how: Omit<HostExport, 'base'>,
+  how: ExportHow,
   target: Uri,
   signal: AbortSignal,
 ): Promise<void> {
-  const { run, base } = adapter;
-  if (!base)
-    throw new ParaError('adapter', l10n.t('The adapter does not say which base it was made for'), {
-      where: adapter.file,
-    });
-  const session = await hosts.session(run?.host ?? thisMachine);
-  const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
-  const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
-  const { files } = await exportOnHost(session, source, { ...how, base });
+  const { exportSomewhere } = await import('./export-place.ts');
+  const files = await exportSomewhere(hosts, adapter, how, l10n.t, signal);
   signal.throwIfAborted();
   // The dialog may have named a place on another machine, and asked already whether to replace a file.
   for (const [name, bytes] of files)
