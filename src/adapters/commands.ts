@@ -7,7 +7,7 @@ import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
-import { chooseAgain } from '../platform/last-choice.ts';
+import { chooseAgain, chooseSeveralAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
@@ -21,12 +21,15 @@ export interface AdapterServices extends Services {
   readonly library: AdapterLibrary;
 }
 
+/** What a choice of adapters needs: those there are, and where the last one is kept. */
+export type Choosing = Pick<AdapterServices, 'context' | 'library'>;
+
 /** How a command may name an adapter: one of the library, a run's id or node, a file, or not at all. */
 export type AdapterArgument = LibraryAdapter | string | { readonly id?: string } | Uri | undefined;
 
 /** The adapter that a command is about; asked for where nothing says it. */
 export async function whichAdapter(
-  { library }: Pick<AdapterServices, 'library'>,
+  { context, library }: Choosing,
   argument: AdapterArgument,
   title: string,
 ): Promise<LibraryAdapter | undefined> {
@@ -44,12 +47,12 @@ export async function whichAdapter(
       hint: l10n.t('an adapter is there when the run has saved its first state or is finished'),
     });
   }
-  return (await chooseAdapters(library, title, false))?.[0];
+  return (await chooseAdapters({ context, library }, title, false))?.[0];
 }
 
-/** Lets a person choose adapters of the library. */
+/** Lets a person choose adapters of the library, as they were chosen last. */
 export async function chooseAdapters(
-  library: AdapterLibrary,
+  { context, library }: Choosing,
   title: string,
   several: boolean,
 ): Promise<LibraryAdapter[] | undefined> {
@@ -62,16 +65,18 @@ export async function chooseAdapters(
   if (!several && all.length === 1) return [...all];
   const items = all.map(adapterItem);
   const how = { title, matchOnDescription: true, matchOnDetail: true };
+  const memory = context.globalState;
   if (!several) {
-    const chosen = await window.showQuickPick(items, how);
+    const chosen = await chooseAgain(memory, 'para.lastAdapter', items, how);
     return chosen && [chosen.adapter];
   }
-  const chosen = await window.showQuickPick(items, { ...how, canPickMany: true });
+  const chosen = await chooseSeveralAgain(memory, 'para.lastCompared', items, how);
   return chosen?.map(({ adapter }) => adapter);
 }
 
 /** An adapter as an entry of a quick pick. */
 export const adapterItem = (adapter: LibraryAdapter) => ({
+  id: adapter.file,
   label: adapter.subject ?? adapter.name,
   description: [
     methodName(adapter.method),
