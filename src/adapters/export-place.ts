@@ -1,10 +1,10 @@
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import type { Translate } from '../../remote-agent/src/common/translate.ts';
 import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { AdapterSource } from '../../remote-agent/src/protocol/contract/generation.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
-import type { Translate } from '../platform/translate.ts';
 import type { LibraryAdapter } from './library.ts';
 
 type Exported = ReadonlyMap<string, Uint8Array>;

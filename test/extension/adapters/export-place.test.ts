@@ -8,6 +8,7 @@ import { exportAdapter } from '../../../remote-agent/src/adapters/export.ts';
 import { chooseLayers } from '../../../remote-agent/src/adapters/layers.ts';
 import { para } from '../../../remote-agent/src/adapters/para.ts';
 import { normals } from '../../../remote-agent/src/common/random.ts';
+import { inEnglish } from '../../../remote-agent/src/common/translate.ts';
 import { openBase } from '../../../remote-agent/src/diffusion/base.ts';
 import { removeHost } from '../../../remote-agent/src/hosts/profiles.ts';
 import { nobody } from '../../../remote-agent/src/hosts/prompter.ts';
@@ -20,7 +21,6 @@ import { exportSomewhere } from '../../../src/adapters/export-place.ts';
 import { AdapterLibrary, type LibraryAdapter } from '../../../src/adapters/library.ts';
 import { Hosts } from '../../../src/hosts/hosts.ts';
 import { thisMachine } from '../../../src/hosts/this-machine.ts';
-import { inEnglish } from '../../../src/platform/translate.ts';
 import { RunStore } from '../../../src/runs/store.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'para-export-'));
