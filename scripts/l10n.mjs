@@ -1,23 +1,29 @@
 // `npm run l10n`: writes l10n/bundle.l10n.json, the texts of the extension and its views as translators get them;
-// with --check it only says whether it is current, and whether the manifest's texts are those of package.nls.json.
+// with --check it only says whether it is current, whether the manifest's texts are those of package.nls.json, and
+// where a text for people goes past the translators.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import ts from 'typescript';
 import { root } from './install.mjs';
+import { untranslated } from './l10n/untranslated.mjs';
 
 const check = process.argv.includes('--check');
 const problems = [];
 
+/** Where texts come of the schema of subject files, of which the code has no literal. */
+const form = 'src/subject/editor/fields.ts';
+
 /** Texts of `l10n.t('...')` and `t('...')` in a file. */
-function textsOf(path) {
-  const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
+function textsOf(path, source) {
+  const file = ts.createSourceFile(path, source, ts.ScriptTarget.Latest, true);
   const texts = [];
   const visit = (node) => {
     if (ts.isCallExpression(node) && /^(l10n\.t|t|\w+\.t)$/.test(node.expression.getText(file))) {
       const [first] = node.arguments;
       if (first && ts.isStringLiteralLike(first)) texts.push(first.text);
-      else if (first && ts.isConditionalExpression(first))
-        problems.push(`${path}: a text that is chosen inside t() cannot be found by translators`);
+      else if (first && path !== form)
+        problems.push(`${path}: t(${first.getText(file)}) is nothing that translators could find`);
     }
     ts.forEachChild(node, visit);
   };
@@ -25,13 +31,32 @@ function textsOf(path) {
   return texts;
 }
 
-const files = ['src', 'webview'].flatMap((folder) =>
+async function textsOfForm() {
+  const outfile = join(root, '.cache/form-texts.mjs');
+  await build({
+    entryPoints: [join(root, form)],
+    outfile,
+    bundle: true,
+    ...{ format: 'esm', platform: 'node', packages: 'external', logLevel: 'error' },
+  });
+  return (await import(outfile)).schemaTexts();
+}
+
+const filesIn = (folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.tsx?$/.test(name))
-    .map((name) => join(root, folder, name)),
-);
-const texts = [...new Set(files.flatMap(textsOf))].sort();
-const bundle = `${JSON.stringify(Object.fromEntries(texts.map((text) => [text, text])), null, 2)}\n`;
+    .map((name) => {
+      const path = `${folder}/${name.replaceAll('\\', '/')}`;
+      return [path, readFileSync(join(root, path), 'utf8')];
+    });
+const editor = ['src', 'webview'].flatMap(filesIn);
+// What the agent's code says to a terminal and to the editor alike.
+const shared = filesIn('remote-agent/src').filter(([, source]) => source.includes('common/translate.ts'));
+const texts = [...editor, ...shared].flatMap(([path, source]) => textsOf(path, source));
+for (const [path, source] of editor) problems.push(...untranslated(path, source));
+
+const all = [...new Set([...texts, ...(await textsOfForm())])].sort();
+const bundle = `${JSON.stringify(Object.fromEntries(all.map((text) => [text, text])), null, 2)}\n`;
 const path = join(root, 'l10n/bundle.l10n.json');
 if (!check) {
   mkdirSync(join(root, 'l10n'), { recursive: true });

@@ -160,7 +160,7 @@ export function commandHandlers(
     'para.showMoreRuns': (group: string) => views.runTree.showMore(group),
     'para.refresh': async () => {
       await runs.refresh();
-      for (const { name } of hosts.list()) await hosts.refresh(name).catch(() => {});
+      for (const name of hosts.names()) await hosts.refresh(name).catch(() => {});
     },
     'para.runDiagnostics': () => runDiagnostics(services),
     'para.openSubjectEditor': async (uri?: Uri) => {

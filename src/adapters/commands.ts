@@ -5,28 +5,31 @@ import { l10n, Uri, window, workspace } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
-import type { HostExport } from '../../remote-agent/src/hosts/remote-adapters.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
-import { chooseAgain } from '../platform/last-choice.ts';
+import { chooseAgain, chooseSeveralAgain } from '../platform/last-choice.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
 import { forget, putAway, takeBack } from '../platform/trash.ts';
 import { offerUndo } from '../platform/undo.ts';
 import type { Services } from '../runs/services.ts';
+import type { ExportHow } from './export-place.ts';
 import type { AdapterLibrary, LibraryAdapter } from './library.ts';
 
 export interface AdapterServices extends Services {
   readonly library: AdapterLibrary;
 }
 
+/** What a choice of adapters needs: those there are, and where the last one is kept. */
+export type Choosing = Pick<AdapterServices, 'context' | 'library'>;
+
 /** How a command may name an adapter: one of the library, a run's id or node, a file, or not at all. */
 export type AdapterArgument = LibraryAdapter | string | { readonly id?: string } | Uri | undefined;
 
 /** The adapter that a command is about; asked for where nothing says it. */
 export async function whichAdapter(
-  { library }: Pick<AdapterServices, 'library'>,
+  { context, library }: Choosing,
   argument: AdapterArgument,
   title: string,
 ): Promise<LibraryAdapter | undefined> {
@@ -44,12 +47,12 @@ export async function whichAdapter(
       hint: l10n.t('an adapter is there when the run has saved its first state or is finished'),
     });
   }
-  return (await chooseAdapters(library, title, false))?.[0];
+  return (await chooseAdapters({ context, library }, title, false))?.[0];
 }
 
-/** Lets a person choose adapters of the library. */
+/** Lets a person choose adapters of the library, as they were chosen last. */
 export async function chooseAdapters(
-  library: AdapterLibrary,
+  { context, library }: Choosing,
   title: string,
   several: boolean,
 ): Promise<LibraryAdapter[] | undefined> {
@@ -62,16 +65,18 @@ export async function chooseAdapters(
   if (!several && all.length === 1) return [...all];
   const items = all.map(adapterItem);
   const how = { title, matchOnDescription: true, matchOnDetail: true };
+  const memory = context.globalState;
   if (!several) {
-    const chosen = await window.showQuickPick(items, how);
+    const chosen = await chooseAgain(memory, 'para.lastAdapter', items, how);
     return chosen && [chosen.adapter];
   }
-  const chosen = await window.showQuickPick(items, { ...how, canPickMany: true });
+  const chosen = await chooseSeveralAgain(memory, 'para.lastCompared', items, how);
   return chosen?.map(({ adapter }) => adapter);
 }
 
 /** An adapter as an entry of a quick pick. */
 export const adapterItem = (adapter: LibraryAdapter) => ({
+  id: adapter.file,
   label: adapter.subject ?? adapter.name,
   description: [
     methodName(adapter.method),
@@ -87,7 +92,7 @@ export const adapterItem = (adapter: LibraryAdapter) => ({
 type Layout = {
   readonly label: string;
   readonly detail: string;
-  readonly how?: Omit<HostExport, 'base'>;
+  readonly how?: ExportHow;
   readonly suffix: string;
 };
 
@@ -174,19 +179,12 @@ async function exportTarget(adapter: LibraryAdapter, layout: Layout): Promise<Ur
 async function writeLayout(
   { hosts }: AdapterServices,
   adapter: LibraryAdapter,
-  how: Omit<HostExport, 'base'>,
+  how: ExportHow,
   target: Uri,
   signal: AbortSignal,
 ): Promise<void> {
-  const { run, base } = adapter;
-  if (!base)
-    throw new ParaError('adapter', l10n.t('The adapter does not say which base it was made for'), {
-      where: adapter.file,
-    });
-  const session = await hosts.session(run?.host ?? thisMachine);
-  const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
-  const source = run ? { job: run.job } : await putAdapter(session, adapter.file);
-  const { files } = await exportOnHost(session, source, { ...how, base });
+  const { exportSomewhere } = await import('./export-place.ts');
+  const files = await exportSomewhere(hosts, adapter, how, l10n.t, signal);
   signal.throwIfAborted();
   // The dialog may have named a place on another machine, and asked already whether to replace a file.
   for (const [name, bytes] of files)

@@ -40,7 +40,7 @@ export const appliedFile = async ({ name, file, run }: LibraryAdapter): Promise<
 });
 
 async function factsOf({ file, bytes, steps, run }: LibraryAdapter): Promise<ColumnFacts> {
-  const header = await readAdapterHeader(file);
+  const header = await readAdapterHeader(file, l10n.t);
   const rank = rankWords(header);
   const seconds = run && (await trainingSeconds(run.directory));
   return {

@@ -1,13 +1,14 @@
-import { l10n, type QuickPickItem, ThemeIcon, window } from 'vscode';
-import { adapterItem } from '../adapters/commands.ts';
-import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
+import { l10n, ThemeIcon, window } from 'vscode';
+import { adapterItem, type Choosing } from '../adapters/commands.ts';
+import type { LibraryAdapter } from '../adapters/library.ts';
+import { type Choice, chooseAgain } from '../platform/last-choice.ts';
 
 /** What is drawn with: an adapter, or a base alone. */
 export type Chosen =
   | { readonly adapter: LibraryAdapter }
   | { readonly adapter?: never; readonly base: string };
 
-interface Item extends QuickPickItem {
+interface Item extends Choice {
   readonly adapter?: LibraryAdapter;
   readonly base?: string;
 }
@@ -18,13 +19,13 @@ interface Item extends QuickPickItem {
  * @returns `undefined` where the person gave up
  */
 export async function chooseColumns(
-  library: AdapterLibrary,
+  { context, library }: Choosing,
   bases: readonly string[],
   { title, several }: { readonly title: string; readonly several: boolean },
 ): Promise<Chosen[] | undefined> {
   const alone = bases.map((base) => ({
     ...{ label: l10n.t('Base'), description: base, detail: l10n.t('without an adapter') },
-    ...{ iconPath: new ThemeIcon('circle-outline'), base },
+    ...{ id: `base ${base}`, iconPath: new ThemeIcon('circle-outline'), base },
   }));
   const items: Item[] = [...(await library.all()).map(adapterItem), ...alone];
   if (items.length === 0) {
@@ -33,8 +34,9 @@ export async function chooseColumns(
   }
   if (!several && items.length === 1) return items.map(chosenOf);
   const how = { title, matchOnDescription: true, matchOnDetail: true };
+  // What is added to a table is another each time.
   if (several) return (await window.showQuickPick(items, { ...how, canPickMany: true }))?.map(chosenOf);
-  const chosen = await window.showQuickPick(items, how);
+  const chosen = await chooseAgain(context.globalState, 'para.lastDrawnWith', items, how);
   return chosen && [chosenOf(chosen)];
 }
 

@@ -33,7 +33,7 @@ async function compareAdapters(
   const named = all.length > 1 ? all : argument === undefined ? [] : [argument];
   const chosen =
     named.length === 0
-      ? await chooseAdapters(services.library, l10n.t('Compare which adapters?'), true)
+      ? await chooseAdapters(services, l10n.t('Compare which adapters?'), true)
       : await Promise.all(named.map((one) => whichAdapter(services, one, '')));
   const adapters = (chosen ?? []).filter((one) => one !== undefined);
   if (adapters.length > 0) await openAdapters(services, adapters);
@@ -57,7 +57,7 @@ async function generate(services: CompareCommandServices, argument: AdapterArgum
   const bases = [...new Set([defaultBase, ...basesOfHosts(services.context.globalState)])];
   const how = { title: l10n.t('Draw with which adapter?'), several: false };
   const named = argument === undefined ? undefined : await whichAdapter(services, argument, '');
-  const chosen = named ? { adapter: named } : (await chooseColumns(services.library, bases, how))?.[0];
+  const chosen = named ? { adapter: named } : (await chooseColumns(services, bases, how))?.[0];
   if (!chosen) return;
   const { adapter } = chosen;
   const base = (adapter ? adapter.base : chosen.base) ?? defaultBase;

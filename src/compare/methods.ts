@@ -4,6 +4,7 @@ import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import type { LibraryAdapter } from '../adapters/library.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { methodName } from '../platform/format.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { isActive, type Run } from '../runs/run.ts';
 import { subjectOf } from '../runs/subject.ts';
 import { subjectInFront } from '../subject/in-front.ts';
@@ -63,8 +64,12 @@ async function whichSubject(
     const chosen = await chooseSubject(services, title);
     return chosen && { name: await subjectOf(chosen), uri: chosen };
   }
-  const name = names.length === 1 ? names[0] : await window.showQuickPick(names, { title });
-  return name === undefined ? undefined : { name };
+  if (names.length === 1) return { name: names[0]! };
+  const items = names.map((name) => ({ id: name, label: name }));
+  const chosen = await chooseAgain(services.context.globalState, 'para.lastComparedSubject', items, {
+    title,
+  });
+  return chosen && { name: chosen.id };
 }
 
 /** Trains what there is nothing of yet, and compares when it is finished. @param other the run of the other method */
@@ -83,7 +88,7 @@ async function trainMissing(
   if (methods.length > 0) {
     const uri = subject.uri ?? (await subjectFileOf(services, name));
     // Where the other was trained: what is compared is made alike.
-    const alike = services.hosts.list().find((one) => one.name === other?.host)?.name;
+    const alike = services.hosts.names().find((one) => one === other?.host);
     // Not offered elsewhere later: what waits for these runs would wait for others then.
     const host = alike ?? (await chooseHost(services, true));
     if (host === undefined) return;

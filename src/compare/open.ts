@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { l10n, ViewColumn, type WebviewPanel, type WebviewPanelSerializer, window } from 'vscode';
 import type { LibraryAdapter } from '../adapters/library.ts';
+import { withLateProgress } from '../platform/progress.ts';
 import { baseColumn, columnOf, newId, rowOf } from './adapters.ts';
 import { type ComparisonState, defaultSettings } from './model.ts';
 import { ComparisonPanel, type ComparisonServices, readSnapshot, snapshotFile } from './panel.ts';
@@ -23,15 +24,27 @@ export interface ComparisonRequest {
   readonly settings?: Partial<ComparisonState['settings']>;
 }
 
-/** Opens a comparison in a tab of its own. @throws ParaError `safetensors` where an adapter's file is none */
+/**
+ * Opens a comparison in a tab of its own, once its adapters' files are read.
+ * @throws ParaError `safetensors` where an adapter's file is none
+ */
 export async function openComparison(
   services: ComparisonServices,
-  { host, base, columns, strengths = [], prompts, mode = 'compare', settings }: ComparisonRequest,
+  request: ComparisonRequest,
 ): Promise<void> {
-  const rows = await Promise.all(
-    prompts.map(async (text, offset) => ({ id: newId(), offset, ...(await rowOf(services.library, text)) })),
-  );
-  const state: ComparisonState = {
+  const single = request.mode === 'generate';
+  const work = single ? l10n.t('Reading the adapter') : l10n.t('Reading the adapters to compare');
+  const state = await withLateProgress(work, () => stateOf(services, request));
+  const title = single ? l10n.t('Generate') : l10n.t('Compare');
+  const panel = window.createWebviewPanel(comparisonType, title, ViewColumn.Active, { enableScripts: true });
+  hold(services, panel, state, false);
+}
+
+async function stateOf(
+  { library }: ComparisonServices,
+  { host, base, columns, strengths = [], prompts, mode = 'compare', settings }: ComparisonRequest,
+): Promise<ComparisonState> {
+  return {
     version: 1,
     id: newId(),
     mode,
@@ -40,12 +53,11 @@ export async function openComparison(
     columns: await Promise.all(
       columns.map((adapter, i) => (adapter ? columnOf(adapter, strengths[i]) : baseColumn())),
     ),
-    rows,
+    rows: await Promise.all(
+      prompts.map(async (text, offset) => ({ id: newId(), offset, ...(await rowOf(library, text)) })),
+    ),
     history: [],
   };
-  const title = mode === 'generate' ? l10n.t('Generate') : l10n.t('Compare');
-  const panel = window.createWebviewPanel(comparisonType, title, ViewColumn.Active, { enableScripts: true });
-  hold(services, panel, state, false);
 }
 
 function hold(

@@ -15,7 +15,7 @@ import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
 import { setting } from '../platform/settings.ts';
 import { gathered } from '../platform/signal.ts';
-import { page, viewsFolder } from '../platform/webview/page.ts';
+import { page, tabIcon, viewsFolder } from '../platform/webview/page.ts';
 import { ViewServer } from '../platform/webview/serve.ts';
 import { pinnedFolder } from '../runs/pinned.ts';
 import { drawingDevice } from '../subject/device.ts';
@@ -92,6 +92,7 @@ export class ComparisonPanel {
     );
     saveSnapshot(storage, state);
     panel.title = titleOf(state);
+    panel.iconPath = tabIcon(context.extensionUri, 'compare');
     this.#server = this.#owned.add(
       new ViewServer(webview, compareContract, this.#handlers(), log, (cause) => {
         void services.failures.show(cause);
@@ -132,7 +133,7 @@ export class ComparisonPanel {
     const { host } = this.#comparison.state.place;
     let names: string[] = [];
     try {
-      names = this.services.hosts.list().map(({ name }) => name);
+      names = this.services.hosts.names();
     } catch {
       // A damaged list of hosts is told of where hosts are shown; what is drawn here goes on.
     }
@@ -161,7 +162,7 @@ export class ComparisonPanel {
     const before = this.#comparison.state;
     const single = before.mode === 'generate';
     const offered = before.columns.some(({ method }) => method === 'base') ? [] : [before.place.base];
-    const chosen = await chooseColumns(this.services.library, offered, {
+    const chosen = await chooseColumns(this.services, offered, {
       title: single ? l10n.t('Draw with which adapter?') : l10n.t('Compare with which adapters?'),
       several: !single,
     });

@@ -10,7 +10,7 @@ import { usualPlace } from './usual-place.ts';
 const key = 'para.drawnOn';
 type Chosen = Readonly<Record<string, string>>;
 
-type Asking = Pick<Services, 'context'> & { readonly hosts: Pick<Hosts, 'list' | 'status'> };
+type Asking = Pick<Services, 'context'> & { readonly hosts: Pick<Hosts, 'names' | 'status'> };
 type Applied = { readonly run?: { readonly host: string } | undefined };
 
 /** The host that has the runs of all adapters, where that is one; adapters of no run go anywhere. */
@@ -27,7 +27,7 @@ export function placeFor({ context, hosts }: Asking, adapters: readonly Applied[
   const chosen = context.globalState.get<Chosen>(key) ?? {};
   const own = ownHost(adapters);
   const place = usualPlace({
-    names: hosts.list().map(({ name }) => name),
+    names: hosts.names(),
     wanted: [...(own ? [chosen[own], own] : []), chosen[''], ...lastHosts(context), thisMachine],
     failed: (name) => hosts.status(name).at === 'failed',
     hasBase: (name) => basesOf(context.globalState, name)?.includes(base),

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { env, l10n, type Memento, ThemeIcon, type Uri, window } from 'vscode';
 import type { ParaError } from '../../remote-agent/src/common/errors.ts';
-import type { CheckRow } from '../../remote-agent/src/hosts/install/check.ts';
+import type { CheckRow, Wording } from '../../remote-agent/src/hosts/install/check.ts';
 import {
   addHost,
   defaultRoot,
@@ -121,6 +121,14 @@ async function hostPackage({ context }: HostServices) {
   return openHostPackage(join(context.extensionUri.fsPath, 'remote-agent', 'dist', 'host'));
 }
 
+/** What a check of a host names as ways out, where people have an editor before them. */
+const wording: Wording = {
+  t: l10n.t,
+  install: (host) => l10n.t('choose "Install the agent on {0}" above', host),
+  root: l10n.t('"root" in hosts.json'),
+  mirrors: l10n.t('"install" in hosts.json'),
+};
+
 /**
  * Shows what a host is and what it lacks, and offers the next step.
  * @throws ParaError `host-key`: that is no finding among others
@@ -148,7 +156,7 @@ export async function checkHostCommand(services: HostServices, name: string): Pr
   const { rows, failure } = await withProgress(l10n.t('Check {0}', name), async ({ signal }) => {
     services.hosts.mayConnect();
     const { checkHost } = await import('../../remote-agent/src/hosts/install/check-host.ts');
-    return checkHost(profile, await hostPackage(services), services.hosts.prompter, signal);
+    return checkHost(profile, await hostPackage(services), services.hosts.prompter, { signal, wording });
   });
   if (failure?.code === 'host-key') throw failure;
   await showRows(services, profile, rows, failure);
@@ -224,12 +232,9 @@ export async function installAgentCommand(services: HostServices, name: string):
   const profile = services.hosts.profile(name);
   const done = await withProgress(l10n.t('Install the agent on {0}', name), async (work) => {
     const { installAgent, installChoices } = await import('../../remote-agent/src/hosts/install/install.ts');
+    const { stepText, wayTexts } = await import('../../remote-agent/src/hosts/install/steps.ts');
     const own = await hostPackage(services);
-    const ways = {
-      host: l10n.t('the host fetches'),
-      here: l10n.t('fetching here'),
-      send: l10n.t('sending'),
-    };
+    const ways = wayTexts(l10n.t);
     // Mirrors, proxy and runtime that were said once in a terminal hold here too.
     const choices = installChoices(profile.install ?? {});
     // An installation that is cut off leaves what was there, and goes on from here when it is repeated.
@@ -240,7 +245,7 @@ export async function installAgentCommand(services: HostServices, name: string):
         installAgent(transport, profile, own, choices, (event) =>
           work.report(
             event.type === 'step'
-              ? event.what
+              ? stepText(event, l10n.t)
               : `${ways[event.way]} ${event.file}: ${bytes(event.done)} / ${bytes(event.total)}`,
           ),
         ),

@@ -1,11 +1,11 @@
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
+import { inEnglish, type Translate } from '../../remote-agent/src/common/translate.ts';
 import { findHost, type HostProfile, listHosts } from '../../remote-agent/src/hosts/profiles.ts';
 import type { Prompter } from '../../remote-agent/src/hosts/prompter.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import { isActive, type JobState } from '../../remote-agent/src/jobs/job.ts';
 import type { HostFacts, JobInfo } from '../../remote-agent/src/protocol/contract.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
-import { inEnglish, type Translate } from '../platform/translate.ts';
 import { thisMachine } from './this-machine.ts';
 
 /** How it stands with a host, as far as this window knows. */
@@ -62,6 +62,11 @@ export class Hosts implements Owned {
   list(): HostProfile[] {
     const local = this.local();
     return [...(local ? [local] : []), ...listHosts()];
+  }
+
+  /** Names of all hosts, this machine first. @throws ParaError `host` where their list cannot be read */
+  names(): string[] {
+    return this.list().map(({ name }) => name);
   }
 
   /** @throws ParaError `host` */

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { l10n, type Memento, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { baseNameOf } from '../../remote-agent/src/diffusion/base-places.ts';
-import type { HostBaseSource } from '../../remote-agent/src/hosts/remote-bases.ts';
+import type { HostBaseSource, HostImportProgress } from '../../remote-agent/src/hosts/remote-bases.ts';
 import { isBaseName } from '../../remote-agent/src/protocol/names.ts';
 import { bytes } from '../platform/format.ts';
 import { chooseAgain } from '../platform/last-choice.ts';
@@ -30,13 +30,14 @@ export async function importBase(hosts: Hosts, host: string, memory: Memento): P
   if (name === undefined) return;
   const base = await withProgress(l10n.t('Import {0}', name), async (work) => {
     const session = await hosts.session(host);
+    const phases = phaseTexts();
     const { importBaseOnHost } = await import('../../remote-agent/src/hosts/remote-bases.ts');
     return importBaseOnHost(
       session,
       chosen.source,
       ({ phase, file, doneBytes, totalBytes }) =>
         work.report(
-          `${phase}${file ? ` ${file}` : ''}: ${bytes(doneBytes)}${totalBytes ? ` / ${bytes(totalBytes)}` : ''}`,
+          `${phases[phase]}${file ? ` ${file}` : ''}: ${bytes(doneBytes)}${totalBytes ? ` / ${bytes(totalBytes)}` : ''}`,
           totalBytes ? doneBytes / totalBytes : undefined,
         ),
       { name, signal: work.signal },
@@ -46,6 +47,17 @@ export async function importBase(hosts: Hosts, host: string, memory: Memento): P
   if (known) await rememberBases(memory, host, [...new Set([...known, base.name])]);
   void window.showInformationMessage(l10n.t('The base {0} is ready ({1}).', base.name, bytes(base.bytes)));
 }
+
+/** What goes on while a base is imported. */
+const phaseTexts = (): Record<HostImportProgress['phase'], string> => ({
+  reading: l10n.t('reading'),
+  sending: l10n.t('sending'),
+  listing: l10n.t('listing'),
+  downloading: l10n.t('downloading'),
+  unpacking: l10n.t('unpacking'),
+  placing: l10n.t('placing'),
+  checking: l10n.t('checking'),
+});
 
 async function chooseSource(host: string, memory: Memento): Promise<Chosen | undefined> {
   const isHere = host === thisMachine;

@@ -21,3 +21,27 @@ export async function chooseAgain<T extends Choice>(
   if (chosen) await memory.update(key, chosen.id);
   return chosen;
 }
+
+/**
+ * Asks for several things; those that were chosen last are ticked, and come first.
+ * @param memory where the choice is kept
+ * @param key under which
+ */
+export async function chooseSeveralAgain<T extends Choice>(
+  memory: Memento,
+  key: string,
+  items: readonly T[],
+  options: QuickPickOptions,
+): Promise<T[] | undefined> {
+  const last = memory.get<readonly string[]>(key) ?? [];
+  const all = items.map((item) => ({ ...item, picked: last.includes(item.id) }));
+  all.sort((a, b) => Number(b.picked) - Number(a.picked));
+  const chosen = await window.showQuickPick(all, { ...options, canPickMany: true });
+  // Nothing chosen is no choice to go by next time.
+  if (chosen?.length)
+    await memory.update(
+      key,
+      chosen.map(({ id }) => id),
+    );
+  return chosen;
+}

@@ -38,3 +38,31 @@ export function withProgress<T>(title: string, work: (work: Work) => Promise<T>)
     ),
   );
 }
+
+/** Work that is done within this time, in ms, is shown nowhere: what comes of it is. */
+const briefly = 400;
+
+/**
+ * As `withProgress`, for work that mostly takes a moment, and long where there is much of it.
+ * @throws CancellationError
+ */
+export async function withLateProgress<T>(
+  title: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const working = work(controller.signal);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), briefly);
+  });
+  try {
+    if ((await Promise.race([working, late])) !== 'late') return await working;
+  } finally {
+    clearTimeout(timer);
+  }
+  return withProgress(title, ({ signal }) => {
+    signal.addEventListener('abort', () => controller.abort());
+    return working;
+  });
+}

@@ -1,6 +1,6 @@
+import type { Translate } from '../../remote-agent/src/common/translate.ts';
 import { adapterTags, placedTexts } from '../../remote-agent/src/diffusion/prompt.ts';
 import { methodName } from '../platform/format.ts';
-import type { Translate } from '../platform/translate.ts';
 import type { BaseFacts } from './base-facts.ts';
 import type { KnownAdapter } from './library.ts';
 import { readTag } from './problems.ts';

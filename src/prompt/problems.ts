@@ -1,4 +1,5 @@
 import { nearWords } from '../../remote-agent/src/common/nearest.ts';
+import type { Translate } from '../../remote-agent/src/common/translate.ts';
 import { adapterTags, parseAdapterTag } from '../../remote-agent/src/diffusion/prompt.ts';
 import {
   isPromptLine,
@@ -9,7 +10,6 @@ import {
 } from '../../remote-agent/src/diffusion/prompt-lines.ts';
 import { schedulerNames } from '../../remote-agent/src/diffusion/schedulers/names.ts';
 import type { Fix, Problem } from '../platform/problem.ts';
-import type { Translate } from '../platform/translate.ts';
 import type { KnownAdapter } from './library.ts';
 import { plainSpot, type Spot } from './spot.ts';
 

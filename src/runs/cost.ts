@@ -1,8 +1,8 @@
+import { inEnglish, type Translate } from '../../remote-agent/src/common/translate.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import type { RunMemory } from '../../remote-agent/src/protocol/contract/jobs.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { bytes, duration, methodName } from '../platform/format.ts';
-import { inEnglish, type Translate } from '../platform/translate.ts';
 import type { Run } from './run.ts';
 
 /** What a run will take, as far as can be told beforehand. */

@@ -3,6 +3,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { readRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
+import { chooseAgain } from '../platform/last-choice.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
 import { type RunArgument, whichRun } from './commands.ts';
 import { isActive, type Run } from './run.ts';
@@ -32,20 +33,15 @@ export async function continueElsewhere(services: Services, argument: RunArgumen
 
 const canMove = (run: Run) => run.host !== thisMachine || !isActive(run);
 
-async function chooseTarget({ hosts }: Services, run: Run): Promise<string | undefined> {
-  const others = hosts
-    .list()
-    .map(({ name }) => name)
-    .filter((name) => name !== run.host);
+async function chooseTarget({ context, hosts }: Services, run: Run): Promise<string | undefined> {
+  const others = hosts.names().filter((name) => name !== run.host);
   if (others.length === 0)
     throw new ParaError('host', l10n.t('There is no other host'), {
       hint: l10n.t('add one with "PaRa: Add Host"'),
     });
-  const chosen = await window.showQuickPick(
-    others.map((name) => ({ label: hostLabel(name), name })),
-    { title: l10n.t('Continue {0} where?', run.subject) },
-  );
-  return chosen?.name;
+  const items = others.map((name) => ({ id: name, label: hostLabel(name) }));
+  const title = l10n.t('Continue {0} where?', run.subject);
+  return (await chooseAgain(context.globalState, 'para.lastMovedTo', items, { title }))?.id;
 }
 
 async function move({ hosts, log }: Services, run: Run, target: string, work: Work): Promise<void> {

@@ -1,3 +1,4 @@
+import { l10n } from 'vscode';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { Devices } from '../../remote-agent/src/protocol/contract/host.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
@@ -9,7 +10,7 @@ import { setting } from '../platform/settings.ts';
  */
 export const deviceHere = async (session: HostSession): Promise<Pick<Devices, 'device' | 'why'>> =>
   setting('device') === 'processor'
-    ? { device: 'cpu', why: '"para.device" says so' }
+    ? { device: 'cpu', why: l10n.t('"para.device" says so') }
     : session.call('host/devices', {});
 
 /** What a host draws on; others than this machine choose themselves. */

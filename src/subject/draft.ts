@@ -1,3 +1,5 @@
+import type { Translate } from '../../remote-agent/src/common/translate.ts';
+
 /** Words for what most subjects are, the most usual first. */
 export const usualClasses: readonly string[] = [
   ...['person', 'dog', 'cat', 'toy', 'backpack', 'teapot', 'robot', 'doll', 'shoe', 'vase', 'car', 'house'],
@@ -29,20 +31,20 @@ export interface Draft {
 }
 
 /** The text of a new subject file: what is needed, with a word on each line; everything else has a good default. */
-export function draftSubject({ trigger, className, pictures, base }: Draft): string {
+export function draftSubject({ trigger, className, pictures, base }: Draft, t: Translate): string {
   const text = (value: string) => JSON.stringify(value);
   const entries =
     pictures === 'all' ? '["."]' : `[\n${pictures.map((name) => `    ${text(name)}`).join(',\n')}\n  ]`;
   const subject = `a ${trigger} ${className}`;
   return `{
-  // The model that learns the subject.
+  // ${t('The model that learns the subject.')}
   "base": ${text(base)},
-  // ${pictures === 'all' ? 'All pictures of this folder.' : 'Five or six from different sides are enough.'}
+  // ${pictures === 'all' ? t('All pictures of this folder.') : t('Five or six from different sides are enough.')}
   "pictures": ${entries},
-  // A word that the model does not know yet, and what kind of thing it will mean.
+  // ${t('A word that the model does not know yet, and what kind of thing it will mean.')}
   "trigger": ${text(trigger)},
   "class": ${text(className)},
-  // Drawn during training, to see how it goes.
+  // ${t('Drawn during training, to see how it goes.')}
   "samples": { "prompts": [${text(`${subject} on the beach`)}, ${text(`${subject} in the forest`)}] }
 }
 `;

@@ -26,7 +26,7 @@ export async function newSubject(
   if (!className) return undefined;
   const counters = (await services.shelf.facts(defaultBase))?.counters ?? [];
   const trigger = rareTrigger(counters, await usedTriggers());
-  const text = draftSubject({ trigger, className, pictures, base: defaultBase });
+  const text = draftSubject({ trigger, className, pictures, base: defaultBase }, l10n.t);
   const uri = await freeUri(folder, name);
   await workspace.fs.writeFile(uri, new TextEncoder().encode(text));
   return uri;

@@ -28,7 +28,7 @@ export async function chooseHost(
   quiet: boolean,
   options: Partial<QuickPickOptions> = {},
 ): Promise<string | undefined> {
-  const names = hosts.list().map(({ name }) => name);
+  const names = hosts.names();
   if (names.length === 0) throw noHostYet();
   const usual = usualHost(names, lastHosts(context));
   if (names.length === 1 || (quiet && usual)) return usual;
@@ -62,7 +62,7 @@ interface Started {
 
 /** Says where a subject is trained when nobody was asked, and lets it be trained elsewhere instead. */
 export function offerElsewhere(services: Services, { uri, name, host, ids, cost }: Started): void {
-  if (services.hosts.list().length < 2) return;
+  if (services.hosts.names().length < 2) return;
   const change = async () => {
     const elsewhere = l10n.t('Train Elsewhere...');
     const text = l10n.t('{0} is trained on {1}. {2}.', name, hostLabel(host), cost);

@@ -182,6 +182,25 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
     await editor.input.run('View: Close Editor');
   });
 
+  it('compares what is ticked, and has it ticked the next time', async () => {
+    const ask = async () => {
+      await editor.input.run('PaRa: Compare Adapters');
+      await editor.input.asked('Compare which adapters?');
+      return editor.input.ticked();
+    };
+    expect(await ask()).toEqual([]);
+    await editor.input.tick(/LoRA/);
+    await editor.input.accept();
+    const names = async () => (await panel()).locator('thead th .compare-name').allInnerTexts();
+    await expect.poll(names).toEqual(['Base', 'dog \u00b7 LoRA']);
+    const icon = (tab: Element) => getComputedStyle(tab, '::before').backgroundImage;
+    const tab = editor.text.tab(/^Compare: /).locator('.monaco-icon-label');
+    await expect.poll(() => tab.evaluate(icon)).toContain('compare-dark.svg');
+    await editor.input.run('View: Close Editor');
+    expect(await ask()).toEqual([expect.stringContaining('LoRA')]);
+    await editor.input.cancel();
+  });
+
   it('shows two of them over each other, and what differs', async () => {
     const frame = await panel();
     await choose(frame, 'Layout', 'Swipe');

@@ -2,8 +2,9 @@ import { createInterface } from 'node:readline/promises';
 import { ParaError } from '../common/errors.ts';
 import type { CheckRow } from '../hosts/install/check.ts';
 import { checkHost } from '../hosts/install/check-host.ts';
-import { type InstallEvent, installAgent, installChoices } from '../hosts/install/install.ts';
+import { installAgent, installChoices } from '../hosts/install/install.ts';
 import { openHostPackage } from '../hosts/install/package.ts';
+import { type InstallEvent, stepText, wayTexts } from '../hosts/install/steps.ts';
 import { uninstallAgent } from '../hosts/install/uninstall.ts';
 import {
   addHost,
@@ -117,7 +118,7 @@ export async function hostInstallCommand(name: string, options: InstallOptions):
   if (done.device) say(`${yellow('note')} the GPU could not be used: ${done.device}`);
 }
 
-const ways = { host: 'the host fetches', here: 'fetching here', send: 'sending' } as const;
+const ways = wayTexts();
 
 /** Transfers on a terminal: one line that is redrawn; elsewhere lines now and then. */
 class TransferLines {
@@ -128,7 +129,7 @@ class TransferLines {
   show(event: InstallEvent): void {
     if (event.type === 'step') {
       this.end();
-      say(event.what);
+      say(stepText(event));
       return;
     }
     const { way, file, done, total } = event;

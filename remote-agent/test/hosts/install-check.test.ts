@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ParaError } from '../../src/common/errors.ts';
+import { inEnglish } from '../../src/common/translate.ts';
 import { type CheckRow, checkRows, failureRows } from '../../src/hosts/install/check.ts';
 import type { HostLock } from '../../src/hosts/install/lock.ts';
 import { versionName } from '../../src/hosts/install/names.ts';
@@ -57,6 +58,27 @@ describe('what check makes of a host', () => {
     const disk = ['/dev/sda 100000000 99990000 10000 100% /home'];
     expect(rowsOf(probeOf({ disk, agent: ['1.0'] })).disk).toMatchObject({ state: 'note' });
     expect(rowsOf(probeOf({ disk })).disk).toMatchObject({ state: 'bad' });
+  });
+
+  it('says it in the language of whoever asks, and with the ways that there are', () => {
+    const wording = {
+      t: (text: string, ...values: (string | number)[]) => `<${inEnglish(text, ...values)}>`,
+      install: (host: string) => `press the button of ${host}`,
+      root: 'the setting',
+      mirrors: 'the settings',
+    };
+    const host = { name: 'far', transport: 'ssh2', root: '.para-studio' } as const;
+    const disk = ['/dev/sda 100000000 99990000 10000 100% /home'];
+    const rows = checkRows(probeOf({ disk, pypi: ['no'], tool: [] }), own, host, registries, wording);
+    for (const { name, value, remedy } of rows) {
+      if (!['Node', 'CUDA'].includes(name)) expect(name).toMatch(/^<.*>$/);
+      // What the host says of itself stays as it is.
+      expect(value).toMatch(/<|^Linux|^ada|^[\d.]+$/);
+      expect(remedy ?? '<').toMatch(/<|button of far/);
+    }
+    const remedies = rows.map(({ remedy }) => remedy ?? '').join();
+    for (const way of ['the setting', 'the settings', 'button of far']) expect(remedies).toContain(way);
+    expect(remedies).not.toContain('--');
   });
 
   it('finds nothing wrong with a healthy one, and says what installing would bring', () => {

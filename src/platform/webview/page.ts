@@ -4,6 +4,12 @@ import { env, l10n, Uri, type Webview } from 'vscode';
 /** Views of the extension: `dist/views/NAME.js` and `.css`. */
 export type ViewName = 'run' | 'compare' | 'subject';
 
+/** What a tab of a view wears: `media/NAME-light.svg` and `-dark.svg`. */
+export function tabIcon(extensionUri: Uri, name: 'run' | 'compare'): { light: Uri; dark: Uri } {
+  const icon = (shade: string) => Uri.joinPath(extensionUri, 'media', `${name}-${shade}.svg`);
+  return { light: icon('light'), dark: icon('dark') };
+}
+
 /** Folder of the bundled views. */
 export const viewsFolder = (extensionUri: Uri): Uri => Uri.joinPath(extensionUri, 'dist', 'views');
 

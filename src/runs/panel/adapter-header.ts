@@ -1,5 +1,6 @@
 import { readHeader } from '../../../remote-agent/src/adapters/safetensors-header.ts';
 import { ParaError } from '../../../remote-agent/src/common/errors.ts';
+import { inEnglish, type Translate } from '../../../remote-agent/src/common/translate.ts';
 
 /** One layer of an adapter, as the shapes of its tensors tell. */
 export interface AdapterLayer {
@@ -30,9 +31,9 @@ export function rankWords({ layers }: AdapterHeader): string | undefined {
 }
 
 /** Reads the head of an adapter file of any size. @throws ParaError `safetensors` where it is none */
-export async function readAdapterHeader(path: string): Promise<AdapterHeader> {
+export async function readAdapterHeader(path: string, t: Translate = inEnglish): Promise<AdapterHeader> {
   const { bytes, tensors, metadata } = await readHeader(path).catch((cause: unknown) => {
-    throw new ParaError('safetensors', 'This is no adapter file', { where: path, cause });
+    throw new ParaError('safetensors', t('This is no adapter file'), { where: path, cause });
   });
   const shapes = new Map([...tensors].map(([name, { dims }]) => [name, dims]));
   const layers = [...shapes].flatMap(([name, shape]) => layerOf(name, shape, shapes) ?? []);

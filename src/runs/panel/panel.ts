@@ -15,7 +15,7 @@ import {
 import { Disposables } from '../../platform/disposables.ts';
 import { describe } from '../../platform/failure.ts';
 import { methodName } from '../../platform/format.ts';
-import { page, viewsFolder } from '../../platform/webview/page.ts';
+import { page, tabIcon, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
 import { type Estimate, readEstimate } from '../estimate.ts';
 import { linkEvents } from '../link-log.ts';
@@ -72,8 +72,7 @@ export class RunPanel {
     };
     const { subject, method, createdAt } = this.#run.spec;
     panel.title = tabTitle({ subject, method: method.name, createdAt });
-    const icon = (shade: string) => Uri.joinPath(extensionUri, 'media', `run-${shade}.svg`);
-    panel.iconPath = { light: icon('light'), dark: icon('dark') };
+    panel.iconPath = tabIcon(extensionUri, 'run');
     this.#server = this.#owned.add(new ViewServer(webview, runContract, this.#handlers(), services.log));
     this.#owned.add(services.homecoming.onChange((id) => id === this.id && this.#linkChanged()));
     this.#owned.add(services.runs.onChange(() => this.#runsChanged()));

@@ -1,6 +1,6 @@
 import type { Node } from 'jsonc-parser';
+import type { Translate } from '../../../remote-agent/src/common/translate.ts';
 import type { Fix, Problem } from '../../platform/problem.ts';
-import type { Translate } from '../../platform/translate.ts';
 import type { BaseFacts } from '../../prompt/base-facts.ts';
 import type { KnownBase } from '../../prompt/library.ts';
 import type { SubjectDocument } from '../document.ts';

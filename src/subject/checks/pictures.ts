@@ -1,4 +1,5 @@
 import { nearWords } from '../../../remote-agent/src/common/nearest.ts';
+import type { Translate } from '../../../remote-agent/src/common/translate.ts';
 import {
   bucketSizes,
   enlargement,
@@ -7,7 +8,6 @@ import {
   type Size,
 } from '../../../remote-agent/src/dataset/crop.ts';
 import type { Fix, Problem } from '../../platform/problem.ts';
-import type { Translate } from '../../platform/translate.ts';
 import { setValue } from '../changes.ts';
 import type { Entry } from '../document.ts';
 import { isPicture } from '../expand.ts';

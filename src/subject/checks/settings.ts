@@ -3,11 +3,11 @@ import { Value } from '@sinclair/typebox/value';
 import { getNodeValue, type Node } from 'jsonc-parser';
 import { layerPresets } from '../../../remote-agent/src/adapters/layers.ts';
 import { nearWords } from '../../../remote-agent/src/common/nearest.ts';
+import type { Translate } from '../../../remote-agent/src/common/translate.ts';
 import { schedulerNames } from '../../../remote-agent/src/diffusion/schedulers/index.ts';
 import { contradictions } from '../../../remote-agent/src/subject/contradictions.ts';
 import { SubjectSchema } from '../../../remote-agent/src/subject/schema.ts';
 import type { Fix, Problem } from '../../platform/problem.ts';
-import type { Translate } from '../../platform/translate.ts';
 import { setValue } from '../changes.ts';
 import { type CheckContext, problemAt, replaceString } from './context.ts';
 

@@ -1,10 +1,10 @@
 import type { TSchema } from '@sinclair/typebox';
 import { layerPresets } from '../../../remote-agent/src/adapters/layers.ts';
+import type { Translate } from '../../../remote-agent/src/common/translate.ts';
 import { schedulerNames } from '../../../remote-agent/src/diffusion/schedulers/index.ts';
 import { SubjectSchema } from '../../../remote-agent/src/subject/schema.ts';
 import { methodDefaults } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { Field, FieldGroup } from '../../../webview/contract/subject.ts';
-import type { Translate } from '../../platform/translate.ts';
 import type { SubjectDocument } from '../document.ts';
 
 /** Settings that are shown as pictures, or not at all. */
@@ -25,12 +25,12 @@ export function fieldGroups(document: SubjectDocument, bases: readonly string[],
     if (schema.type === 'object')
       groups.push({
         label: titles[key] ?? key,
-        description: schema.description ?? '',
+        description: t(schema.description ?? ''),
         fields: Object.entries(schema.properties as Record<string, TSchema>).map(([name, part]) =>
-          fieldOf([key, name], part, document, bases),
+          fieldOf([key, name], part, document, bases, t),
         ),
       });
-    else if (!elsewhere.has(key)) own.push(fieldOf([key], schema, document, bases));
+    else if (!elsewhere.has(key)) own.push(fieldOf([key], schema, document, bases, t));
   // The class and the trigger are what every subject needs; the name follows from the file.
   const first = ['class', 'trigger', 'base'];
   own.sort((a, b) => order(first, a) - order(first, b));
@@ -42,7 +42,13 @@ const order = (first: readonly string[], { at }: Field) => {
   return place < 0 ? first.length : place;
 };
 
-function fieldOf(at: string[], schema: TSchema, document: SubjectDocument, bases: readonly string[]): Field {
+function fieldOf(
+  at: string[],
+  schema: TSchema,
+  document: SubjectDocument,
+  bases: readonly string[],
+  t: Translate,
+): Field {
   const node = document.node(at);
   const value: unknown =
     node && (node.type === 'array' ? (node.children ?? []).map((c) => c.value) : node.value);
@@ -50,8 +56,8 @@ function fieldOf(at: string[], schema: TSchema, document: SubjectDocument, bases
   const choices = choicesOf(at, schema, bases, text);
   return {
     at,
-    label: labelOf(at.at(-1)!),
-    description: schema.description ?? '',
+    label: t(labelOf(at.at(-1)!)),
+    description: t(schema.description ?? ''),
     kind: kindOf(schema, value, choices),
     text,
     fallback: fallbackOf(at, schema, document),
@@ -64,6 +70,21 @@ const labelOf = (key: string): string => {
   const words = key.replace(/([A-Z])/g, ' $1').toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
+
+/** Texts of the form that come of the schema, for translators. */
+export function schemaTexts(): string[] {
+  const texts: string[] = [];
+  const add = (properties: Record<string, TSchema>, isGroup: boolean) => {
+    for (const [key, schema] of Object.entries(properties)) {
+      if (!isGroup && elsewhere.has(key)) continue;
+      if (schema.description) texts.push(schema.description);
+      if (schema.type === 'object') add(schema.properties as Record<string, TSchema>, true);
+      else texts.push(labelOf(key));
+    }
+  };
+  add(SubjectSchema.properties as Record<string, TSchema>, false);
+  return texts;
+}
 
 const alternatives = (schema: TSchema): TSchema[] => (schema.anyOf as TSchema[] | undefined) ?? [schema];
 

@@ -1,7 +1,7 @@
+import type { Translate } from '../../../remote-agent/src/common/translate.ts';
 import { cutsOf, type Size } from '../../../remote-agent/src/dataset/crop.ts';
 import type { Crop, SubjectPicture, SubjectView } from '../../../webview/contract/subject.ts';
 import type { Problem } from '../../platform/problem.ts';
-import type { Translate } from '../../platform/translate.ts';
 import { shortCount } from '../../prompt/describe.ts';
 import { countTokens } from '../../prompt/tokens.ts';
 import type { CheckContext } from '../checks/context.ts';

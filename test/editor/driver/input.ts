@@ -98,6 +98,22 @@ export class QuickInput {
     await this.accept();
   }
 
+  /** Ticks an entry of a quick pick for several, or takes the tick away. @param text of label and description */
+  async tick(text: RegExp): Promise<void> {
+    await this.#box
+      .locator('.quick-input-list .monaco-list-row', { hasText: text })
+      .first()
+      .locator('.quick-input-list-label')
+      .click();
+  }
+
+  /** What is ticked in a quick pick for several: all that its entries say. */
+  async ticked(): Promise<string[]> {
+    const all = this.#box.locator('.quick-input-list .monaco-list-row');
+    await all.first().waitFor();
+    return (await all.and(this.#box.locator('[aria-checked="true"]')).allInnerTexts()).map(plain);
+  }
+
   /** Labels of the entries that are in sight. */
   async labels(): Promise<string[]> {
     await this.#box.waitFor();

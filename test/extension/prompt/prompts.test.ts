@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { inEnglish } from '../../../remote-agent/src/common/translate.ts';
 import { chunkPrompt, parsePrompt } from '../../../remote-agent/src/diffusion/prompt.ts';
 import { ClipTokenizer } from '../../../remote-agent/src/diffusion/tokenizer.ts';
-import { inEnglish } from '../../../src/platform/translate.ts';
 import { type BaseFacts, readBaseFacts } from '../../../src/prompt/base-facts.ts';
 import { describePrompt, shortCount } from '../../../src/prompt/describe.ts';
 import { adapterProblems, lineProblems, linesOf } from '../../../src/prompt/problems.ts';

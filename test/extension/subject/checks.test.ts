@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { inEnglish } from '../../../remote-agent/src/common/translate.ts';
 import type { Problem } from '../../../src/platform/problem.ts';
-import { inEnglish } from '../../../src/platform/translate.ts';
 import { type BaseFacts, readBaseFacts } from '../../../src/prompt/base-facts.ts';
 import { changed } from '../../../src/subject/changes.ts';
 import { subjectProblems } from '../../../src/subject/checks/index.ts';

@@ -1,12 +1,12 @@
 import { parse } from 'jsonc-parser';
 import { describe, expect, it } from 'vitest';
+import { inEnglish } from '../../../remote-agent/src/common/translate.ts';
 import { parseSubject } from '../../../remote-agent/src/subject/load.ts';
-import { inEnglish } from '../../../src/platform/translate.ts';
 import { changed } from '../../../src/subject/changes.ts';
 import { SubjectDocument, spotOfString } from '../../../src/subject/document.ts';
 import { draftSubject, guessClass, subjectName } from '../../../src/subject/draft.ts';
 import { captionChanges, rewritten } from '../../../src/subject/editor/captions.ts';
-import { fieldGroups, valueOfField } from '../../../src/subject/editor/fields.ts';
+import { fieldGroups, schemaTexts, valueOfField } from '../../../src/subject/editor/fields.ts';
 import { addEntries, freePath, removeEntry } from '../../../src/subject/editor/pictures.ts';
 import { findGallery } from '../../../src/subject/gallery.ts';
 import { rareTrigger } from '../../../src/subject/trigger.ts';
@@ -124,6 +124,23 @@ describe('the form of a subject', () => {
     expect(groups.flatMap(({ fields }) => fields).every(({ description }) => description !== '')).toBe(true);
   });
 
+  it('is in the language of the editor: every label and meaning is given to the translators', () => {
+    const known = new Set(schemaTexts());
+    const asked = new Set<string>();
+    const german = (text: string) => {
+      asked.add(text);
+      return `(${text})`;
+    };
+    const groups = fieldGroups(new SubjectDocument('{}'), [], german);
+    for (const { label, description, fields } of groups)
+      for (const text of [label, description, ...fields.flatMap((one) => [one.label, one.description])])
+        expect(text).toMatch(/^\(.*\)$|^$/);
+    const titles = groups.map(({ label }) => label.slice(1, -1));
+    expect([...asked].filter((text) => text !== '' && !known.has(text) && !titles.includes(text))).toEqual(
+      [],
+    );
+  });
+
   it('writes values of the right kind, and refuses those out of range', () => {
     const value = (at: string, written: string) => valueOfField(at.split('.'), written, inEnglish);
     expect(value('training.steps', '70')).toBe(70);
@@ -144,9 +161,12 @@ describe('the form of a subject', () => {
 describe('a new subject', () => {
   it('is valid and says what its pictures are', () => {
     const common = { trigger: 'qvz', className: 'dog', base: 'pocket-sdxl' };
-    const all = parseSubject(draftSubject({ ...common, pictures: 'all' }), '/s/dog.para.json').file;
+    const all = parseSubject(
+      draftSubject({ ...common, pictures: 'all' }, inEnglish),
+      '/s/dog.para.json',
+    ).file;
     expect(all).toMatchObject({ pictures: ['.'], trigger: 'qvz', class: 'dog' });
-    const some = draftSubject({ ...common, pictures: ['a "1".png', 'b.png'] });
+    const some = draftSubject({ ...common, pictures: ['a "1".png', 'b.png'] }, inEnglish);
     expect(parseSubject(some, '/s/dog.para.json').file.pictures).toEqual(['a "1".png', 'b.png']);
   });
 

@@ -2,7 +2,7 @@ import { ParaError } from '../../common/errors.ts';
 import type { HostProfile } from '../profiles.ts';
 import type { Prompter } from '../prompter.ts';
 import { withTransport } from '../transports/index.ts';
-import { type CheckRow, checkRows, failureRows } from './check.ts';
+import { type CheckRow, checkRows, failureRows, onTerminal, type Wording } from './check.ts';
 import type { HostPackage } from './package.ts';
 import { probeHost } from './probe.ts';
 import { findRegistries } from './registries.ts';
@@ -16,7 +16,7 @@ export async function checkHost(
   profile: HostProfile,
   own: HostPackage,
   prompter: Prompter,
-  signal?: AbortSignal,
+  { signal, wording = onTerminal }: { readonly signal?: AbortSignal; readonly wording?: Wording } = {},
 ): Promise<{ readonly rows: CheckRow[]; readonly failure?: ParaError }> {
   const registries = findRegistries(profile.install ?? {});
   try {
@@ -26,9 +26,9 @@ export async function checkHost(
       (transport) => probeHost(transport, profile.root, registries),
       signal,
     );
-    return { rows: checkRows(probe, own, profile, registries) };
+    return { rows: checkRows(probe, own, profile, registries, wording) };
   } catch (cause) {
     if (!(cause instanceof ParaError)) throw cause;
-    return { rows: failureRows(cause), failure: cause };
+    return { rows: failureRows(cause, wording), failure: cause };
   }
 }

@@ -1,4 +1,5 @@
 import type { ParaError } from '../../common/errors.ts';
+import { inEnglish, type Translate } from '../../common/translate.ts';
 import type { HostProfile } from '../profiles.ts';
 import { type HostLock, lockedRuntime, type RuntimeRow, rowForDriver, rowName } from './lock.ts';
 import { versionName } from './names.ts';
@@ -16,14 +17,32 @@ export interface CheckRow {
   readonly remedy?: string;
 }
 
+/** How rows are put: for a terminal, or in an editor. */
+export interface Wording {
+  readonly t: Translate;
+  /** What installs the agent on a host. */
+  install(host: string): string;
+  /** What names another folder on the host. */
+  readonly root: string;
+  /** What names mirrors and a proxy. */
+  readonly mirrors: string;
+}
+
+export const onTerminal: Wording = {
+  t: inEnglish,
+  install: (host) => `para host install ${host}`,
+  root: '--root',
+  mirrors: '--npm-registry, --pypi, --proxy',
+};
+
 const row = (name: string, state: CheckRow['state'], value: string, remedy?: string): CheckRow => ({
   name,
   state,
   value,
   ...(remedy ? { remedy } : {}),
 });
-const gigabytes = (bytes: number | undefined): string =>
-  !bytes ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
+const gigabytes = (bytes: number | undefined, t: Translate): string =>
+  !bytes ? t('unknown') : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Room below which a host is about to be full of what a few runs keep, in bytes. */
 const roomForRuns = 2e9;
@@ -41,178 +60,212 @@ export function checkRows(
   own: HostPackage,
   host: HostProfile,
   registries: Registries,
+  wording = onTerminal,
 ): CheckRow[] {
+  const { t } = wording;
   const runtime = host.install?.runtime;
+  const isLocal = host.transport === 'local';
   return [
-    row('reachable', 'ok', host.transport === 'local' ? 'this machine' : 'yes'),
-    row('host key', 'ok', host.transport === 'local' ? 'none needed' : 'known'),
-    row('login', 'ok', `as ${probe.user}`),
-    systemRow(probe),
-    libraryRow(probe),
-    toolsRow(probe),
-    nodeRow(probe, own.lock),
-    gpuRow(probe),
-    cudaRow(probe, own.lock, runtime),
-    diskRow(probe, own.lock, runtime),
-    row('memory', 'ok', `${gigabytes(probe.memoryFreeBytes)} free of ${gigabytes(probe.memoryBytes)}`),
-    registryRow(probe),
-    agentRow(probe, own, host, registries),
-    processesRow(probe),
+    row(t('reachable'), 'ok', isLocal ? t('this machine') : t('yes')),
+    row(t('host key'), 'ok', isLocal ? t('none needed') : t('known')),
+    row(t('login'), 'ok', t('as {0}', probe.user)),
+    systemRow(probe, wording),
+    libraryRow(probe, wording),
+    toolsRow(probe, wording),
+    nodeRow(probe, own.lock, wording),
+    gpuRow(probe, wording),
+    cudaRow(probe, own.lock, runtime, wording),
+    diskRow(probe, own.lock, runtime, wording),
+    memoryRow(probe, wording),
+    registryRow(probe, wording),
+    agentRow(probe, own, host, registries, wording),
+    processesRow(probe, wording),
   ];
 }
 
 /** The same table for a host that was not reached, or let nobody in. */
-export function failureRows({ code, message, where, hint }: ParaError): CheckRow[] {
+export function failureRows(
+  { code, message, where, hint }: ParaError,
+  { t }: Wording = onTerminal,
+): CheckRow[] {
   const value = [message, where].filter(Boolean).join('; ');
-  if (code !== 'login' && code !== 'host-key') return [row('reachable', 'bad', value, hint)];
-  const reachable = row('reachable', 'ok', 'yes');
+  if (code !== 'login' && code !== 'host-key') return [row(t('reachable'), 'bad', value, hint)];
+  const reachable = row(t('reachable'), 'ok', t('yes'));
   if (code === 'host-key' || /key of this host/.test(message))
-    return [reachable, row('host key', 'bad', value, hint)];
-  return [reachable, row('login', 'bad', value, hint)];
+    return [reachable, row(t('host key'), 'bad', value, hint)];
+  return [reachable, row(t('login'), 'bad', value, hint)];
 }
 
-function systemRow({ system, machine, arch }: HostProbe): CheckRow {
+function systemRow({ system, machine, arch }: HostProbe, { t }: Wording): CheckRow {
   const value = `${system} ${machine}`;
   return system === 'Linux' && arch
-    ? row('system', 'ok', value)
-    : row('system', 'bad', value, 'the agent runs on Linux with an x86_64 or arm64 processor');
+    ? row(t('system'), 'ok', value)
+    : row(t('system'), 'bad', value, t('the agent runs on Linux with an x86_64 or arm64 processor'));
 }
 
-function libraryRow({ libc, libstdcxx }: HostProbe): CheckRow {
-  const value = `${libc || 'libc unknown'}, libstdc++ ${libstdcxx === 'good' ? 'new enough' : libstdcxx}`;
+function libraryRow({ libc, libstdcxx }: HostProbe, { t }: Wording): CheckRow {
+  const name = t('libraries');
+  const compiler = libstdcxx === 'good' ? t('new enough') : libstdcxx;
+  const value = `${libc || t('libc unknown')}, libstdc++ ${compiler}`;
   if (libc === 'musl')
     return row(
-      'libraries',
+      name,
       'bad',
       value,
-      'the runtime is built for glibc: use a Debian, Ubuntu, RHEL or SUSE host',
+      t('the runtime is built for glibc: use a Debian, Ubuntu, RHEL or SUSE host'),
     );
   if (oldLibc(libc) || libstdcxx === 'old')
     return row(
-      'libraries',
+      name,
       'bad',
       value,
-      'glibc 2.28 and libstdc++ of GCC 8 are needed: RHEL 8, Debian 10, Ubuntu 20.04 or later',
+      t('glibc 2.28 and libstdc++ of GCC 8 are needed: RHEL 8, Debian 10, Ubuntu 20.04 or later'),
     );
-  return libstdcxx === 'good'
-    ? row('libraries', 'ok', value)
+  if (libstdcxx === 'good') return row(name, 'ok', value);
+  return row(
+    name,
+    'note',
+    value,
+    t('if the installation fails: have libstdc++6 (libstdc++ on RHEL) installed'),
+  );
+}
+
+function toolsRow({ tools }: HostProbe, { t }: Wording): CheckRow {
+  const lacking = ['tar', 'gzip', 'sha512sum'].filter((tool) => !tools.has(tool)).join(', ');
+  const found = ['curl', 'wget'].filter((tool) => tools.has(tool)).join(', ') || t('neither curl nor wget');
+  return lacking === ''
+    ? row(t('tools'), 'ok', found)
     : row(
-        'libraries',
-        'note',
-        value,
-        'if the installation fails: have libstdc++6 (libstdc++ on RHEL) installed',
+        t('tools'),
+        'bad',
+        t('{0}; no {1}', found, lacking),
+        t('have {0} installed, or a Node 20.9 or newer', lacking),
       );
 }
 
-function toolsRow({ tools }: HostProbe): CheckRow {
-  const lacking = ['tar', 'gzip', 'sha512sum'].filter((tool) => !tools.has(tool));
-  const found = ['curl', 'wget'].filter((tool) => tools.has(tool));
-  const value = `${found.join(', ') || 'neither curl nor wget'}${lacking.length > 0 ? `; no ${lacking.join(', ')}` : ''}`;
-  return lacking.length === 0
-    ? row('tools', 'ok', value)
-    : row('tools', 'bad', value, `have ${lacking.join(', ')} installed, or a Node 20.9 or newer`);
+function nodeRow(probe: HostProbe, lock: HostLock, { t }: Wording): CheckRow {
+  const { arch, systemNode } = probe;
+  if (!arch) return row('Node', 'note', t('unknown'));
+  const { path, bring } = chooseNode(probe, arch, lock);
+  const value = bring
+    ? systemNode
+      ? t("none yet: installing brings {0}; the system's {1} is too old", ...[lock.node, systemNode.version])
+      : t('none yet: installing brings {0}', lock.node)
+    : path.startsWith('/')
+      ? `${systemNode!.version}, ${path}`
+      : t('{0}, its own', lock.node);
+  return row('Node', 'ok', value);
 }
 
-function nodeRow(probe: HostProbe, lock: HostLock): CheckRow {
-  if (!probe.arch) return row('Node', 'note', 'unknown');
-  const { path, bring } = chooseNode(probe, probe.arch, lock);
-  if (!bring)
-    return row(
-      'Node',
-      'ok',
-      path.startsWith('/') ? `${probe.systemNode!.version}, ${path}` : `${lock.node}, its own`,
-    );
-  const other = probe.systemNode ? `; the system's ${probe.systemNode.version} is too old` : '';
-  return row('Node', 'ok', `none yet: installing brings ${lock.node}${other}`);
-}
-
-function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe): CheckRow {
+function gpuRow({ gpus, gpuTrouble, driverLoaded }: HostProbe, { t }: Wording): CheckRow {
+  const name = t('GPU');
   if (gpus.length > 0) {
-    const names = gpus.map(({ name, memoryBytes }) => `${name} ${gigabytes(memoryBytes)}`);
-    return row('GPU', 'ok', `${names.join('; ')}; driver ${gpus[0]!.driver}`);
+    const all = gpus.map((gpu) => `${gpu.name} ${gigabytes(gpu.memoryBytes, t)}`).join('; ');
+    return row(name, 'ok', t('{0}; driver {1}', all, gpus[0]!.driver));
   }
   if (gpuTrouble)
     return row(
-      'GPU',
+      name,
       'bad',
       gpuTrouble,
-      'the driver is damaged or half updated: reboot the host, or install it again',
+      t('the driver is damaged or half updated: reboot the host, or install it again'),
     );
   return driverLoaded
     ? row(
-        'GPU',
+        name,
         'note',
-        'a driver without nvidia-smi',
-        'in a container: start it with GPU access (--gpus all)',
+        t('a driver without nvidia-smi'),
+        t('in a container: start it with GPU access (--gpus all)'),
       )
     : row(
-        'GPU',
+        name,
         'note',
-        'none found: jobs run on the processor',
-        'with an NVIDIA card: install its driver, 525 or newer',
+        t('none found: jobs run on the processor'),
+        t('with an NVIDIA card: install its driver, 525 or newer'),
       );
 }
 
-function cudaRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): CheckRow {
+function cudaRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined, { t }: Wording): CheckRow {
   const driver = probe.gpus[0]?.driver;
-  if (said) return row('CUDA', 'ok', `${rowName(said)}, as it was said with --runtime`);
-  if (!probe.arch || !driver) return row('CUDA', 'ok', 'not used');
+  if (said) return row('CUDA', 'ok', t('{0}, as it was said with --runtime', rowName(said)));
+  if (!probe.arch || !driver) return row('CUDA', 'ok', t('not used'));
   const found = rowForDriver(lock, probe.arch, driver);
-  if (!found) {
-    const wanted = lock.hosts[probe.arch].runtimes.cuda12 ? '525 (better 580)' : '580';
+  if (!found)
     return row(
       'CUDA',
       'bad',
-      `the driver ${driver} is too old`,
-      `have the driver updated to ${wanted} or newer`,
+      t('the driver {0} is too old', driver),
+      lock.hosts[probe.arch].runtimes.cuda12
+        ? t('have the driver updated to 525 (better 580) or newer')
+        : t('have the driver updated to 580 or newer'),
     );
-  }
   const { version, files } = lockedRuntime(lock, probe.arch, found);
-  const size = gigabytes(files.reduce((sum, file) => sum + file.size, 0));
-  return row('CUDA', 'ok', `${rowName(found)}, ONNX Runtime ${version}, ${size} to fetch`);
+  const size = gigabytes(
+    files.reduce((sum, file) => sum + file.size, 0),
+    t,
+  );
+  return row('CUDA', 'ok', t('{0}, ONNX Runtime {1}, {2} to fetch', rowName(found), version, size));
 }
 
-function diskRow(probe: HostProbe, lock: HostLock, said: RuntimeRow | undefined): CheckRow {
-  const value = `${gigabytes(probe.diskFreeBytes)} free for ${probe.root}`;
+function diskRow(
+  probe: HostProbe,
+  lock: HostLock,
+  said: RuntimeRow | undefined,
+  { t, root }: Wording,
+): CheckRow {
+  const name = t('disk');
   if (!probe.writable)
-    return row('disk', 'bad', `${probe.root} cannot be written`, 'choose another folder with --root');
+    return row(
+      name,
+      'bad',
+      t('{0} cannot be written', probe.root),
+      t('choose another folder with {0}', root),
+    );
+  const value = t('{0} free for {1}', gigabytes(probe.diskFreeBytes, t), probe.root);
   const free = probe.diskFreeBytes ?? Number.POSITIVE_INFINITY;
   const needed = roomNeeded(probe, lock, said);
   if (!probe.agent && free < needed)
     return row(
-      'disk',
+      name,
       'bad',
       value,
-      `an installation takes up to ${gigabytes(needed)}: free some, or use --root`,
+      t('an installation takes up to {0}: free some, or use {1}', gigabytes(needed, t), root),
     );
   if (free < roomForRuns)
-    return row('disk', 'note', value, 'runs keep their states, samples and adapters there: free some');
-  return row('disk', 'ok', value);
+    return row(name, 'note', value, t('runs keep their states, samples and adapters there: free some'));
+  return row(name, 'ok', value);
 }
 
-function registryRow({ npm, pypi }: HostProbe): CheckRow {
+function memoryRow({ memoryFreeBytes, memoryBytes }: HostProbe, { t }: Wording): CheckRow {
+  const value = t('{0} free of {1}', gigabytes(memoryFreeBytes, t), gigabytes(memoryBytes, t));
+  return row(t('memory'), 'ok', value);
+}
+
+function registryRow({ npm, pypi }: HostProbe, { t, mirrors }: Wording): CheckRow {
   const say = (reached: boolean | undefined) =>
-    reached === undefined ? 'not tried' : reached ? 'reached' : 'not reached';
+    reached === undefined ? t('not tried') : reached ? t('reached') : t('not reached');
   const value = `npm ${say(npm)}, PyPI ${say(pypi)}`;
-  return npm && pypi
-    ? row('registries', 'ok', value)
-    : row(
-        'registries',
-        'note',
-        value,
-        'files then go through this machine; or name a mirror or proxy: --npm-registry, --pypi, --proxy',
-      );
+  if (npm && pypi) return row(t('registries'), 'ok', value);
+  return row(
+    t('registries'),
+    'note',
+    value,
+    t('files then go through this machine; or name a mirror or proxy: {0}', mirrors),
+  );
 }
 
 function agentRow(
   probe: HostProbe,
   own: HostPackage,
-  { name, install }: HostProfile,
+  { name: host, install }: HostProfile,
   registries: Registries,
+  wording: Wording,
 ): CheckRow {
-  const command = `para host install ${name}`;
-  if (!probe.agent) return row('agent', 'note', 'not installed', command);
-  if (!probe.arch) return row('agent', 'note', probe.agent);
+  const { t } = wording;
+  const name = t('agent');
+  const remedy = wording.install(host);
+  if (!probe.agent) return row(name, 'note', t('not installed'), remedy);
+  if (!probe.arch) return row(name, 'note', probe.agent);
   const wanted = versionName(
     planSetup(probe, probe.arch, own, {
       registries,
@@ -221,19 +274,19 @@ function agentRow(
     }),
   );
   return probe.agent === wanted
-    ? row('agent', 'ok', probe.agent)
-    : row('agent', 'note', `${probe.agent}; this program brings ${wanted}`, command);
+    ? row(name, 'ok', probe.agent)
+    : row(name, 'note', t('{0}; this program brings {1}', probe.agent, wanted), remedy);
 }
 
-function processesRow({ killsUserProcesses, lingers, tools }: HostProbe): CheckRow {
-  if (killsUserProcesses === undefined) return row('processes', 'ok', 'no logind that ends them at logout');
-  if (!killsUserProcesses) return row('processes', 'ok', 'stay after logout');
-  if (lingers && tools.has('systemd-run'))
-    return row('processes', 'ok', 'end at logout, but this user lingers');
+function processesRow({ killsUserProcesses, lingers, tools }: HostProbe, { t }: Wording): CheckRow {
+  const name = t('processes');
+  if (killsUserProcesses === undefined) return row(name, 'ok', t('no logind that ends them at logout'));
+  if (!killsUserProcesses) return row(name, 'ok', t('stay after logout'));
+  if (lingers && tools.has('systemd-run')) return row(name, 'ok', t('end at logout, but this user lingers'));
   return row(
-    'processes',
+    name,
     'bad',
-    'logind ends them at logout (KillUserProcesses=yes)',
-    'run there once: loginctl enable-linger',
+    t('logind ends them at logout (KillUserProcesses=yes)'),
+    t('run there once: {0}', 'loginctl enable-linger'),
   );
 }

@@ -19,6 +19,7 @@ import {
 } from './request.ts';
 import { nodeScript, prepareScript } from './scripts.ts';
 import { readLines, runScript, sendFile } from './shell.ts';
+import type { InstallEvent } from './steps.ts';
 
 /** How an installation goes about it. */
 export interface InstallChoices {
@@ -35,17 +36,6 @@ export const installChoices = (said: InstallSettings, fetch = true): InstallChoi
   fetch,
   ...(said.runtime ? { row: said.runtime } : {}),
 });
-
-/** What happens during an installation. `way`: fetched by the host, by this machine, or sent to the host. */
-export type InstallEvent =
-  | {
-      readonly type: 'transfer';
-      readonly way: 'host' | 'here' | 'send';
-      readonly file: string;
-      readonly done: number;
-      readonly total: number;
-    }
-  | { readonly type: 'step'; readonly what: string };
 
 export type Installed = Extract<SetupMessage, { type: 'installed' }>;
 
@@ -129,7 +119,7 @@ async function bringNode(work: Work): Promise<void> {
     ? await placeNode(work, file, npmUrl(file, work.choices.registries), proxy ?? '')
     : await placeNode(work, file, '', '');
   if (first === undefined) return;
-  work.report({ type: 'step', what: `Node is sent from here: ${first}` });
+  work.report({ type: 'step', at: 'sending-node', why: first });
   await send(work, await fetchHere(work, file), file);
   const second = await placeNode(work, file, '', '');
   if (second !== undefined)
@@ -178,7 +168,7 @@ async function setUp(work: Work, asked: SetupRequest): Promise<Installed> {
     for (const { file, why } of answer.files) {
       const source = sources.get(file);
       if (!partOf(request, file) && !reasons.has(why))
-        work.report({ type: 'step', what: `files are sent from here: ${printable(why)}` });
+        work.report({ type: 'step', at: 'sending-files', why: printable(why) });
       reasons.add(why);
       if (source === undefined) request = await supply(work, request, file, sources);
       else if (again.has(file))
@@ -259,7 +249,7 @@ async function askSetup(work: Work, request: SetupRequest): Promise<Outcome> {
         done: message.done,
         total: message.total,
       });
-    else if (message?.type === 'step') work.report({ type: 'step', what: printable(message.what) });
+    else if (message?.type === 'step') work.report({ type: 'step', at: message.at });
     else if (message?.type === 'failed') outcome = failure(message, name);
     else if (message) outcome = message;
   });

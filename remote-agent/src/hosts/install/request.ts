@@ -62,7 +62,10 @@ export const SetupMessage = Type.Union([
     type: Type.Literal('missing'),
     files: Type.Array(Type.Object({ file: Name, why: Type.String() })),
   }),
-  Type.Object({ type: Type.Literal('step'), what: Type.String() }),
+  Type.Object({
+    type: Type.Literal('step'),
+    at: Type.Union([Type.Literal('unpacking'), Type.Literal('trying')]),
+  }),
   Type.Object({
     type: Type.Literal('installed'),
     version: Name,

@@ -98,11 +98,11 @@ async function setUp(request: SetupRequest): Promise<void> {
   const missing = await gather(request);
   if (missing.length > 0) return void tell({ type: 'missing', files: missing });
   removeDrafts(request.root);
-  tell({ type: 'step', what: 'unpacking' });
+  tell({ type: 'step', at: 'unpacking' });
   const runtime = await buildRuntime(request);
   const bases = await buildBases(request);
   const folder = await buildAgent(request, runtime, bases);
-  tell({ type: 'step', what: 'trying it out' });
+  tell({ type: 'step', at: 'trying' });
   const plain = await tryOut(folder, 'cpu');
   if (plain !== undefined)
     throw new ParaError('host', 'The new version does not run on this host; the one before stays', {

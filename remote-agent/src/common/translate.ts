@@ -1,4 +1,4 @@
-/** `l10n.t` of the editor, or what stands in for it where there is no editor. */
+/** Gives a text in the language of whoever reads it: `l10n.t` in the editor, `inEnglish` elsewhere. */
 export type Translate = (message: string, ...values: (string | number)[]) => string;
 
 /** The texts as they are written in the code. */

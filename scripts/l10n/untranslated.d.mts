@@ -1,0 +1,1 @@
+export function untranslated(path: string, source: string): string[];
