@@ -7,6 +7,7 @@ import { namesOf } from '../dataset/problems.ts';
 import { type Base, openBase } from '../diffusion/base.ts';
 import { alphasCumprod } from '../diffusion/schedulers/noise-levels.ts';
 import type { Layer } from '../onnx/modules.ts';
+import { deviceByName } from '../runtime/device.ts';
 import { memoryAtHand } from '../runtime/memory.ts';
 import type { TrainSpec } from '../subject/train-spec.ts';
 import { Batches, groupOfStep, noiseSettings, type SizedBatch, validationBatches } from './batches.ts';
@@ -116,7 +117,10 @@ export async function prepare(
       : [];
     const noise = noiseSettings(spec.training, schedule, base.latentChannels);
     // Where the device is the processor, nothing is free meanwhile.
-    const ahead = programs.noise && spec.device !== 'cpu' ? new NoiseAhead(noise, programs.noise) : undefined;
+    const ahead =
+      programs.noise && !deviceByName(spec.device).sharesMemory
+        ? new NoiseAhead(noise, programs.noise)
+        : undefined;
     const batches = new Batches(spec.training, set, noise, ahead);
     owned.push(batches);
     return {

@@ -5,6 +5,7 @@ import { specFor } from '../../src/cli/train.ts';
 import { jobFiles } from '../../src/jobs/job.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
 import type { TrainEvent } from '../../src/training/events.ts';
+import type { TrainPrograms } from '../../src/training/prepare.ts';
 import { train } from '../../src/training/train.ts';
 import { goldenPath } from './golden.ts';
 
@@ -60,12 +61,13 @@ export async function run(
   name: string,
   spec: TrainSpec,
   stopAfter = Number.POSITIVE_INFINITY,
+  programs: TrainPrograms = {},
 ): Promise<{ files: ReturnType<typeof jobFiles>; events: TrainEvent[] }> {
   const files = jobFiles(join(directory, name));
   mkdirSync(join(directory, name), { recursive: true });
   const events: TrainEvent[] = [];
   const shouldStop = () => events.some((e) => e.type === 'step' && e.step >= stopAfter);
-  await train(spec, files, { emit: (event) => events.push(event), shouldStop });
+  await train(spec, files, { emit: (event) => events.push(event), shouldStop }, programs);
   return { files, events };
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { normals } from '../../src/common/random.ts';
@@ -5,6 +6,8 @@ import { NoiseAhead } from '../../src/training/noise-ahead.ts';
 import { type NoiseSettings, noised } from '../../src/training/noised.ts';
 import { clipFactor, Optimizer, type OptimizerSettings } from '../../src/training/optimizer.ts';
 import { OptimizerThreads } from '../../src/training/optimizer-threads.ts';
+import { placesFor } from './places.ts';
+import { paintAll, run, tinySpec } from './runs.ts';
 
 const bundle = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url));
 
@@ -67,6 +70,28 @@ describe('an optimiser with threads', () => {
     const gradient = gradientOf(1);
     gradient[length - 1] = Number.NaN;
     expect(new Optimizer(length, { ...adamw, kind: 'adamw' }, threads).norm(gradient)).toBeNaN();
+  });
+});
+
+describe('a run of a large adapter', () => {
+  const place = placesFor('threads');
+
+  it('is trained, stopped and gone on with to the same bytes with threads', async () => {
+    const directory = place();
+    await paintAll(directory, [[64, 64]]);
+    const spec = tinySpec(directory, {
+      ...{ base: 'pocket-sdxl', method: { name: 'lora', rank: 96 } },
+      ...{ training: { steps: 4, resolution: 64 }, checkpoints: { every: 2 } },
+    });
+    const alone = await run(directory, 'alone', spec);
+    const started = alone.events.find((event) => event.type === 'started');
+    expect(started!.parameters).toBeGreaterThan(2 ** 20);
+    const programs = { optimizer: bundle('optimizer-worker') };
+    await run(directory, 'shared', spec, 2, programs);
+    const { files, events } = await run(directory, 'shared', spec, undefined, programs);
+    expect(events).toContainEqual({ type: 'resumed', fromStep: 2 });
+    const [a, b] = [alone.files, files].map(({ adapter }) => readFileSync(adapter));
+    expect(a!.equals(b!)).toBe(true);
   });
 });
 
