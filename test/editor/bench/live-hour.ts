@@ -21,7 +21,10 @@ export async function liveHour(run: string, target: string, opened: () => Promis
   rmSync(files.events);
   const spec = JSON.parse(readFileSync(join(target, 'spec.json'), 'utf8'));
   const training = { ...spec.training, steps: liveSteps };
-  writeFileSync(join(target, 'spec.json'), JSON.stringify({ ...spec, training, createdAt: new Date() }));
+  writeFileSync(
+    join(target, 'spec.json'),
+    JSON.stringify({ ...spec, training, createdAt: '2030-01-01T00:00:00.000Z' }),
+  );
   const unlock = takeLock(files.lock);
   const log = new EventLog(files.events);
   const status = (state: 'running' | 'finished', step: number) =>
