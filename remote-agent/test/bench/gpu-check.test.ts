@@ -239,9 +239,11 @@ describe('results of a GPU', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(stages.map(({ name }) => name).sort());
-    expect(turns[0]!.map(({ name }) => name)).toEqual(['provider']);
+    const names = turns.map((turn) => turn.map(({ name }) => name));
+    // What fails for all, and what several read, comes first.
+    expect(names.slice(0, 2)).toEqual([['provider'], ['checkpoint']]);
     for (const turn of turns) if (turn.length > 1) expect(turn.every(({ untimed }) => untimed)).toBe(true);
-    expect(turns[1]!.map(({ name }) => name)).toContain('large-cpu');
+    expect(names[2]).toEqual(expect.arrayContaining(['small', 'large-lora', 'large-cpu']));
     expect(turnsOf(stages, false)).toEqual(stages.map((stage) => [stage]));
   });
 
