@@ -10,8 +10,9 @@ export function turnsOf(chosen: readonly Stage[], beside: boolean): Stage[][] {
   const together = beside ? chosen.filter(({ untimed }) => untimed) : [];
   const others = chosen.filter((stage) => !together.includes(stage));
   const needed = new Set(together.flatMap(({ needs = [] }) => needs));
-  const isFirst = (stage: Stage) =>
-    others.indexOf(stage) <= others.findLastIndex(({ name }) => needed.has(name));
+  const earliest = chosen.findIndex((stage) => together.includes(stage));
+  const lastNeeded = chosen.findLastIndex((stage) => others.includes(stage) && needed.has(stage.name));
+  const isFirst = (stage: Stage) => chosen.indexOf(stage) <= Math.max(earliest, lastNeeded);
   const alone = (list: readonly Stage[]) => list.map((stage) => [stage]);
   return [
     ...alone(others.filter(isFirst)),

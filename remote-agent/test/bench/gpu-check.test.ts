@@ -244,6 +244,8 @@ describe('results of a GPU', () => {
     expect(names.slice(0, 2)).toEqual([['provider'], ['checkpoint']]);
     for (const turn of turns) if (turn.length > 1) expect(turn.every(({ untimed }) => untimed)).toBe(true);
     expect(names[2]).toEqual(expect.arrayContaining(['small', 'large-lora', 'large-cpu']));
+    const few = stages.filter(({ name }) => ['provider', 'reference', 'small'].includes(name));
+    expect(turnsOf(few, true)).toEqual([[few[0]], [few[1], few[2]]]);
     expect(turnsOf(stages, false)).toEqual(stages.map((stage) => [stage]));
   });
 
