@@ -23,6 +23,7 @@ import { pageOf } from '../../bench/gpu/page.ts';
 import { type GpuResults, merged, readResults } from '../../bench/gpu/results.ts';
 import { stages } from '../../bench/gpu/stages/index.ts';
 import { estimated, turnsOf } from '../../bench/gpu/turns.ts';
+import { lastWords } from '../../bench/last-words.ts';
 import { checkpointGolden, writeCheckpoint } from '../diffusion/random-checkpoint.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -203,6 +204,19 @@ describe('results of a GPU', () => {
     const earlier: GpuResults = { card, stages: { a: record(1), b: record(2), c: record(3, 'x') } };
     const later: GpuResults = { card, stages: { a: record(4), b: record(5, 'dead'), c: record(6, 'y') } };
     expect(merged(earlier, later).stages).toEqual({ a: record(4), b: record(2), c: record(6, 'y') });
+  });
+
+  it('tell of a provider that does not load what it lacks', () => {
+    const said = `[E:onnxruntime] : 1 : FAIL : Failed to load library provider.so with error: libcuda.so.1: cannot open
+
+_ParaError: The device "cuda" is not available here
+    at deviceError (gpu-provider.js:1:1) {
+  code: 'device',
+  where: 'it does not load',
+  hint: 'is there a driver?'
+}`;
+    expect(lastWords(said)).toContain('The device "cuda" is not available here');
+    expect(lastWords(said)).toContain('libcuda.so.1: cannot open');
   });
 
   it('of the same kind of card in another machine add to each other too', () => {
