@@ -20,6 +20,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from './bundle.mjs';
 import { root } from './install.mjs';
@@ -106,6 +107,8 @@ const sizeOf = (path) =>
 const ours = (method) => async () => {
   const what = { base, method, memory: given.memory, folder };
   const { said } = await measured(process.execPath, [join(dist, 'full-size-step.js'), JSON.stringify(what)], {
+    // As the product starts its trainers.
+    ...loadingEnvironment({}),
     PARA_HOME: home,
   });
   return { memory: given.memory, latent: Number(given.latent), ...JSON.parse(said) };
@@ -194,9 +197,11 @@ await bundle({
     trainer: 'remote-agent/src/jobs/trainer-main.ts',
     'full-size-step': 'remote-agent/bench/full-size/step.ts',
     'full-size-growth': 'remote-agent/bench/full-size/growth.ts',
+    'loading-env': 'remote-agent/src/common/loading-env.ts',
   },
   outdir: dist,
 });
+const { loadingEnvironment } = await import(pathToFileURL(join(dist, 'loading-env.js')).href);
 for (const [name, stage] of Object.entries(stages)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   const found = await stage();

@@ -1,3 +1,7 @@
+/** Why the runtime did not load a provider or lost its device, in its own words. */
+export const runtimeWords = (said: string): string | undefined =>
+  /(?:with error: |CUDA failure|CUDA error).*/.exec(said)?.[0].trim();
+
 /** What a program said before it failed, on a line: from the last line that names an error on, else its end. */
 export function lastWords(said: string): string {
   const lines = said
@@ -8,6 +12,8 @@ export function lastWords(said: string): string {
     /^(\w*(Error|Exit|Exception|Interrupt)\b|\w+(\.\w+)+: )/.test(line),
   );
   const words = error < 0 ? lines.slice(-3) : lines.slice(error, error + 3);
+  const cause = runtimeWords(said);
+  if (cause && !words.some((line) => line.includes(cause))) words.push(cause);
   return words.join(' / ').slice(0, 500);
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { loadingEnvironment } from '../../src/common/loading-env.ts';
 import { Meter } from './meter.ts';
 import { pageOf } from './page.ts';
 import { run } from './program.ts';
@@ -41,7 +42,7 @@ function contextOf(
   measured: StageContext['measured'],
 ): StageContext {
   const env: NodeJS.ProcessEnv = {
-    ...process.env,
+    ...loadingEnvironment(),
     LD_LIBRARY_PATH: [...options.libraries, process.env.LD_LIBRARY_PATH ?? ''].filter(Boolean).join(':'),
     PARA_HOME: join(options.work, 'home'),
     ...{ DIFFUSERS_VERBOSITY: 'error', HF_HUB_OFFLINE: '1' },

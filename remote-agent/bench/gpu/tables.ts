@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lastWords } from '../last-words.ts';
+import { lastWords, runtimeWords } from '../last-words.ts';
 import { pageOf } from './page.ts';
 import { merged, readResults, writeResults } from './results.ts';
 
@@ -22,8 +22,7 @@ if (provider) {
     [join(provider.programs, 'gpu-provider.js'), JSON.stringify({ device: 'cuda' })],
     { encoding: 'utf8', env: { ...process.env, LD_LIBRARY_PATH: provider.libraries.join(':') } },
   );
-  const said =
-    /(?:with error: |CUDA failure|CUDA error)(.*)/.exec(done.stderr)?.[0] ?? lastWords(done.stderr);
+  const said = runtimeWords(done.stderr) ?? lastWords(done.stderr);
   console.log(
     `The CUDA provider says: ${done.status === 0 ? 'it computed, without a GPU that nvidia-smi knows' : said}`,
   );

@@ -2,16 +2,17 @@
 import { cpus, totalmem } from 'node:os';
 import type { GpuOptions, Stage } from './stage.ts';
 
-/** The provider comes first: where it fails, nothing else is worth its time. */
-const isFirst = ({ name }: Stage) => name === 'provider';
-
 /**
  * Stages in turns: those of one turn run beside each other, each after those of it that it needs.
  * @param beside whether the machine has room for what is not timed in one turn; else all run one by one
  */
 export function turnsOf(chosen: readonly Stage[], beside: boolean): Stage[][] {
-  const together = beside ? chosen.filter((stage) => stage.untimed && !isFirst(stage)) : [];
+  const together = beside ? chosen.filter(({ untimed }) => untimed) : [];
   const others = chosen.filter((stage) => !together.includes(stage));
+  const needed = new Set(together.flatMap(({ needs = [] }) => needs));
+  const earliest = chosen.findIndex((stage) => together.includes(stage));
+  const lastNeeded = chosen.findLastIndex((stage) => others.includes(stage) && needed.has(stage.name));
+  const isFirst = (stage: Stage) => chosen.indexOf(stage) <= Math.max(earliest, lastNeeded);
   const alone = (list: readonly Stage[]) => list.map((stage) => [stage]);
   return [
     ...alone(others.filter(isFirst)),

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { loadingEnvironment } from '../common/loading-env.ts';
 import { jobFiles } from './job.ts';
 import { isTrained } from './liveness.ts';
 import { slotEnvironment } from './slots.ts';
@@ -23,7 +24,7 @@ export const directLauncher = (
     const child: ChildProcess = spawn(process.execPath, [bundle, directory], {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...slotEnvironment(slot) },
+      env: { ...loadingEnvironment(), ...slotEnvironment(slot) },
     });
     closeSync(log);
     return new Promise((resolve, reject) => {

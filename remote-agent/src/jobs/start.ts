@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
+import { loadingEnvironment } from '../common/loading-env.ts';
 import type { LoggedEvent } from './event-log.ts';
 
 /** How a trainer ended. */
@@ -46,7 +47,10 @@ export function startTrainer(
   bundle = trainerBundle(),
 ): Trainer {
   // Its own process group: Ctrl-C reaches the caller alone, who then asks it to stop.
-  const child = fork(bundle, [directory], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true });
+  const child = fork(bundle, [directory], {
+    ...{ stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true },
+    env: loadingEnvironment(),
+  });
   let error: TrainerExit['error'];
   let stderr = '';
   let killed = false;

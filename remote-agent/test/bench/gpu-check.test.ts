@@ -23,6 +23,7 @@ import { pageOf } from '../../bench/gpu/page.ts';
 import { type GpuResults, merged, readResults } from '../../bench/gpu/results.ts';
 import { stages } from '../../bench/gpu/stages/index.ts';
 import { estimated, turnsOf } from '../../bench/gpu/turns.ts';
+import { lastWords } from '../../bench/last-words.ts';
 import { checkpointGolden, writeCheckpoint } from '../diffusion/random-checkpoint.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -205,6 +206,19 @@ describe('results of a GPU', () => {
     expect(merged(earlier, later).stages).toEqual({ a: record(4), b: record(2), c: record(6, 'y') });
   });
 
+  it('tell of a provider that does not load what it lacks', () => {
+    const said = `[E:onnxruntime] : 1 : FAIL : Failed to load library provider.so with error: libcuda.so.1: cannot open
+
+_ParaError: The device "cuda" is not available here
+    at deviceError (gpu-provider.js:1:1) {
+  code: 'device',
+  where: 'it does not load',
+  hint: 'is there a driver?'
+}`;
+    expect(lastWords(said)).toContain('The device "cuda" is not available here');
+    expect(lastWords(said)).toContain('libcuda.so.1: cannot open');
+  });
+
   it('of the same kind of card in another machine add to each other too', () => {
     const earlier: GpuResults = { card, stages: { a: record(1) } };
     const later: GpuResults = { card: { ...card, driver: '580.2', cores: 2 }, stages: { b: record(2) } };
@@ -239,9 +253,13 @@ describe('results of a GPU', () => {
         .map(({ name }) => name)
         .sort(),
     ).toEqual(stages.map(({ name }) => name).sort());
-    expect(turns[0]!.map(({ name }) => name)).toEqual(['provider']);
+    const names = turns.map((turn) => turn.map(({ name }) => name));
+    // What fails for all, and what several read, comes first.
+    expect(names.slice(0, 2)).toEqual([['provider'], ['checkpoint']]);
     for (const turn of turns) if (turn.length > 1) expect(turn.every(({ untimed }) => untimed)).toBe(true);
-    expect(turns[1]!.map(({ name }) => name)).toContain('large-cpu');
+    expect(names[2]).toEqual(expect.arrayContaining(['small', 'large-lora', 'large-cpu']));
+    const few = stages.filter(({ name }) => ['provider', 'reference', 'small'].includes(name));
+    expect(turnsOf(few, true)).toEqual([[few[0]], [few[1], few[2]]]);
     expect(turnsOf(stages, false)).toEqual(stages.map((stage) => [stage]));
   });
 

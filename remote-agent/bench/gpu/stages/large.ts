@@ -51,7 +51,6 @@ async function once(name: string, make: () => Promise<unknown>): Promise<void> {
 export const checkpoint: Stage = {
   name: 'checkpoint',
   seconds: 25,
-  untimed: true,
   made: (options) => existsSync(checkpointOf(options)) && existsSync(importedBase(options)),
   async run(context) {
     const { options } = context;

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ErrorCode, ParaError } from '../../common/errors.ts';
+import { loadingEnvironment } from '../../common/loading-env.ts';
 import { paraHome } from '../../diffusion/base-places.ts';
 import { slotEnvironment } from '../../jobs/slots.ts';
 import { ByteChannel } from '../../protocol/byte-channel.ts';
@@ -104,7 +105,7 @@ function start(key: GeneratorKey): { ended: boolean; failed: boolean } {
   const child = spawn(process.execPath, [bundle, 'generate', slot, device, base, baseHash], {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...slotEnvironment(slot) },
+    env: { ...loadingEnvironment(), ...slotEnvironment(slot) },
   });
   closeSync(log);
   const state = { ended: false, failed: false };
