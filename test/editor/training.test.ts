@@ -16,9 +16,13 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   let editor: Editor;
   let sshd: Sshd;
 
-  // So many steps that a run still goes on when it is looked at, and when its link is cut, however fast this machine is.
-  const file = join(workspace.folder, 'dog.para.json');
-  writeFileSync(file, JSON.stringify({ ...parse(readFileSync(file, 'utf8')), training: { steps: 1000 } }));
+  /** Makes runs of the subject so long that they still go on when they are looked at, however fast this machine is. */
+  const train = (steps: number) => {
+    const file = join(workspace.folder, 'dog.para.json');
+    const subject = parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...subject, training: { steps } }));
+  };
+  train(300);
   scene({ workspace }, async (started) => {
     editor = started;
     sshd = await startGpuHost('gpu', editor.server.home);
@@ -43,10 +47,10 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
     await editor.views.open('PaRa Studio');
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
-    await newestRun(/^PaRa .*\| \d+\/1000.*loss 0\.\d/);
+    await newestRun(/^PaRa .*\| \d+\/300.*loss 0\.\d/);
     await wellUnderWay();
     await editor.screen('training/running-here');
-    await newestRun(/^PaRa .*\| 1000 steps/);
+    await newestRun(/^PaRa .*\| 300 steps/);
     await editor.settled();
     expect(await editor.webviews.violations(await editor.webviews.frame())).toEqual([]);
   });
@@ -64,6 +68,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   });
 
   it('trains over SSH; the window may be loaded again and the link cut meanwhile', async () => {
+    train(1000);
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
     await editor.input.asked('Where?');
