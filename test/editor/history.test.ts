@@ -13,10 +13,14 @@ import { makeWorkspace } from './driver/workspace.ts';
 
 /** What is learned does not matter here, and so it is little. */
 const subject = (pictures: string, steps: number) =>
-  JSON.stringify({
-    ...{ base: 'pocket-sdxl', pictures: [pictures], trigger: 'zwx', class: 'dog' },
-    ...{ training: { steps }, samples: { prompts: ['a zwx dog on the beach'] } },
-  });
+  JSON.stringify(
+    {
+      ...{ base: 'pocket-sdxl', pictures: [pictures], trigger: 'zwx', class: 'dog' },
+      ...{ training: { steps }, samples: { prompts: ['a zwx dog on the beach'] } },
+    },
+    null,
+    2,
+  );
 
 describe.skipIf(excused(noEditor))('the history of runs', () => {
   const workspace = makeWorkspace('dog', 'dog');
@@ -38,6 +42,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
   const lookElsewhere = async () => {
     await closePanels();
     await editor.text.open('dog.para.json');
+    await expect.poll(() => editor.text.lenses()).toContain('Train');
     await editor.views.open('PaRa Studio');
   };
 
@@ -46,6 +51,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
     await lookElsewhere();
     await editor.notices.wait('dog: PaRa is finished after 120 steps.', 120_000);
+    await expect.poll(() => editor.views.rows('Adapters')).toHaveLength(1);
     await editor.screen('history/ended');
     await editor.notices.press('dog: PaRa is finished after 120 steps.', 'Show Run');
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
@@ -65,7 +71,7 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
 
   it('reveals the folder of a run; an editor in a browser gives its path', async () => {
     await editor.input.run('PaRa: Reveal Run Folder'); // there is no other run
-    const folder = await editor.notices.wait(/para-studio\/runs\/dog-/);
+    const folder = await editor.notices.wait(/para-studio\/runs\/\S*dog/);
     expect(existsSync(join(folder, 'adapter.safetensors'))).toBe(true);
     await editor.notices.press(folder, 'Copy Path');
     await expect.poll(() => editor.page.evaluate(() => navigator.clipboard.readText())).toBe(folder);
