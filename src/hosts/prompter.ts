@@ -1,4 +1,4 @@
-import { env, l10n, type SecretStorage, ThemeIcon, window } from 'vscode';
+import { env, type InputBox, l10n, type SecretStorage, ThemeIcon, window } from 'vscode';
 import type { HostKeyQuestion, Prompter, SecretQuestion } from '../../remote-agent/src/hosts/prompter.ts';
 
 /** A secret that was used a moment ago and is asked for again was wrong. In ms. */
@@ -54,7 +54,8 @@ export class EditorPrompter implements Prompter {
         const key = `${question.title} | ${label}`;
         // Several fields are a second factor: such an answer serves once.
         const kept = echo || several ? undefined : await this.#kept(key, question.again);
-        const answer = kept ?? (await this.#input(title, label, echo, several, key, i));
+        const step = several ? { step: i + 1, totalSteps: question.fields.length } : undefined;
+        const answer = kept ?? (await this.#input(title, label, echo, key, step));
         if (answer === undefined) return undefined;
         answers.push(answer);
       }
@@ -75,19 +76,19 @@ export class EditorPrompter implements Prompter {
     title: string,
     label: string,
     echo: boolean,
-    several: boolean,
     key: string,
-    index: number,
+    /** Where it stands among several; `undefined` where it is alone. */
+    step: Pick<InputBox, 'step' | 'totalSteps'> | undefined,
   ): Promise<string | undefined> {
     const box = window.createInputBox();
     box.title = title;
     box.prompt = label;
     box.password = !echo;
     box.ignoreFocusOut = true;
-    if (several) box.step = index + 1;
+    if (step) Object.assign(box, step);
     let keep = false;
     const show = () => {
-      if (echo || several) return;
+      if (echo || step) return;
       box.buttons = [
         {
           iconPath: new ThemeIcon(keep ? 'pass-filled' : 'save'),

@@ -65,7 +65,9 @@ async function answered(cause: ParaError, titles: readonly string[]): Promise<st
   const stay = l10n.t('Do Not Connect');
   // What Escape presses; the editor would call it Cancel.
   const again = { title: l10n.t('Read It Again'), isCloseAffordance: true };
-  const detail = redact([cause.where, cause.hint].filter(Boolean).join('\n\n'));
+  // Fingerprints are compared more easily where they stand below each other.
+  const where = cause.where?.replaceAll(', ', ',\n');
+  const detail = redact([where, capital(cause.hint ?? '')].filter(Boolean).join('\n\n'));
   for (;;) {
     const items = [...[stay, ...titles].map((title) => ({ title })), again];
     const chosen = await window.showErrorMessage(cause.message, { modal: true, detail }, ...items);

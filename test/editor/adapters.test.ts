@@ -127,6 +127,16 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     expect(await editor.text.complete()).toContainEqual(expect.stringContaining('mine'));
   });
 
+  it('is dragged into a prompt, which names it then', async () => {
+    await editor.text.place(1, 1);
+    await editor.page.keyboard.press('Control+A');
+    await editor.text.type('a zwx dog');
+    await editor.views.drag('Adapters', 'mine', await editor.text.caret());
+    await expect
+      .poll(() => editor.text.lines())
+      .toContainEqual(expect.stringMatching(/^a zwx dog ?<lora:mine:1>/));
+  });
+
   it('deletes an imported file, and has it back with Undo', async () => {
     const mine = expect.stringMatching(/^mine \|/);
     await editor.views.menu('Adapters', 'mine', 'Delete Adapter File');

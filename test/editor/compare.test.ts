@@ -193,9 +193,15 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
     await editor.input.accept();
     const names = async () => (await panel()).locator('thead th .compare-name').allInnerTexts();
     await expect.poll(names).toEqual(['Base', 'dog \u00b7 LoRA']);
-    const icon = (tab: Element) => getComputedStyle(tab, '::before').backgroundImage;
-    const tab = editor.text.tab(/^Compare: /).locator('.monaco-icon-label');
-    await expect.poll(() => tab.evaluate(icon)).toContain('compare-dark.svg');
+    const icons = () =>
+      editor.text
+        .tab(/^Compare: /)
+        .evaluate((tab) =>
+          [tab, ...tab.querySelectorAll('*')]
+            .flatMap((part) => ['', '::before'].map((place) => getComputedStyle(part, place).backgroundImage))
+            .join(),
+        );
+    await expect.poll(icons).toContain('compare-dark.svg');
     await editor.input.run('View: Close Editor');
     expect(await ask()).toEqual([expect.stringContaining('LoRA')]);
     await editor.input.cancel();

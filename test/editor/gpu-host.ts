@@ -19,7 +19,12 @@ export async function startGpuHost(name: string, home: string, { agent = true } 
 }
 
 /** Makes a server known as `name` in the `~/.ssh/config` of `home`, with further lines about it. */
-export function nameHost(name: string, sshd: Sshd, home: string, lines: readonly string[]): void {
+export function nameHost(
+  name: string,
+  sshd: Pick<Sshd, 'port' | 'user'>,
+  home: string,
+  lines: readonly string[],
+): void {
   const folder = join(home, '.ssh');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const all = ['HostName 127.0.0.1', `Port ${sshd.port}`, `User ${sshd.user}`, ...lines];

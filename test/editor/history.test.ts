@@ -13,17 +13,21 @@ import { makeWorkspace } from './driver/workspace.ts';
 
 /** What is learned does not matter here, and so it is little. */
 const subject = (pictures: string, steps: number) =>
-  JSON.stringify({
-    ...{ base: 'pocket-sdxl', pictures: [pictures], trigger: 'zwx', class: 'dog' },
-    ...{ training: { steps }, samples: { prompts: ['a zwx dog on the beach'], steps: 4 } },
-  });
+  JSON.stringify(
+    {
+      ...{ base: 'pocket-sdxl', pictures: [pictures], trigger: 'zwx', class: 'dog' },
+      ...{ training: { steps }, samples: { prompts: ['a zwx dog on the beach'] } },
+    },
+    null,
+    2,
+  );
 
 describe.skipIf(excused(noEditor))('the history of runs', () => {
   const workspace = makeWorkspace('dog', 'dog');
   let editor: Editor;
 
-  workspace.write('dog.para.json', subject('*.png', 30));
-  workspace.write('puppy.para.json', subject('dog-1.png', 30));
+  workspace.write('dog.para.json', subject('*.png', 120));
+  workspace.write('puppy.para.json', subject('dog-1.png', 120));
   scene({ workspace }, async (started) => {
     editor = started;
     await editor.views.open('PaRa Studio');
@@ -34,39 +38,57 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
   const newest = (what: RegExp) =>
     expect.poll(async () => (await rows())[1], { timeout: 120_000 }).toMatch(what);
   const closePanels = () => editor.input.run('View: Close All Editors');
+  /** Leaves the panel of the run for its subject's file. */
+  const lookElsewhere = async () => {
+    await closePanels();
+    await editor.text.open('dog.para.json');
+    await expect.poll(() => editor.text.lenses()).toContain('Train');
+    await editor.views.open('PaRa Studio');
+  };
 
   it('tells when a run ends that nobody looks at', async () => {
     await editor.views.action('Subjects', 'dog', 'Train Subject');
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
-    await closePanels();
-    await editor.notices.wait('dog: PaRa is finished after 30 steps.', 120_000);
+    await lookElsewhere();
+    await editor.notices.wait('dog: PaRa is finished after 120 steps.', 120_000);
+    await expect.poll(() => editor.views.rows('Adapters')).toHaveLength(1);
     await editor.screen('history/ended');
-    await editor.notices.press('dog: PaRa is finished after 30 steps.', 'Show Run');
+    await editor.notices.press('dog: PaRa is finished after 120 steps.', 'Show Run');
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
   });
 
   it('says of a run what it was, with the picture it drew last', async () => {
-    await newest(/^PaRa \d\d:\d\d \| 30 steps \u00b7 loss \d\.\d{3}$/);
+    await newest(/^PaRa \d\d:\d\d \| 120 steps \u00b7 loss \d\.\d{3}$/);
     const tooltip = await editor.views.tooltip('Runs', /^PaRa/);
     await expect
       .poll(() => tooltip.innerText())
       .toMatch(
-        /State\s+finished\s+Steps\s+30\s\/\s30\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa,\srank\s\d[\d\u2013]*,\slearning\srate\s0\.01[^,]*,\sbatch\s\d+,.*\sseed\s\d+\s+Base\s+pocket-sdxl/,
+        /State\s+finished\s+Steps\s+120\s\/\s120\s+Loss\s+\d\.\d{4}\s+Method\s+PaRa,\srank\s\d[\d\u2013]*,\slearning\srate\s0\.01[^,]*,\sbatch\s\d+,.*\sseed\s\d+\s+Base\s+pocket-sdxl/,
       );
     await pictureShown(tooltip.locator('img'));
     await editor.screen('history/tooltip');
   });
 
+  it('reveals the folder of a run; an editor in a browser gives its path', async () => {
+    await editor.input.run('PaRa: Reveal Run Folder'); // there is no other run
+    const folder = await editor.notices.wait(/para-studio\/runs\/\S*dog/);
+    expect(existsSync(join(folder, 'adapter.safetensors'))).toBe(true);
+    await editor.notices.press(folder, 'Copy Path');
+    await expect.poll(() => editor.page.evaluate(() => navigator.clipboard.readText())).toBe(folder);
+  });
+
   it('takes a finished run to more steps, and shows in the status bar how far it is', async () => {
     await editor.views.action('Runs', /^PaRa/, 'Continue Training');
     await editor.input.asked('Continue dog to how many steps?');
-    await editor.input.enter('20');
-    await expect.poll(() => editor.input.message()).toBe('A number above 30');
+    await editor.input.enter('100');
+    await expect.poll(() => editor.input.message()).toBe('A number above 120');
     await editor.input.enter('5000');
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
-    await closePanels();
-    const status = editor.status(/dog \d+ %/);
+    await lookElsewhere();
+    const status = editor.status(/dog [1-9]\d* %/);
     await status.waitFor({ timeout: 120_000 });
+    await expect.poll(() => editor.views.rows('Hosts')).toEqual([expect.stringMatching(/\| 1 running/)]);
+    await editor.settled();
     await editor.screen('history/running');
     await status.click();
     await editor.text.tab('dog \u00b7 PaRa').waitFor();
@@ -84,20 +106,25 @@ describe.skipIf(excused(noEditor))('the history of runs', () => {
     await editor.views.action('Subjects', 'puppy', 'Train Subject');
     await expect
       .poll(rows, { timeout: 120_000 })
-      .toEqual(['puppy | 1', expect.stringMatching(/30 steps/), 'dog | 1', expect.stringMatching(/stopped/)]);
+      .toEqual([
+        'puppy | 1',
+        expect.stringMatching(/120 steps/),
+        'dog | 1',
+        expect.stringMatching(/stopped/),
+      ]);
     await editor.input.run('PaRa: Group Runs by Host');
     await expect
       .poll(rows)
       .toEqual([
         'this machine | 2',
-        expect.stringMatching(/30 steps .* puppy$/),
+        expect.stringMatching(/120 steps .* puppy$/),
         expect.stringMatching(/stopped .* dog$/),
       ]);
     await editor.input.run('PaRa: Group Runs by Subject');
     await editor.input.run('PaRa: Filter Runs');
     await editor.input.asked('Filter Runs');
     await editor.input.enter('puppy');
-    await expect.poll(rows).toEqual(['puppy | 1', expect.stringMatching(/30 steps/)]);
+    await expect.poll(rows).toEqual(['puppy | 1', expect.stringMatching(/120 steps/)]);
     await editor.input.run('PaRa: Filter Runs');
     await editor.input.enter('cat');
     await (await editor.views.welcome('Runs')).filter({ hasText: 'No run fits the filter' }).waitFor();

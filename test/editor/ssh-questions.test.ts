@@ -14,6 +14,7 @@ import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { type Supplies, supplyHosts } from './fresh-host.ts';
 import { nameHost } from './gpu-host.ts';
+import { startTwoQuestionsHost, type TwoQuestionsHost } from './two-questions-host.ts';
 
 const pam = [
   'auth required pam_unix.so nodelay',
@@ -25,6 +26,7 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
   const servers: Sshd[] = [];
   let editor: Editor;
   let supplies: Supplies;
+  let twoQuestions: TwoQuestionsHost | undefined;
 
   scene({}, async (started) => {
     editor = started;
@@ -32,6 +34,7 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await editor.views.open('PaRa Studio');
   });
   afterAll(() => supplies?.stop());
+  afterAll(() => twoQuestions?.stop());
   afterAll(async () => {
     for (const server of servers) await server.stop();
   });
@@ -118,9 +121,11 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     for (const file of [key, `${key}.pub`]) rmSync(file);
     makeKey(key);
     await servers[0]!.restart();
+    await editor.notices.clear();
     await editor.input.run('PaRa: Check Host');
     await editor.input.pick('locked');
     const text = await editor.dialogs.text();
+    await editor.notices.gone();
     expect(text).toContain('The host shows another key than the one known');
     for (const shown of [before, fingerprint(`${key}.pub`)]) expect(text).toContain(shown);
     await editor.screen('ssh-questions/changed-key');
@@ -164,6 +169,24 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await checked('asking');
   });
 
+  it('asks for a password and a code in turn where a host wants both at once, and again where they were wrong', async () => {
+    twoQuestions = await startTwoQuestionsHost(['correct horse', '123456']);
+    nameHost('twofold', twoQuestions, editor.server.home, []);
+    await add('twofold');
+    await answer(/\(1\/2\)/, 'correct horse');
+    const code = async (title: RegExp, text: string) => {
+      await editor.input.asked(title);
+      expect(await editor.input.isSecret()).toBe(false);
+      expect(await editor.input.text()).toContain('Verification code');
+      if (text === '123456') await editor.screen('ssh-questions/two-fields');
+      await editor.input.enter(text);
+    };
+    await code(/\(2\/2\)/, '654321');
+    await answer(/^That was not right\..*\(1\/2\)/, 'correct horse');
+    await code(/^That was not right\..*\(2\/2\)/, '123456');
+    await checked('twofold');
+  });
+
   it('connects to nothing where a question is left without an answer', async () => {
     await editor.reload();
     await editor.input.run('PaRa: Check Host');
@@ -181,6 +204,6 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await editor.dialogs.press('Remove');
     await editor.views.open('PaRa Studio');
     const names = async () => (await editor.views.rows('Hosts')).map((row) => row.split(' | ')[0]);
-    await expect.poll(names).toEqual(['this machine', 'locked', 'guarded', 'strict']);
+    await expect.poll(names).toEqual(['this machine', 'locked', 'guarded', 'strict', 'twofold']);
   });
 });

@@ -133,11 +133,15 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
     await give('paste', example(5), 'image.png');
     await heading('5 pictures');
     expect(existsSync(join(workspace.folder, 'picture.png'))).toBe(true);
-    const images = (await view()).locator('.subject-card img');
+    const frame = await view();
+    const images = frame.locator('.subject-card img');
     await images.last().scrollIntoViewIfNeeded();
     await pictureShown(images.last());
+    await editor.input.run('View: Toggle Primary Side Bar Visibility');
+    await frame.locator('h1').scrollIntoViewIfNeeded();
     await editor.settled();
-    await editor.screen('subject-editor/added');
+    await editor.screen('subject-editor/added', 900);
+    await editor.input.run('View: Toggle Primary Side Bar Visibility');
   });
 
   it('removes a picture from the subject, not from the disk, and undo has it back', async () => {

@@ -4,6 +4,7 @@ import { parse } from 'jsonc-parser';
 import { afterAll, describe, expect, it } from 'vitest';
 import { excused, fingerprint, noSshd, type Sshd } from '../../remote-agent/test/hosts/sshd.ts';
 import type { Editor } from './driver/editor.ts';
+import { pictureShown, shownStep } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
@@ -15,6 +16,13 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   let editor: Editor;
   let sshd: Sshd;
 
+  /** Makes runs of the subject so long that they still go on when they are looked at, however fast this machine is. */
+  const train = (steps: number) => {
+    const file = join(workspace.folder, 'dog.para.json');
+    const subject = parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...subject, training: { steps } }));
+  };
+  train(300);
   scene({ workspace }, async (started) => {
     editor = started;
     sshd = await startGpuHost('gpu', editor.server.home);
@@ -27,13 +35,22 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   const newestRun = (what: RegExp) =>
     expect.poll(async () => (await runs())[1], { timeout: 240_000 }).toMatch(what);
 
+  /** Waits until the panel of a run has losses and a first picture to show. */
+  const wellUnderWay = async () => {
+    const panel = await editor.webviews.frame();
+    await expect.poll(() => shownStep(panel), { timeout: 120_000 }).toBeGreaterThan(60);
+    await pictureShown(panel.locator('.run-large img'));
+    await editor.settled();
+  };
+
   it('trains a subject on this machine with one choice, and shows how far it is', async () => {
     await editor.views.open('PaRa Studio');
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
-    await newestRun(/^PaRa .*\| \d+\/200.*loss 0\.\d/);
+    await newestRun(/^PaRa .*\| \d+\/300.*loss 0\.\d/);
+    await wellUnderWay();
     await editor.screen('training/running-here');
-    await newestRun(/^PaRa .*\| 200 steps/);
+    await newestRun(/^PaRa .*\| 300 steps/);
     await editor.settled();
     expect(await editor.webviews.violations(await editor.webviews.frame())).toEqual([]);
   });
@@ -51,15 +68,13 @@ describe.skipIf(excused(noEditor ?? noSshd))('training from the editor', () => {
   });
 
   it('trains over SSH; the window may be loaded again and the link cut meanwhile', async () => {
-    // So many steps that the run still goes on when the link is cut, however fast this machine is.
-    const file = join(workspace.folder, 'dog.para.json');
-    const { training, ...subject } = parse(readFileSync(file, 'utf8'));
-    writeFileSync(file, JSON.stringify({ ...subject, training: { ...training, steps: 1000 } }));
+    train(1000);
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
     await editor.input.asked('Where?');
     await editor.input.pick('gpu');
     await newestRun(/\d+\/1000.*loss 0\.\d/);
+    await wellUnderWay();
     await editor.screen('training/running-there');
     await editor.reload();
     await editor.views.open('PaRa Studio');

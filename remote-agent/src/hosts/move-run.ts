@@ -44,6 +44,8 @@ export async function moveRun(session: HostSession, directory: string, hooks: Mo
   const id = old?.host === name ? old.id : remoteId(basename(directory).replace(/[^\w.-]+/g, '_'));
   const { bring = 'best', fetched = {} } = old ?? {};
   await placeRun(session, directory, { id, bring, fetched }, hooks.progress);
+  // Whoever brings runs home sees by that that there is more to come.
+  changeState(directory, 'queued');
 }
 
 /**

@@ -8,7 +8,7 @@ import { lap } from '../common/lap.ts';
 import type { TrainEvent } from '../training/events.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
-import { jobFiles, readSpec, writeStatus } from './job.ts';
+import { jobFiles, readSpec, readStatus, writeStatus } from './job.ts';
 import { takeLock } from './lock.ts';
 import { keepReserve, spendReserve } from './reserve.ts';
 
@@ -29,8 +29,8 @@ async function main(directory: string): Promise<number> {
   const spec = readSpec(directory);
   const { steps } = spec.training;
   const unlock = takeLock(files.lock);
-  let step = 0;
-  let loss: number | undefined;
+  // Where it was: it goes on from about there, and is shown there until it does.
+  let { step, loss } = readStatus(directory);
   let stopping = false;
   let lastStatus = 0;
   const stop = () => {

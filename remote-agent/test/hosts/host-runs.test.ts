@@ -139,6 +139,20 @@ describe('a run on a host', () => {
     expect(adapterHash(directory)).toBe(await undisturbed(directory, work));
   });
 
+  it('that moves and is not watched is one that goes on, so that an editor brings it home', async () => {
+    const home = join(work, 'leaver');
+    for (const name of ['g', 'h']) localHost(name, join(work, `host-${name}`), home);
+    const watcher = new Para(home, ['train', subject, '--host', 'g', '--steps', '20000', '--json']);
+    await watcher.untilStep(5);
+    watcher.child.kill('SIGINT');
+    await watcher.done;
+    const directory = onlyRun(home);
+    await Para.run(home, ['resume', basename(directory), '--host', 'h', '--detach']);
+    expect(readRemote(directory)?.host).toBe('h');
+    expect(readStatus(directory).state).toBe('queued');
+    await Para.run(home, ['cancel', basename(directory)]);
+  });
+
   it('that still runs where it is stops there first, and goes on from its last step, on another host, then here, and then where it began', async () => {
     const home = join(work, 'caller');
     const roots = { e: join(work, 'host-e'), f: join(work, 'host-f') };

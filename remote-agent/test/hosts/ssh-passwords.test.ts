@@ -53,6 +53,7 @@ describe.skipIf(excused(noUsers))('logging in by answers', () => {
       title: `${sshd.user}@127.0.0.1`,
       fields: [{ label: 'Password', echo: false }],
     });
+    expect(prompter.secrets[1]).toEqual({ ...prompter.secrets[0], again: true });
     expect(sshd.log().match(/Failed password/g)).toHaveLength(3);
   });
 
@@ -105,6 +106,7 @@ describe.skipIf(excused(noUsers))('logging in by answers', () => {
       'Password',
       'One-time',
     ]);
+    expect(clumsy.secrets.map(({ again = false }) => again)).toEqual([false, true, true]);
     const guessing = new ScriptedPrompter(
       false,
       Array.from({ length: 9 }, () => 'no'),

@@ -40,10 +40,13 @@ export class Notices {
   /** Puts all notifications away: they would lie over what is to be seen. */
   async clear(): Promise<void> {
     if ((await this.all()).length > 0) await this.#input.run('Notifications: Clear All Notifications');
-    await this.#page
-      .locator('.notifications-toasts .notification-toast')
-      .first()
-      .waitFor({ state: 'hidden' });
+    await this.gone();
+  }
+
+  /** Waits until none is in sight any more; how far work is stays for a moment after its end. */
+  async gone(): Promise<void> {
+    const toasts = this.#page.locator('.notifications-toasts .notification-toast');
+    await toasts.first().waitFor({ state: 'hidden' });
   }
 
   /** Messages in sight now. */

@@ -60,6 +60,12 @@ export class TextEditor {
     await this.#input.closed();
   }
 
+  /** Where the caret is drawn in the window. */
+  async caret(): Promise<{ x: number; y: number }> {
+    const box = (await this.#editor.locator('.cursors-layer .cursor').first().boundingBox())!;
+    return { x: box.x + 1, y: box.y + box.height / 2 };
+  }
+
   /** Types as a person does: brackets and quotes close themselves. */
   async type(text: string): Promise<void> {
     await this.#page.keyboard.type(text, { delay: 10 });

@@ -75,6 +75,18 @@ export class Views {
     await row.locator(`.actions a.action-label[aria-label^="${title}"]`).click();
   }
 
+  /** Drags an entry to a place in the window. */
+  async drag(view: string, label: string | RegExp, { x, y }: { x: number; y: number }): Promise<void> {
+    await (await this.row(view, label)).hover();
+    const { mouse } = this.#page;
+    await mouse.down();
+    // What is dragged over is told of it by moves, the last of which is where it lands.
+    await mouse.move(x - 40, y, { steps: 8 });
+    await mouse.move(x, y, { steps: 8 });
+    await this.#page.waitForTimeout(300);
+    await mouse.up();
+  }
+
   /** Takes an entry of a row's context menu. */
   async menu(view: string, label: string | RegExp, entry: string): Promise<void> {
     await (await this.row(view, label)).click({ button: 'right' });

@@ -25,6 +25,9 @@ export class Login {
   #answered = 0;
   #dialogues = 0;
   #gaveUp = false;
+  /** Whether somebody was asked in this attempt, and whether what was said in the one before was wrong. */
+  #asked = false;
+  #wrong = false;
   #last: Offer | undefined;
   #ways: readonly string[] = [];
   /** Key that the host has proved to hold; what was kept goes to that host alone. */
@@ -53,6 +56,8 @@ export class Login {
     const { user: username } = this.#settings;
     if (accepted) this.keepSecrets();
     else this.#forgetSecrets();
+    this.#wrong = this.#asked && !accepted;
+    this.#asked = false;
     // ssh2 does not hand on what the host answered to a signature: ask for the ways that are left.
     const mustAsk = left === null || this.#last?.signed;
     this.#last = undefined;
@@ -150,8 +155,10 @@ export class Login {
         ? []
         : await this.#prompter.ask({
             title: [`${user}@${hostName}`, line(said)].filter(Boolean).join(': '),
+            ...(this.#wrong ? { again: true } : {}),
             fields: unknown.map(({ label, echo }) => ({ label, echo })),
           });
+    this.#asked ||= unknown.length > 0;
     this.#gaveUp ||= answers === undefined;
     if (!answers) return [];
     const told = [...answers];
