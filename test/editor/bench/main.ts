@@ -72,7 +72,7 @@ try {
 
   // The history of somebody who trained for years.
   fillHistory(run, runs);
-  const historyMs = await historyTime(editor);
+  const historyMs = await historyTime(editor, runsIn(runs).length);
   const historyBytes = residentBytes(extensionHost(editor.server.home));
   const sorted = openMs.sort((a, b) => a - b);
   console.log(
