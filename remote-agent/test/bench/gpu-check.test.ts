@@ -175,6 +175,35 @@ describe.runIf(process.platform === 'linux')('the check of a GPU, rehearsed on t
     expect(compiled).toMatchObject({ compiled: true, ours: eager.ours });
   });
 
+  it('takes results that were made elsewhere to those that are here, but none of a rehearsal', () => {
+    const cuda = join(folder, 'cache/para-studio-tools/gpu/cuda13');
+    const agent = readdirSync(cuda).find((name) => name.startsWith('agent-'))!;
+    const [kept, page, brought] = ['kept.json', 'kept.md', 'brought.json'].map((name) => join(folder, name));
+    const take = (file: string) =>
+      spawnSync(
+        process.execPath,
+        [join(cuda, agent, 'dist/gpu-tables.js'), JSON.stringify({ results: kept, page, take: file })],
+        { encoding: 'utf8' },
+      );
+    const refused = take(join(work, 'rehearsal.json'));
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining('no results of a card')]);
+    expect(existsSync(kept!)).toBe(false);
+    const card = {
+      ...results().card!,
+      gpu: 'Pretend Card',
+      memory: '40960 MiB',
+      device: 'cuda',
+      widths: 'full',
+    };
+    const { provider, small } = results().stages;
+    writeFileSync(kept!, JSON.stringify({ card, stages: { provider } }));
+    writeFileSync(brought!, JSON.stringify({ card, stages: { small } }));
+    expect(take(brought!).status).toBe(0);
+    expect(Object.keys(readResults(kept!).stages).sort()).toEqual(['provider', 'small']);
+    expect(readFileSync(page!, 'utf8')).toBe(pageOf(readResults(kept!)));
+    expect(readFileSync(page!, 'utf8')).toContain('Measured on Pretend Card (40960 MiB)');
+  });
+
   it('leaves out what does not fit into the time, by name, and ends a stage whose time is over', async () => {
     const before = results();
     expect(await check('--only', 'trian')).toMatchObject({
