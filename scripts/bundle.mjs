@@ -1,5 +1,12 @@
 import { root } from './install.mjs';
 
+/** The trainer, and the threads that it starts from beside it. */
+export const trainerPrograms = {
+  trainer: 'remote-agent/src/jobs/trainer-main.ts',
+  'noise-worker': 'remote-agent/src/training/noise-worker.ts',
+  'optimizer-worker': 'remote-agent/src/training/optimizer-worker.ts',
+};
+
 /** Dependencies that are CommonJS ask for Node's own modules through `require`. */
 export const requireLines = [
   "import { createRequire as makeRequire } from 'node:module';",

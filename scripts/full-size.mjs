@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bundle } from './bundle.mjs';
+import { bundle, trainerPrograms } from './bundle.mjs';
 import { root } from './install.mjs';
 import { pythonTools } from './python.mjs';
 
@@ -194,7 +194,7 @@ mkdirSync(folder, { recursive: true });
 await bundle({
   entryPoints: {
     para: 'remote-agent/src/cli/main.ts',
-    trainer: 'remote-agent/src/jobs/trainer-main.ts',
+    ...trainerPrograms,
     'full-size-step': 'remote-agent/bench/full-size/step.ts',
     'full-size-growth': 'remote-agent/bench/full-size/growth.ts',
     'loading-env': 'remote-agent/src/common/loading-env.ts',

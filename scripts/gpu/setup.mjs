@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { bundle, requireLines } from '../bundle.mjs';
+import { bundle, requireLines, trainerPrograms } from '../bundle.mjs';
 import { root, run } from '../install.mjs';
 import { findLibraries, libraryFolders } from './find.mjs';
 
@@ -103,7 +103,7 @@ const programs = {
   'gpu-run': 'remote-agent/bench/gpu/run-child.ts',
   'full-size-step': 'remote-agent/bench/full-size/step.ts',
   worker: 'remote-agent/bench/worker.ts',
-  trainer: 'remote-agent/src/jobs/trainer-main.ts',
+  ...trainerPrograms,
   'bench-laps': 'remote-agent/bench/laps.ts',
 };
 

@@ -1,11 +1,11 @@
 // The trainer's own process: `node trainer.js JOB_DIRECTORY`. The runtime blocks the thread it runs on, so whoever
 // starts a job stays responsive; killing this process loses at most the steps since the last saved state.
 import { appendFileSync, existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { ParaError } from '../common/errors.ts';
 import { removeUnfinished } from '../common/files.ts';
 import { lap } from '../common/lap.ts';
 import type { TrainEvent } from '../training/events.ts';
+import { programsBeside } from '../training/programs.ts';
 import { train } from '../training/train.ts';
 import { EventLog } from './event-log.ts';
 import { jobFiles, readSpec, readStatus, writeStatus } from './job.ts';
@@ -14,9 +14,6 @@ import { keepReserve, spendReserve } from './reserve.ts';
 
 /** Exit code of a run that was stopped on request. */
 const stoppedCode = 130;
-
-/** The bundle that lies beside this one. */
-const beside = (name: string) => fileURLToPath(new URL(`./${name}`, import.meta.url));
 
 /** Hands an event to the starter, if there is one; whether it hears it or is gone does not matter to the run. */
 function tell(event: TrainEvent): void {
@@ -68,10 +65,7 @@ async function main(directory: string): Promise<number> {
     keepReserve(files.reserve);
     status('running');
     const hooks = { emit, shouldStop: () => stopping || existsSync(files.stop) };
-    const outcome = await train(spec, files, hooks, {
-      noise: beside('noise-worker.js'),
-      optimizer: beside('optimizer-worker.js'),
-    });
+    const outcome = await train(spec, files, hooks, programsBeside(import.meta.url));
     status(outcome);
     return outcome === 'finished' ? 0 : stoppedCode;
   } catch (cause) {

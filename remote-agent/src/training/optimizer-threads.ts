@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { worthThreads } from '../adapters/plan.ts';
 import { chunkLength, sumOfSquares, type Update, updateRange, type Vectors } from './optimizer-arithmetic.ts';
 
 /** More only wait for memory. */
@@ -182,3 +183,10 @@ export class OptimizerThreads {
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 }
+
+/** Threads for vectors of this length, where there is a program and it is worth it. */
+export const optimizerThreads = (
+  length: number,
+  program: string | undefined,
+): OptimizerThreads | undefined =>
+  program && worthThreads(length) ? new OptimizerThreads(length, program) : undefined;

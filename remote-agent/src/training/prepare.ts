@@ -1,6 +1,5 @@
 import type { AdapterPlan, Method } from '../adapters/method.ts';
 import { methodByName } from '../adapters/methods.ts';
-import { worthThreads } from '../adapters/plan.ts';
 import { ParaError } from '../common/errors.ts';
 import { lap } from '../common/lap.ts';
 import { namesOf } from '../dataset/problems.ts';
@@ -17,7 +16,8 @@ import { type ExampleGroup, ExampleLoader, type Examples } from './examples.ts';
 import { startScale } from './loss-scale.ts';
 import { NoiseAhead } from './noise-ahead.ts';
 import { Optimizer } from './optimizer.ts';
-import { OptimizerThreads } from './optimizer-threads.ts';
+import { optimizerThreads } from './optimizer-threads.ts';
+import type { TrainPrograms } from './programs.ts';
 import { type KnownSizes, RunPlanner } from './run-plan.ts';
 import { RunSessions } from './sessions.ts';
 import { planFor, precisionOf } from './settings.ts';
@@ -31,12 +31,6 @@ export interface TrainPaths {
   readonly checkpoints: string;
   readonly samples: string;
   readonly cache: string;
-}
-
-/** Bundles of the threads that work beside a trainer's: each is started where it is worth it. */
-export interface TrainPrograms {
-  readonly noise?: string;
-  readonly optimizer?: string;
 }
 
 /** A run with all that it computes from. */
@@ -143,7 +137,7 @@ function startState(
   const { training } = spec;
   const parameters = method.initialise(plan, training.seed);
   const { length } = parameters;
-  const threads = program && worthThreads(length) ? new OptimizerThreads(length, program) : undefined;
+  const threads = optimizerThreads(length, program);
   const optimizer = new Optimizer(length, { ...training, kind: training.optimizer }, threads);
   return { step: 0, smoothedLoss: Number.NaN, sizes, parameters, optimizer };
 }

@@ -10,7 +10,8 @@ import { askedToStop, StopRequested, type TrainHooks } from './events.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { keep, mostSkipped, shrink } from './loss-scale.ts';
 import { clipFactor } from './optimizer.ts';
-import { prepare, type Run, type TrainPaths, type TrainPrograms } from './prepare.ts';
+import { prepare, type Run, type TrainPaths } from './prepare.ts';
+import type { TrainPrograms } from './programs.ts';
 import { requireUnchanged } from './unchanged.ts';
 import { withinMemory } from './within-memory.ts';
 

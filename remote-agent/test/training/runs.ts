@@ -5,7 +5,7 @@ import { specFor } from '../../src/cli/train.ts';
 import { jobFiles } from '../../src/jobs/job.ts';
 import type { TrainSpec } from '../../src/subject/train-spec.ts';
 import type { TrainEvent } from '../../src/training/events.ts';
-import type { TrainPrograms } from '../../src/training/prepare.ts';
+import type { TrainPrograms } from '../../src/training/programs.ts';
 import { train } from '../../src/training/train.ts';
 import { goldenPath } from './golden.ts';
 
