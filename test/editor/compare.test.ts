@@ -210,6 +210,9 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
   it('shows two of them over each other, and what differs', async () => {
     const frame = await panel();
     await choose(frame, 'Layout', 'Swipe');
+    expect(await frame.locator('.compare-sides .compare-name').allInnerTexts()).toEqual([
+      ...['dog \u00b7 LoRA', 'dog \u00b7 PaRa'],
+    ]);
     await frame
       .getByRole('slider', { name: /^Share of dog/ })
       .first()
@@ -248,11 +251,11 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
     await editor.text.tab(/^Generate: /).waitFor();
     const frame = await panel();
     const prompt = frame.locator('vscode-text-area[aria-label="Prompt"] textarea');
-    await prompt.fill('a zwx dog on the moon');
+    await prompt.fill('a zwx dog in the snow');
     await prompt.press('Control+Enter');
     await pictures(1);
     await frame
-      .getByRole('img', { name: /a zwx dog on the moon/ })
+      .getByRole('img', { name: /a zwx dog in the snow/ })
       .first()
       .waitFor();
     await editor.settled();
@@ -272,7 +275,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
     const [first] = await pictures(1);
     await set('Seed', '7');
     await set('Guidance', '2');
-    const drawn = frame.getByRole('button', { name: /a zwx dog on the moon, seed/ });
+    const drawn = frame.getByRole('button', { name: /a zwx dog in the snow, seed/ });
     await expect.poll(() => drawn.count()).toBe(3);
     await drawn.last().click();
     await expect.poll(() => pictures(1)).toEqual([first]);

@@ -12,8 +12,11 @@ import { cellAt, look, ui } from './state.ts';
 export function Pairs({ view }: { readonly view: ComparisonView }) {
   const { columns, rows } = view;
   const find = (id: string, otherwise: Column) => columns.find((one) => one.id === id) ?? otherwise;
-  const left = find(ui.value.left, columns[0]!);
-  const right = find(ui.value.right, columns.at(-1)!);
+  // Two adapters tell more of each other than one and the base, wherever that stands.
+  const adapters = columns.filter(({ method }) => method !== 'base');
+  const usual = adapters.length > 1 ? adapters : columns;
+  const left = find(ui.value.left, usual[0]!);
+  const right = find(ui.value.right, usual.at(-1)!);
   const choices = columns.map(({ id, label }) => ({ value: id, label }));
   return (
     <div class="compare-pairs">
