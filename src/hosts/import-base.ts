@@ -66,7 +66,7 @@ async function chooseSource(host: string, memory: Memento): Promise<Chosen | und
     { label: l10n.t('A folder on this machine'), way: 'folder' as const },
     ...(isHere ? [] : [{ label: l10n.t('A checkpoint or folder on {0}', host), way: 'path' as const }]),
     { label: l10n.t('A hub of models: owner/name'), way: 'hub' as const },
-    { label: l10n.t('A checkpoint or archive at an address'), way: 'url' as const },
+    { label: l10n.t('A checkpoint or archive at an address, or its page on a hub'), way: 'url' as const },
   ];
   const chosen = await chooseAgain(
     memory,

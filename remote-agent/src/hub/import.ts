@@ -13,7 +13,15 @@ import { checkpointAt, type FoundBase } from './base-files.ts';
 import { checkAddress, chooseBase } from './choose.ts';
 import { type Credential, download } from './fetch.ts';
 import { listModel } from './listing.ts';
-import { decoded, isCheckpointAddress, nameOf, type RemoteSource, safeUrl, usualEndpoint } from './source.ts';
+import {
+  decoded,
+  isCheckpointAddress,
+  nameOf,
+  type RemoteSource,
+  safeUrl,
+  understood,
+  usualEndpoint,
+} from './source.ts';
 
 /** How far an import is. The first of a download tells how much of it is here already. */
 export interface ImportProgress {
@@ -39,7 +47,8 @@ const keptFor = 14 * 24 * 3600 * 1000;
  * asked for again.
  * @throws ParaError `download`, `base`, `exists`, `disk`, `locked`, `cancelled`
  */
-export async function importRemote(source: RemoteSource, options: ImportOptions = {}): Promise<Base> {
+export async function importRemote(asked: RemoteSource, options: ImportOptions = {}): Promise<Base> {
+  const source = understood(asked);
   const tell = options.onProgress ?? (() => {});
   tell({ phase: 'listing', doneBytes: 0 });
   const wanted = source.kind === 'hub' ? await onHub(source, options.signal) : undefined;

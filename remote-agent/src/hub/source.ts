@@ -71,6 +71,15 @@ export function parseRemote(text: string): RemoteSource | undefined {
   });
 }
 
+/** What an address that is given as it was typed means: the page of a model, or of its file, is a place on a hub. */
+export function understood(source: RemoteSource): RemoteSource {
+  if (source.kind === 'hub') return source;
+  const { url, ...given } = source;
+  const { token } = given;
+  const read = parseRemote(url)!;
+  return read.kind === 'hub' ? { ...read, ...(token ? { token } : {}) } : { ...read, ...given };
+}
+
 /** A part of an address as it is read; as it stands where it is no such code. */
 export function decoded(text: string): string {
   try {

@@ -232,11 +232,13 @@ describe('a checkpoint in one file', () => {
       where: expect.stringContaining('whole.safetensors'),
       hint: expect.stringContaining('/owner/name/resolve/'),
     });
-    for (const [name, text] of [
-      ['served', address],
-      ['shown', address.replace('resolve', 'blob')],
+    const page = address.replace('resolve', 'blob');
+    for (const [name, source] of [
+      ['served', parseRemote(address)!],
+      ['shown', parseRemote(page)!],
+      ['as-typed', { kind: 'url', url: page }],
     ] as const) {
-      const base = await importRemote(parseRemote(text)!, { name });
+      const base = await importRemote(source, { name });
       expect(await weightHashes(base.directory)).toMatchObject([{ sha256: sha256(half) }]);
     }
     await expect(fromHub({}, { file: 'third.safetensors' })).rejects.toMatchObject({ code: 'download' });
