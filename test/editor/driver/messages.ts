@@ -18,11 +18,31 @@ export class Notices {
       .first();
   }
 
-  /** Waits for a notification and returns all that it says. */
-  async wait(text: string | RegExp, timeout?: number): Promise<string> {
-    const toast = this.#toast(text);
-    await toast.waitFor({ timeout });
-    return plain(await toast.locator('.notification-list-item-message').innerText());
+  /** Waits for a notification and returns all that it says: it may be out of sight again by now. */
+  async wait(text: string | RegExp, timeout = 30_000): Promise<string> {
+    const unread = this.#page.locator('.statusbar-item[id="status.notifications"] .codicon-bell-dot');
+    const message = this.#toast(text).locator('.notification-list-item-message');
+    for (const end = Date.now() + timeout; Date.now() < end; await this.#page.waitForTimeout(200)) {
+      if (await message.isVisible()) return plain(await message.innerText());
+      if (!(await unread.isVisible())) continue;
+      await this.#bell.click();
+      const kept = this.#kept(text).locator('.notification-list-item-message');
+      const said = (await kept.isVisible()) ? plain(await kept.innerText()) : undefined;
+      await this.#bell.click();
+      if (said !== undefined) return said;
+    }
+    await message.waitFor({ timeout: 1000 });
+    return plain(await message.innerText());
+  }
+
+  get #bell(): Locator {
+    return this.#page.locator('.statusbar-item[id="status.notifications"]');
+  }
+
+  /** One of the list of all. */
+  #kept(text: string | RegExp): Locator {
+    const all = this.#page.locator('.notifications-center .notification-list-item');
+    return all.filter({ hasText: text }).first();
   }
 
   /** Presses a button of a notification, in the list of all where it is out of sight again. */
@@ -31,9 +51,8 @@ export class Notices {
     try {
       await at(this.#toast(text)).click({ timeout: 10_000 });
     } catch {
-      await this.#page.locator('.statusbar-item[id="status.notifications"]').click();
-      const kept = this.#page.locator('.notifications-center .notification-list-item');
-      await at(kept.filter({ hasText: text }).first()).click();
+      await this.#bell.click();
+      await at(this.#kept(text)).click();
     }
   }
 
