@@ -48,7 +48,7 @@ function estimate(base: Base, what: MemoryCase): number {
     return vaeBytes(base.vaeDecoder, [1, base.latentChannels, what.side, what.side]);
   if (what.what === 'encoder') {
     const pixels = what.side * base.vaeFactor;
-    return vaeBytes(base.vaeEncoder, [1, 3, pixels, pixels]);
+    return vaeBytes(base.vaeEncoder, [1, 3, pixels, pixels], base.vaeFactor);
   }
   const method = methodByName(what.method!);
   const plan = (layers: readonly Layer[]) => method.plan(chooseLayers(layers, ['attention']), {});
