@@ -22,9 +22,11 @@ export class Notices {
   async wait(text: string | RegExp, timeout = 30_000): Promise<string> {
     const unread = this.#page.locator('.statusbar-item[id="status.notifications"] .codicon-bell-dot');
     const message = this.#toast(text).locator('.notification-list-item-message');
-    for (const end = Date.now() + timeout; Date.now() < end; await this.#page.waitForTimeout(200)) {
+    const begun = Date.now();
+    for (; Date.now() - begun < timeout; await this.#page.waitForTimeout(200)) {
       if (await message.isVisible()) return plain(await message.innerText());
-      if (!(await unread.isVisible())) continue;
+      // Toasts stay for longer than this: others are left where they are meanwhile.
+      if (Date.now() - begun < 10_000 || !(await unread.isVisible())) continue;
       await this.#bell.click();
       const kept = this.#kept(text).locator('.notification-list-item-message');
       const said = (await kept.isVisible()) ? plain(await kept.innerText()) : undefined;
