@@ -2,17 +2,10 @@
 // the package that `para host install` sends to other machines; and into dist what the editor loads.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { bundle, requireLines, trainerPrograms } from './bundle.mjs';
+import { agentPrograms, bundle, requireLines } from './bundle.mjs';
 import { buildEditor } from './editor-bundles.mjs';
 import { packHost } from './host-package.mjs';
 import { install, root } from './install.mjs';
-
-/** Programs of the agent: they run here and on hosts. */
-const agentPrograms = {
-  ...trainerPrograms,
-  agent: 'remote-agent/src/server/main.ts',
-  'device-probe': 'remote-agent/src/jobs/device-probe-main.ts',
-};
 
 /** Packages with native code: on a host they come from the registry, made for that machine. */
 const native = ['onnxruntime-node', 'onnxruntime-common', 'sharp', '@img/*'];

@@ -7,6 +7,13 @@ export const trainerPrograms = {
   'optimizer-worker': 'remote-agent/src/training/optimizer-worker.ts',
 };
 
+/** Programs of the agent: they run here and on hosts. */
+export const agentPrograms = {
+  ...trainerPrograms,
+  agent: 'remote-agent/src/server/main.ts',
+  'device-probe': 'remote-agent/src/jobs/device-probe-main.ts',
+};
+
 /** Dependencies that are CommonJS ask for Node's own modules through `require`. */
 export const requireLines = [
   "import { createRequire as makeRequire } from 'node:module';",

@@ -18,7 +18,7 @@ function loadedWith(entry, { outputs }) {
 }
 
 /** What ES modules say of their place, in CommonJS. */
-const place = [`const __place = require('node:url').pathToFileURL(__filename).href;`].join('\n');
+const place = `const __place = require('node:url').pathToFileURL(__filename).href;`;
 
 /**
  * Puts everything that an entry point loads at the start into one file beside it, as CommonJS: the editor resolves each

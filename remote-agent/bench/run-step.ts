@@ -6,10 +6,9 @@ import type { Layer } from '../src/onnx/modules.ts';
 import type { DeviceName } from '../src/runtime/device.ts';
 import { sizeOf } from '../src/runtime/tensor.ts';
 import { type StepBatch, StepEngine, unetInputs } from '../src/training/engine.ts';
-import { clipFactor, Optimizer } from '../src/training/optimizer.ts';
-import { optimizerThreads } from '../src/training/optimizer-threads.ts';
-import { programsBeside } from '../src/training/programs.ts';
+import { clipFactor } from '../src/training/optimizer.ts';
 import { wave } from './numbers.ts';
+import { trainersOptimizer } from './optimizer.ts';
 
 /** A whole training step: loss, gradient, clipping, AdamW. */
 export interface TrainCase {
@@ -90,13 +89,7 @@ export async function openTraining(what: TrainCase): Promise<OpenStep> {
     timeIds: port(ports.timeIds?.name),
   };
   const parameters = method.initialise(engine.plan, 1);
-  const optimizer = new Optimizer(
-    parameters.length,
-    {
-      ...{ kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
-    },
-    optimizerThreads(parameters.length, programsBeside(import.meta.url).optimizer),
-  );
+  const optimizer = trainersOptimizer(parameters.length);
   const step = async () => {
     const coefficients = await engine.coefficients(parameters);
     const { loss, gradient } = await engine.run(coefficients, data, 1024);

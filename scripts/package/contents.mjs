@@ -1,4 +1,5 @@
 // What may lie in a package, and nothing else.
+import { agentPrograms } from '../bundle.mjs';
 
 /** Patterns of paths; of each there is at least one file, so that no pattern outlives what it was for. */
 const everywhere = [
@@ -34,7 +35,7 @@ const bases = 'remote-agent/bases/pocket-sdxl/**/*.{json,txt,onnx,md,model,data}
 const modules = 'remote-agent/node_modules';
 const localAgent = ({ runtime, images }) => [
   'remote-agent/package.json',
-  'remote-agent/dist/{agent,trainer,device-probe,noise-worker,optimizer-worker}.js',
+  `remote-agent/dist/{${Object.keys(agentPrograms).join(',')}}.js`,
   bases,
   'remote-agent/templates/{README.md,clip-merges.txt.gz,*.onnx.gz}',
   ...runtime.files.map((file) => `${modules}/onnxruntime-node/${runtime.folder}/${file}`),

@@ -9,7 +9,7 @@ import { choose, pictureShown, saveAs } from './driver/panels.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
-import { startGpuHost } from './gpu-host.ts';
+import { addHost, startGpuHost } from './gpu-host.ts';
 
 const prompts = ['a zwx dog on the beach', 'a zwx dog on a yellow background'];
 const subject = {
@@ -284,13 +284,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('LoRA and PaRa side by side', () =>
   });
 
   it('draws it on another machine, to which the adapter is taken, and offers the base alone', async () => {
-    await editor.input.run('PaRa: Add Host');
-    await editor.input.pick('gpu');
-    await editor.input.asked('Add Host: its name');
-    await editor.input.accept();
-    await editor.dialogs.press('Trust This Key');
-    await editor.input.asked('Check of gpu');
-    await editor.input.cancel();
+    await addHost(editor, 'gpu');
     const [here] = await pictures(1);
     const frame = await panel();
     await choose(frame, 'Draw on', 'gpu');

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { placeAgent } from '../../remote-agent/test/hosts/agent-host.ts';
 import { makeKey, Sshd } from '../../remote-agent/test/hosts/sshd.ts';
+import type { Editor } from './driver/editor.ts';
 
 /**
  * Starts the server and makes it known as `name` in the `~/.ssh/config` of `home`, with a key that may log in. Its
@@ -16,6 +17,17 @@ export async function startGpuHost(name: string, home: string, { agent = true } 
   nameHost(name, sshd, home, [`IdentityFile ${key}`, 'IdentitiesOnly yes']);
   sshd.authorize(makeKey(key));
   return sshd;
+}
+
+/** Adds a host that is named there, with all that is asked on the way, and leaves the look at it. */
+export async function addHost({ input, dialogs }: Editor, name: string): Promise<void> {
+  await input.run('PaRa: Add Host');
+  await input.pick(name);
+  await input.asked('Add Host: its name');
+  await input.accept();
+  await dialogs.press('Trust This Key');
+  await input.asked(`Check of ${name}`);
+  await input.cancel();
 }
 
 /** Makes a server known as `name` in the `~/.ssh/config` of `home`, with further lines about it. */

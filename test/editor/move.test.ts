@@ -6,7 +6,7 @@ import type { Editor } from './driver/editor.ts';
 import { noEditor } from './driver/requirements.ts';
 import { scene } from './driver/scene.ts';
 import { makeWorkspace } from './driver/workspace.ts';
-import { startGpuHost } from './gpu-host.ts';
+import { addHost, startGpuHost } from './gpu-host.ts';
 
 const subject = {
   ...{ base: 'pocket-sdxl', pictures: ['*.png'], trigger: 'zwx', class: 'dog' },
@@ -24,13 +24,7 @@ describe.skipIf(excused(noEditor ?? noSshd))('a run that goes on elsewhere', () 
     editor = started;
     sshd = await startGpuHost('gpu', editor.server.home);
     await editor.views.open('PaRa Studio');
-    await editor.input.run('PaRa: Add Host');
-    await editor.input.pick('gpu');
-    await editor.input.asked('Add Host: its name');
-    await editor.input.accept();
-    await editor.dialogs.press('Trust This Key');
-    await editor.input.asked('Check of gpu');
-    await editor.input.cancel();
+    await addHost(editor, 'gpu');
   });
   afterAll(() => sshd?.stop());
 

@@ -13,10 +13,9 @@ import { loadGraph } from '../../src/onnx/io.ts';
 import { weightBytes } from '../../src/onnx/weights.ts';
 import type { DeviceName } from '../../src/runtime/device.ts';
 import { StepEngine } from '../../src/training/engine.ts';
-import { clipFactor, Optimizer } from '../../src/training/optimizer.ts';
-import { optimizerThreads } from '../../src/training/optimizer-threads.ts';
-import { programsBeside } from '../../src/training/programs.ts';
+import { clipFactor } from '../../src/training/optimizer.ts';
 import { resident } from '../memory.ts';
+import { trainersOptimizer } from '../optimizer.ts';
 import { OwnMemory } from './own-memory.ts';
 
 export interface FullSizeCase {
@@ -108,13 +107,7 @@ const plannedBytes = resident('RssAnon');
 
 const { plan } = engine;
 const parameters = method.fromTensors(plan, read(`${what.method}.safetensors`));
-const optimizer = new Optimizer(
-  parameters.length,
-  {
-    ...{ kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
-  },
-  optimizerThreads(parameters.length, programsBeside(import.meta.url).optimizer),
-);
+const optimizer = trainersOptimizer(parameters.length);
 const steps = what.steps ?? inputs.get('noisy')!.dims[0]!;
 const row = (port: string, step: number) => {
   const { dims, data } = inputs.get(port)!;

@@ -3,6 +3,7 @@ import { Optimizer } from '../../src/training/optimizer.ts';
 import { OptimizerThreads } from '../../src/training/optimizer-threads.ts';
 import { basisOf } from '../basis-of.ts';
 import { median, wave } from '../numbers.ts';
+import { adamw } from '../optimizer.ts';
 import { markdown, type Section } from '../section.ts';
 
 interface LargeAdapterRow {
@@ -46,7 +47,6 @@ export const largeAdapter: Section<LargeAdapterRow> = {
     await all.release();
 
     const gradient = wave(loraValues, 1e-3);
-    const settings = { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 } as const;
     const program = join(root, 'remote-agent/dist/optimizer-worker.js');
     const shared = new OptimizerThreads(loraValues, program, threads - 1);
     const step = (optimizer: Optimizer) => {
@@ -59,8 +59,8 @@ export const largeAdapter: Section<LargeAdapterRow> = {
     await add(
       'norm, clipping and AdamW of LoRA at rank 16',
       loraValues,
-      step(new Optimizer(loraValues, settings)),
-      step(new Optimizer(loraValues, settings, shared)),
+      step(new Optimizer(loraValues, adamw)),
+      step(new Optimizer(loraValues, adamw, shared)),
     );
     await shared.release();
     return rows;

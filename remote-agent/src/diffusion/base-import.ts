@@ -74,8 +74,8 @@ function checkpointSource(
 /**
  * Takes a base into the user's own folder under `name` (default: that of its folder or file). The weights of a
  * checkpoint (in one file, or a folder of diffusers) stay where they are unless asked otherwise, see
- * `writeCheckpointBase`; other model files are placed by `placeFile`, because the runtime refuses links (as download caches hold them). Either all of it is there
- * afterwards, or nothing.
+ * `writeCheckpointBase`; other model files are placed by `placeFile`, because the runtime refuses links (as download caches
+ * hold them). Either all of it is there afterwards, or nothing.
  * @throws ParaError `base` for a folder or file that is none, `exists` for a name that is taken, `disk`
  */
 export function importBase(

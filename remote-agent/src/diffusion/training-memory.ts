@@ -128,10 +128,10 @@ export function trainingBytes(
 
 /**
  * Bytes that an adapter takes beside the step's session. Where the device has memory of its own, only what the step reads
- * lies there, and what that is made of where it is made there. Elsewhere it is all that a run holds of it: parameters and the optimiser's two moments, the gradient of the
- * step and the one before, which is still to be collected; copies of parameters and gradient where the optimiser has threads;
- * where coefficients are made from parameters, those, the
- * gradient that is taken back to the parameters, and the two sessions that do so.
+ * lies there, and what that is made of where it is made there. Elsewhere it is all that a run holds of it: parameters and
+ * the optimiser's two moments, the gradient of the step and the one before, which is still to be collected; copies of
+ * parameters and gradient where the optimiser has threads; where coefficients are made from parameters, those, the gradient
+ * that is taken back to the parameters, and the two sessions that do so.
  */
 function adapterBytes(method: Method, plan: AdapterPlan, device: DeviceName): number {
   const { parameterCount, coefficientCount } = plan;

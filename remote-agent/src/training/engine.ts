@@ -24,7 +24,10 @@ export interface StepBatch extends Conditioning {
   readonly timesteps: readonly number[];
 }
 
-/** What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. `kept` is absent where the graph reads the parameters themselves. */
+/**
+ * What the step graph reads, and what leads from its gradient back to the parameters; valid until those change. `kept` is
+ * absent where the graph reads the parameters themselves.
+ */
 export interface Coefficients {
   readonly parameters: Float32Array;
   readonly values: Float32Array;

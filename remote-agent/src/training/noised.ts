@@ -1,4 +1,5 @@
 import { Random } from '../common/random.ts';
+import { together } from '../diffusion/rows.ts';
 import { noisedExample, type Prediction } from './objective.ts';
 
 /** What the noise of the base looks like. */
@@ -70,13 +71,6 @@ export function drawNoise(random: Random, length: number, channels: number, offs
   return noise;
 }
 
-export function join(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const out = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
+/** Vectors of a batch one after the other; one alone as it is. */
+export const join = (parts: readonly Float32Array[]): Float32Array =>
+  parts.length === 1 ? parts[0]! : together(parts);

@@ -13,7 +13,7 @@ const patience = 60_000;
 export interface Shared extends Vectors {
   /** See `at`; behind these, for each chunk the last job in which it was done. */
   readonly control: Int32Array;
-  /** The numbers of an update, in the order of `packed`. */
+  /** The numbers of an update, as `packed`. */
   readonly update: Float64Array;
   /** The sum of squares of each chunk. */
   readonly sums: Float64Array;
@@ -32,19 +32,23 @@ const at = {
   done: 4,
 } as const;
 
-const packed = (u: Update): number[] => [
-  ...[u.kind === 'sgd' ? 1 : 0, u.beta1, u.beta2, u.epsilon, u.learningRate],
-  ...[u.decay, u.stepSize, u.vCorrection, u.factor],
+type Numbers = Omit<Update, 'kind'>;
+
+/** Where each number of an update lies among what all threads see; behind them, 1 for SGD. */
+const numbers = [
+  ...(['beta1', 'beta2', 'epsilon', 'learningRate', 'decay'] as const),
+  ...(['stepSize', 'vCorrection', 'factor'] as const),
+] satisfies readonly (keyof Numbers)[];
+
+const packed = (update: Update): number[] => [
+  ...numbers.map((name) => update[name]),
+  update.kind === 'sgd' ? 1 : 0,
 ];
 
-function unpacked(values: Float64Array): Update {
-  const [sgd, beta1, beta2, epsilon, learningRate, decay, stepSize, vCorrection, factor] = values;
-  return {
-    ...{ kind: sgd ? 'sgd' : 'adamw', beta1: beta1!, beta2: beta2!, epsilon: epsilon! },
-    ...{ learningRate: learningRate!, decay: decay!, stepSize: stepSize!, vCorrection: vCorrection! },
-    factor: factor!,
-  };
-}
+const unpacked = (values: Float64Array): Update => ({
+  ...(Object.fromEntries(numbers.map((name, i) => [name, values[i]!])) as unknown as Numbers),
+  kind: values[numbers.length] ? 'sgd' : 'adamw',
+});
 
 const rangeOf = (chunk: number, { gradient }: Vectors) =>
   [chunk * chunkLength, Math.min((chunk + 1) * chunkLength, gradient.length)] as const;
@@ -101,7 +105,7 @@ export class OptimizerThreads {
     const doubles = (n: number) => new Float64Array(new SharedArrayBuffer(8 * n));
     this.#shared = {
       control: new Int32Array(new SharedArrayBuffer(4 * (at.done + chunks))),
-      ...{ update: doubles(9), sums: doubles(chunks) },
+      ...{ update: doubles(numbers.length + 1), sums: doubles(chunks) },
       ...{ parameters: vector(), gradient: vector(), m: vector(), v: vector() },
     };
     this.#workers = Array.from({ length: count }, () => {

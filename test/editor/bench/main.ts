@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Editor } from '../driver/editor.ts';
 import { packagedExtension } from '../driver/requirements.ts';
 import { makeWorkspace } from '../driver/workspace.ts';
-import { startGpuHost } from '../gpu-host.ts';
+import { addHost, startGpuHost } from '../gpu-host.ts';
 import { extensionHost, residentBytes } from './extension-host.ts';
 import { lateness, watchSteps } from './lateness.ts';
 import { liveHour, liveSteps } from './live-hour.ts';
@@ -30,7 +30,7 @@ try {
   const runs = join(editor.server.home, '.local/share/para-studio/runs');
   const here = await watched(runs, () => editor.views.action('Subjects', 'dog', 'Train Subject'));
   const run = join(runs, runsIn(runs)[0]!);
-  await addHost();
+  await addHost(editor, 'gpu');
   const there = await watched(join(sshd.home, '.para-studio/runs'), async () => {
     await editor.input.run('PaRa: Train Subject');
     await editor.input.pick('dog');
@@ -110,17 +110,6 @@ async function watched(folder: string, train: () => Promise<unknown>) {
   );
   await editor.input.run('View: Close All Editors');
   return late;
-}
-
-/** Makes the host `gpu` known, by hand. */
-async function addHost(): Promise<void> {
-  await editor.input.run('PaRa: Add Host');
-  await editor.input.pick('gpu');
-  await editor.input.asked('Add Host: its name');
-  await editor.input.accept();
-  await editor.dialogs.press('Trust This Key');
-  await editor.input.asked('Check of gpu');
-  await editor.input.cancel();
 }
 
 /** What the editor itself says that the activation took, in ms. */

@@ -20,7 +20,7 @@ export class Notices {
 
   /** Waits for a notification and returns all that it says: it may be out of sight again by now. */
   async wait(text: string | RegExp, timeout = 30_000): Promise<string> {
-    const unread = this.#page.locator('.statusbar-item[id="status.notifications"] .codicon-bell-dot');
+    const unread = this.#bell.locator('.codicon-bell-dot');
     const message = this.#toast(text).locator('.notification-list-item-message');
     const begun = Date.now();
     for (; Date.now() - begun < timeout; await this.#page.waitForTimeout(200)) {

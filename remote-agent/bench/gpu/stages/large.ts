@@ -35,15 +35,15 @@ const stepFolder = (options: GpuOptions): string =>
 
 const megabytes = (bytes: number) => Math.round(bytes / 1e6);
 
-/** What is being made, by name: stages that run beside each other make nothing twice. */
-const making = new Map<string, Promise<void>>();
+/** Steps and values that are being made, by name: stages that run beside each other make nothing twice. */
+const making = new Map<string, Promise<FullSizeResult | undefined>>();
 
-async function once(name: string, make: () => Promise<unknown>): Promise<void> {
-  const begun =
-    making.get(name) ??
-    make()
-      .then(() => {})
-      .finally(() => making.delete(name));
+/** Makes something, or waits for whoever is making it. @returns what that measured */
+async function once(
+  name: string,
+  make: () => Promise<FullSizeResult | undefined>,
+): Promise<FullSizeResult | undefined> {
+  const begun = making.get(name) ?? make().finally(() => making.delete(name));
   making.set(name, begun);
   return begun;
 }
@@ -81,8 +81,9 @@ async function makeValues(context: StageContext): Promise<string> {
   const latent = String(latentOf(options.checkedPixels));
   mkdirSync(folder, { recursive: true });
   const make = async () => {
-    if (existsSync(join(folder, 'para.safetensors'))) return;
+    if (existsSync(join(folder, 'para.safetensors'))) return undefined;
     await context.tool('full-size/values.py', folder, '--widths', options.widths, '--latent', latent);
+    return undefined;
   };
   await once(folder, make);
   return folder;
@@ -151,9 +152,9 @@ export const largeCpu: Stage = {
       throw new Error(`a full-size step on the CPU needs ${needed / 1e9} GB of memory`);
     const { stepMs, planningMs, peakBytes } = await ours(context, 'para', 'para.cpu', { device: 'cpu' });
     const file = gradientFile(options, single('para', options));
-    await once(file, async () => {
-      if (!existsSync(file)) await ours(context, 'para', single('para', options), { device });
-    });
+    await once(file, async () =>
+      existsSync(file) ? undefined : ours(context, 'para', single('para', options), { device }),
+    );
     const found = difference(file, gradientFile(options, 'para.cpu'));
     return {
       kind: 'checks',
@@ -183,10 +184,9 @@ const largeStep = (method: Method): Stage => ({
     const { device, widths } = options;
     const what = described(method, options);
     const [whole, halved] = [single(method, options), `${method}.${device}.f16`];
-    let planningMs = 0;
-    await once(gradientFile(options, whole), async () => {
-      ({ planningMs } = await ours(context, method, whole, { device, precision: 'f32' }));
-    });
+    const made = await once(gradientFile(options, whole), () =>
+      ours(context, method, whole, { device, precision: 'f32' }),
+    );
     await ours(context, method, halved, { device, precision: 'f16' });
     const checks: Check[] = [];
     const said = await context.tool(
@@ -207,7 +207,10 @@ const largeStep = (method: Method): Stage => ({
     return {
       kind: 'checks',
       checks,
-      facts: { 'PyTorch is': library, 'planned in, s': Math.round(planningMs / 1000) },
+      facts: {
+        'PyTorch is': library,
+        ...(made ? { 'planned in, s': Math.round(made.planningMs / 1000) } : {}),
+      },
     };
   },
 });
