@@ -17,8 +17,19 @@ function loadedWith(entry, { outputs }) {
   return [...found];
 }
 
-/** What ES modules say of their place, in CommonJS. */
-const place = `const __place = require('node:url').pathToFileURL(__filename).href;`;
+/** What outputs import of a module, by its names there. */
+function namesFrom(module, paths) {
+  const statements = new RegExp(`import\\s*\\{([^}]*)\\}\\s*from\\s*"${module}"`, 'g');
+  const texts = paths.map((path) => readFileSync(resolve(root, path), 'utf8'));
+  const lists = texts.flatMap((text) => [...text.matchAll(statements)].map(([, names]) => names));
+  return new Set(lists.flatMap((names) => names.split(',')).map((name) => name.trim().split(/\s+as\s+/)[0]));
+}
+
+/** Begins the file: a mark of when, as its end sets one, and what ES modules say of their place, in CommonJS. */
+const head = [
+  `performance.mark('para-studio/load');`,
+  `const __place = require('node:url').pathToFileURL(__filename).href;`,
+].join('\n');
 
 /**
  * Puts everything that an entry point loads at the start into one file beside it, as CommonJS: the editor resolves each
@@ -42,12 +53,25 @@ export async function oneStart(entry, metafile, banner) {
     stdin: { contents: [`export * from ${from(entry)};`, ...lines].join('\n'), resolveDir: dirname(start) },
     outfile: start,
     ...{ bundle: true, platform: 'node', format: 'cjs', target: 'node20', packages: 'external' },
-    ...{ sourcemap: true, minify: true, banner: { js: place }, define: { 'import.meta.url': '__place' } },
+    ...{
+      sourcemap: true,
+      minify: true,
+      banner: { js: head },
+      footer: { js: `performance.mark('para-studio/loaded');` },
+      define: { 'import.meta.url': '__place' },
+    },
     ...{ write: false, logLevel: 'warning' },
     plugins: [
       {
         name: 'parts',
         setup({ onResolve, onLoad }) {
+          // The editor looks at the disk each time that its own module is asked for.
+          onResolve({ filter: /^vscode$/ }, ({ path, namespace }) =>
+            namespace === 'once' ? { path, external: true } : { path, namespace: 'once' },
+          );
+          onLoad({ filter: /.*/, namespace: 'once' }, ({ path }) => ({
+            contents: `export const { ${[...namesFrom(path, [entry, ...shared])].join(', ')} } = require('${path}');`,
+          }));
           onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) => {
             if (kind !== 'dynamic-import') return undefined;
             return { path: `./${relative(dirname(start), join(resolveDir, path))}`, external: true };

@@ -16,6 +16,7 @@ import { Failures } from './platform/failure.ts';
 import { once } from './platform/later.ts';
 import { redactedLog } from './platform/log.ts';
 import { setting } from './platform/settings.ts';
+import { loadingTime } from './platform/start-time.ts';
 import { emptyTrash } from './platform/trash.ts';
 import { remediesOf } from './remedies.ts';
 import { tellOfEnds } from './runs/end-notice.ts';
@@ -29,6 +30,7 @@ import { registerViews } from './views.ts';
 
 /** Puts the rooms together. */
 export function activate(context: ExtensionContext): void {
+  const begun = performance.now();
   const owned = new Disposables();
   context.subscriptions.push(owned);
   const log = owned.add(redactedLog(window.createOutputChannel(l10n.t('PaRa Studio'), { log: true })));
@@ -87,6 +89,7 @@ export function activate(context: ExtensionContext): void {
   // Its queue is another one now.
   owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));
   void start();
+  log.info(`Started in ${(loadingTime() + performance.now() - begun).toFixed(1)} ms`);
 
   async function start(): Promise<void> {
     try {

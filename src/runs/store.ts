@@ -53,7 +53,7 @@ export class RunStore implements Owned {
     readonly indexFile: string,
   ) {}
 
-  /** Reads what there is and keeps looking. */
+  /** Shows what is remembered, then reads what there is, and keeps looking. */
   async start(): Promise<void> {
     await this.#readIndex();
     makeFolder(this.folder);
@@ -174,6 +174,8 @@ export class RunStore implements Owned {
       // None yet, or damaged: the folders are read.
       this.#entries.clear();
     }
+    this.#sorted = undefined;
+    if (this.#entries.size > 0) this.#changed.fire(this.all());
   }
 
   #writeIndex(): void {

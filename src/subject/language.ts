@@ -12,7 +12,8 @@ import {
 import { LiveDiagnostics } from '../platform/diagnostics.ts';
 import { Disposables } from '../platform/disposables.ts';
 import { describe } from '../platform/failure.ts';
-import { later } from '../platform/later.ts';
+import { later, once } from '../platform/later.ts';
+import type { Log } from '../platform/log.ts';
 import { registerPromptFeatures } from '../prompt/providers.ts';
 import type { SubjectServices } from './context.ts';
 import { subjectLenses } from './providers/lenses.ts';
@@ -59,7 +60,9 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
     ),
   );
   const around = owned.add(new Surroundings(services));
+  const json = once(() => wakeJson(services.log));
   const find = async (document: TextDocument) => {
+    void json();
     around.watch(document);
     return (await support()).problemsOf(document, services);
   };
@@ -73,12 +76,16 @@ export function registerSubjectLanguage(services: SubjectServices): Disposable {
       }),
     ),
   );
-  // The JSON service wakes for JSON files only; a folder may hold no other than ours.
-  extensions
-    .getExtension('vscode.json-language-features')
-    ?.activate()
-    .then(undefined, (cause) => services.log.warn(describe(cause)));
   return owned;
+}
+
+/** Wakes the JSON service, which wakes by itself for JSON files only: a folder may hold no other than ours. */
+async function wakeJson(log: Log): Promise<void> {
+  try {
+    await extensions.getExtension('vscode.json-language-features')?.activate();
+  } catch (cause) {
+    log.warn(describe(cause));
+  }
 }
 
 /** Pictures and captions beside open subject files, and the library: what their problems depend on. */

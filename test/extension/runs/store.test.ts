@@ -57,6 +57,24 @@ describe('the store of runs', () => {
     ]);
   });
 
+  test('shows at once what the last window saw, then what is there now', async () => {
+    const { folder, open } = place();
+    makeRun(folder, 'run-01');
+    const gone = makeRun(folder, 'run-02');
+    await open().start();
+    rmSync(gone, { recursive: true });
+    makeRun(folder, 'run-03');
+    const store = open();
+    const seen: string[][] = [];
+    store.onChange((runs) => seen.push(runs.map(({ id }) => id)));
+    expect(store.all()).toEqual([]);
+    await store.start();
+    expect(seen).toEqual([
+      ['run-02', 'run-01'],
+      ['run-03', 'run-01'],
+    ]);
+  });
+
   test('says of a run on a host where its job is', async () => {
     const { folder, open } = place();
     const directory = makeRun(folder, 'run-01', 'queued');
