@@ -15,6 +15,8 @@ import {
 import { join } from 'node:path';
 import { root } from './install.mjs';
 
+const bases = join(root, 'remote-agent/bases');
+
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 /** Relative paths of all files below a folder, in a fixed order. */
@@ -32,13 +34,23 @@ export function contentsHash(folder) {
   return hash.digest('hex').slice(0, 12);
 }
 
-async function pack(name, folder, target) {
+/** What the archive says of files, whatever this machine says of them. */
+const sameEverywhere = {
+  portable: true,
+  mtime: new Date(0),
+  onWriteEntry: (entry) => {
+    entry.stat.mode = 0o644;
+  },
+};
+
+/** The agent is compressed; the bases are not, so that any machine that packs them anew gets the same bytes. */
+async function pack(name, folder, target, { gzip = false } = {}) {
   const tar = await import('tar');
-  const file = `${name}-${contentsHash(folder)}.tgz`;
+  const file = `${name}-${contentsHash(folder)}.${gzip ? 'tgz' : 'tar'}`;
   const path = join(target, file);
   if (!existsSync(path)) {
     const draft = `${path}.part`;
-    const how = { cwd: folder, file: draft, gzip: true, portable: true, mtime: new Date(0) };
+    const how = { cwd: folder, file: draft, gzip, ...sameEverywhere };
     await tar.create(how, filesBelow(folder));
     renameSync(draft, path);
   }
@@ -64,11 +76,12 @@ export async function packHost(folder) {
   copyFileSync(join(folder, 'setup.js'), join(folder, setupFile));
   const parts = {
     version,
-    agent: await pack('agent', join(folder, 'agent'), folder),
-    bases: await pack('bases', join(root, 'remote-agent/bases'), folder),
+    agent: await pack('agent', join(folder, 'agent'), folder, { gzip: true }),
+    bases: await pack('bases', bases, folder),
     setup: describe(join(folder, setupFile), setupFile),
   };
-  writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(parts, null, 2)}\n`);
+  const all = { ...parts, baseFiles: filesBelow(bases) };
+  writeFileSync(join(folder, 'manifest.json'), `${JSON.stringify(all, null, 2)}\n`);
   copyFileSync(join(root, 'remote-agent/host-lock.json'), join(folder, 'host-lock.json'));
   const kept = [
     ...Object.values(parts).map((part) => part.file),

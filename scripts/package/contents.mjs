@@ -19,7 +19,6 @@ const everywhere = [
   'examples/dog/**/*.{png,txt,prompts,para.json}',
   'remote-agent/dist/host/{manifest,host-lock}.json',
   'remote-agent/dist/host/agent-*.tgz',
-  'remote-agent/dist/host/bases-*.tgz',
   'remote-agent/dist/host/setup-*.mjs',
 ];
 /** Of these there may be none. */
@@ -31,6 +30,8 @@ const perhaps = [
   'package.nls.*.json',
 ];
 
+/** Bases for hosts, where they are not there as they are for the machine itself. */
+const packedBases = 'remote-agent/dist/host/bases-*.tar';
 const bases = 'remote-agent/bases/pocket-sdxl/**/*.{json,txt,onnx,md,model,data}';
 const modules = 'remote-agent/node_modules';
 const localAgent = ({ runtime, images }) => [
@@ -66,7 +67,7 @@ function namedIn(value) {
  */
 export async function checkContents(target, paths, manifest) {
   const { default: picomatch } = await import('picomatch');
-  const needed = [...everywhere, ...(target.runtime ? localAgent(target) : [])];
+  const needed = [...everywhere, ...(target.runtime ? localAgent(target) : [packedBases])];
   const allowed = picomatch([...needed, ...perhaps], { dot: true });
   const extra = paths.filter((path) => !allowed(path));
   const missing = needed.filter((pattern) => {

@@ -33,7 +33,8 @@ export async function stage(target, folder) {
   for (const file of linkedFrom('README.md')) copy(file, file);
   copy('schemas/para.schema.json', 'schemas/para.schema.json');
   copy('examples/dog', 'examples/dog');
-  copy('remote-agent/dist/host', 'remote-agent/dist/host', (path) => !/^(agent\/|setup\.js$)/.test(path));
+  const left = target.runtime ? /^(agent\/|setup\.js$|bases-)/ : /^(agent\/|setup\.js$)/;
+  copy('remote-agent/dist/host', 'remote-agent/dist/host', (path) => !left.test(path));
   if (target.runtime) await stageAgent(target, copy, join(folder, 'remote-agent/node_modules'));
 }
 

@@ -22,7 +22,15 @@ import { checkout } from './install/program.ts';
 const read = (path: string) => JSON.parse(readFileSync(join(checkout, path), 'utf8'));
 const lock = read('remote-agent/host-lock.json') as HostLock;
 const part = { file: 'part.tgz', size: 1, hash: `sha256-${'0'.repeat(64)}` };
-const own: HostPackage = { folder: '', version: '0.1.0', agent: part, bases: part, setup: part, lock };
+const own: HostPackage = {
+  folder: '',
+  version: '0.1.0',
+  agent: part,
+  bases: part,
+  baseFiles: [],
+  setup: part,
+  lock,
+};
 const registries = { npm: 'https://npm.example', pypi: 'https://pypi.example/simple' };
 
 /** What the probe of a healthy host prints, with other lines for some. */

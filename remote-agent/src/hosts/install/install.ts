@@ -6,7 +6,7 @@ import { hasLogin, type InstallSettings } from '../profiles.ts';
 import type { Transport } from '../transports/transport.ts';
 import { fetchToCache, slimFor } from './cache.ts';
 import { type HostArch, nodeFile, type RuntimeRow } from './lock.ts';
-import type { HostPackage } from './package.ts';
+import { type HostPackage, partPath } from './package.ts';
 import { chooseNode, nodeName, planSetup, requireInstallable } from './plan.ts';
 import { probeHost } from './probe.ts';
 import { findRegistries, npmUrl } from './registries.ts';
@@ -201,7 +201,7 @@ async function supply(
   const part = partOf(request, name);
   const file = request.runtime.files.find((known) => known.file === name);
   if (part) {
-    const path = join(work.own.folder, part.file);
+    const path = await partPath(work.own, part);
     sources.set(name, path);
     await send(work, path, part);
     return request;

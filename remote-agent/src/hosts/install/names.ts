@@ -15,4 +15,4 @@ export const runtimeName = (version: string, row: string, files: readonly PlainF
     8,
   )}`;
 
-export const basesName = (file: string): string => file.replace(/\.tgz$/, '');
+export const basesName = (file: string): string => file.replace(/\.tar$/, '');

@@ -1,7 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as tar from 'tar';
 import { ParaError } from '../../common/errors.ts';
+import { diskError, makeFolder } from '../../common/files.ts';
+import { hashFile } from '../../common/hash.ts';
+import { cacheFolder } from './cache.ts';
 import type { HostLock } from './lock.ts';
 import type { PlainFile } from './request.ts';
 
@@ -11,6 +15,8 @@ export interface HostPackage {
   readonly version: string;
   readonly agent: PlainFile;
   readonly bases: PlainFile;
+  /** Paths of the shipped bases' files, in the order in which they are packed. */
+  readonly baseFiles: readonly string[];
   readonly setup: PlainFile;
   readonly lock: HostLock;
 }
@@ -29,3 +35,48 @@ export function openHostPackage(folder = packageFolder()): HostPackage {
   const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
   return { ...read('manifest.json'), lock: read('host-lock.json'), folder };
 }
+
+/** What the archive says of files, whatever this machine says of them. */
+const sameEverywhere = {
+  portable: true,
+  mtime: new Date(0),
+  onWriteEntry: ({ stat }: tar.WriteEntry) => {
+    stat!.mode = 0o644;
+  },
+};
+
+const isPart = async (path: string, { hash }: PlainFile): Promise<boolean> =>
+  existsSync(path) && `sha256-${await hashFile(path)}` === hash;
+
+/**
+ * Where a part of the package lies. A program that has the shipped bases for its own use has no second, packed copy of
+ * them: they are packed when a host lacks them, into the cache.
+ * @throws ParaError `base` where they are not what was shipped; `disk`
+ */
+export async function partPath(own: HostPackage, part: PlainFile): Promise<string> {
+  const path = join(own.folder, part.file);
+  if (part.file !== own.bases.file || existsSync(path)) return path;
+  const packed = join(cacheFolder(), part.file);
+  if (await isPart(packed, part)) return packed;
+  makeFolder(cacheFolder(), 0o700);
+  const cwd = join(own.folder, '../../bases');
+  const draft = `${packed}.${process.pid}`;
+  try {
+    await tar.create({ cwd, file: draft, ...sameEverywhere }, [...own.baseFiles]);
+    if (!(await isPart(draft, part))) throw changed(cwd);
+    renameSync(draft, packed);
+    return packed;
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    throw isMissing ? changed(cwd, cause) : diskError(cause, draft);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+const changed = (where: string, cause?: unknown) =>
+  new ParaError('base', 'The bases that came with this program were changed', {
+    where,
+    hint: 'install the program again; bases of your own belong elsewhere, see "para base import"',
+    ...(cause === undefined ? {} : { cause }),
+  });
