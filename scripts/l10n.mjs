@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
 import { root } from './install.mjs';
+import { failureTexts } from './l10n/failures.mjs';
 import { untranslated } from './l10n/untranslated.mjs';
 
 const check = process.argv.includes('--check');
@@ -52,8 +53,22 @@ const filesIn = (folder) =>
 const editor = ['src', 'webview'].flatMap(filesIn);
 // What the agent's code says to a terminal and to the editor alike.
 const shared = filesIn('remote-agent/src').filter(([, source]) => source.includes('common/translate.ts'));
-const texts = [...editor, ...shared].flatMap(([path, source]) => textsOf(path, source));
+// What it says of failures, which the editor translates where it shows them; `para` itself is no part of the editor.
+const programs = filesIn('remote-agent/src').filter(([path]) => !path.startsWith('remote-agent/src/cli/'));
+const speakEnglish = [...programs, ...editor.filter(([, source]) => !source.includes("from 'vscode'"))];
+const texts = [
+  ...[...editor, ...shared].flatMap(([path, source]) => textsOf(path, source)),
+  ...speakEnglish.flatMap(([path, source]) => failureTexts(path, source)),
+];
 for (const [path, source] of editor) problems.push(...untranslated(path, source));
+
+/** What people read of a schema: its package in another language has another one (scripts/package/translations.mjs). */
+const textsOfSchema = (value) =>
+  Object.entries(value ?? {}).flatMap(([key, part]) => {
+    if (typeof part === 'string') return ['title', 'description'].includes(key) ? [part] : [];
+    return typeof part === 'object' ? textsOfSchema(part) : [];
+  });
+texts.push(...textsOfSchema(JSON.parse(readFileSync(join(root, 'schemas/para.schema.json'), 'utf8'))));
 
 const all = [...new Set([...texts, ...(await textsOfForm())])].sort();
 const bundle = `${JSON.stringify(Object.fromEntries(all.map((text) => [text, text])), null, 2)}\n`;

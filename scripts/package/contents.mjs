@@ -28,6 +28,7 @@ const perhaps = [
   'dist/views/*.ttf',
   'l10n/*.json',
   'package.nls.*.json',
+  'schemas/para.schema.*.json',
 ];
 
 /** Bases for hosts, where they are not there as they are for the machine itself. */

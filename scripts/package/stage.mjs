@@ -1,9 +1,19 @@
 // Lays out the files of a package.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { filesBelow } from '../host-package.mjs';
 import { root } from '../install.mjs';
 import { packageFolder } from './fetch.mjs';
+import { translateSchemas } from './translations.mjs';
 
 /** What only this repository needs to know of itself. */
 const ownAffairs = ['private', 'workspaces', 'scripts', 'devDependencies', 'dependencies'];
@@ -32,6 +42,8 @@ export async function stage(target, folder) {
     copy(name, name, (path) => !path.endsWith('.map') && !path.startsWith('vsix'));
   for (const file of linkedFrom('README.md')) copy(file, file);
   copy('schemas/para.schema.json', 'schemas/para.schema.json');
+  for (const name of readdirSync(root)) if (/^package\.nls\..+\.json$/.test(name)) copy(name, name);
+  translateSchemas(folder);
   copy('examples/dog', 'examples/dog');
   const left = target.runtime ? /^(agent\/|setup\.js$|bases-)/ : /^(agent\/|setup\.js$)/;
   copy('remote-agent/dist/host', 'remote-agent/dist/host', (path) => !left.test(path));

@@ -218,7 +218,8 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
       const copy = `${target}.part`;
       try {
         await workspace.fs.copy(from, Uri.file(copy), { overwrite: true });
-        await putAdapter(session, copy, posix.basename(from.path, '.safetensors'));
+        const shown = from.scheme === 'file' ? from.fsPath : from.path;
+        await putAdapter(session, copy, posix.basename(from.path, '.safetensors'), shown);
         signal.throwIfAborted();
         await rename(copy, target);
       } finally {

@@ -4,6 +4,7 @@ import { hashFile } from '../../remote-agent/src/common/hash.ts';
 import type { ColumnFacts } from '../../webview/contract/compare.ts';
 import type { AdapterLibrary, LibraryAdapter } from '../adapters/library.ts';
 import { methodName } from '../platform/format.ts';
+import { told } from '../platform/told.ts';
 import { rankWords, readAdapterHeader } from '../runs/panel/adapter-header.ts';
 import { trainingSeconds } from '../runs/panel/run-files.ts';
 import type { AppliedFile, ColumnModel, RowModel } from './model.ts';
@@ -62,6 +63,6 @@ export async function rowOf(library: AdapterLibrary, text: string): Promise<Omit
     }
     return { text, adapters };
   } catch (cause) {
-    return { text, adapters: {}, problem: (cause as Error).message };
+    return { text, adapters: {}, problem: told((cause as Error).message) };
   }
 }

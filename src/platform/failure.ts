@@ -2,6 +2,7 @@ import { CancellationError, l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { redact } from '../../remote-agent/src/common/redact.ts';
 import type { Log } from './log.ts';
+import { told } from './told.ts';
 
 /** Whether somebody wanted this to end: no error. */
 export const isCancelled = (cause: unknown): boolean =>
@@ -12,7 +13,8 @@ export const isCancelled = (cause: unknown): boolean =>
 /** What is wrong, in one paragraph: what, where, what to do. */
 export function describe(cause: unknown): string {
   if (!(cause instanceof ParaError)) return cause instanceof Error ? cause.message : String(cause);
-  const { message, where, hint } = cause;
+  const { where } = cause;
+  const [message, hint] = [told(cause.message), told(cause.hint ?? '')];
   return [where ? `${message} (${where}).` : `${message}.`, hint ? `${capital(hint)}.` : '']
     .join(' ')
     .trim()
@@ -67,10 +69,10 @@ async function answered(cause: ParaError, titles: readonly string[]): Promise<st
   const again = { title: l10n.t('Read It Again'), isCloseAffordance: true };
   // Fingerprints are compared more easily where they stand below each other.
   const where = cause.where?.replaceAll(', ', ',\n');
-  const detail = redact([where, capital(cause.hint ?? '')].filter(Boolean).join('\n\n'));
+  const detail = redact([where, capital(told(cause.hint ?? ''))].filter(Boolean).join('\n\n'));
   for (;;) {
     const items = [...[stay, ...titles].map((title) => ({ title })), again];
-    const chosen = await window.showErrorMessage(cause.message, { modal: true, detail }, ...items);
+    const chosen = await window.showErrorMessage(told(cause.message), { modal: true, detail }, ...items);
     if (chosen && chosen.title !== again.title) return chosen.title === stay ? undefined : chosen.title;
   }
 }

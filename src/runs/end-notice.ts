@@ -2,6 +2,7 @@ import { commands, l10n, window } from 'vscode';
 import { methodName } from '../platform/format.ts';
 import { setting } from '../platform/settings.ts';
 import type { Owned } from '../platform/signal.ts';
+import { told } from '../platform/told.ts';
 import type { Run } from './run.ts';
 import type { RunStore } from './store.ts';
 
@@ -28,7 +29,7 @@ async function tell(run: Run): Promise<void> {
           compare,
         )
       : await window.showErrorMessage(
-          l10n.t('{0}: {1} did not finish. {2}', run.subject, method, run.error ?? ''),
+          l10n.t('{0}: {1} did not finish. {2}', run.subject, method, told(run.error ?? '')),
           show,
         );
   if (answer === show) await commands.executeCommand('para.showRun', run.id);

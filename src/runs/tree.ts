@@ -14,6 +14,7 @@ import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { gathered, type Owned } from '../platform/signal.ts';
+import { told } from '../platform/told.ts';
 import { groupRuns, type HistoryView, type RunGroup } from './history.ts';
 import type { Homecoming } from './homecoming.ts';
 import { rankWords } from './panel/adapter-header.ts';
@@ -148,7 +149,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
     const sample = await latestSample(run.directory);
     if (sample) text.appendMarkdown(`![](${Uri.file(sample).toString()}|width=192)\n\n`);
     const rows: [string, string][] = [
-      [l10n.t('State'), run.error ? `${stateWord(run)}: ${run.error}` : stateWord(run)],
+      [l10n.t('State'), run.error ? `${stateWord(run)}: ${told(run.error)}` : stateWord(run)],
       [l10n.t('Steps'), `${run.step} / ${run.steps}`],
       ...(run.loss === undefined ? [] : [[l10n.t('Loss'), run.loss.toFixed(4)] as [string, string]]),
       [l10n.t('Method'), settingsInShort(spec, await ranksOf(run, spec))],

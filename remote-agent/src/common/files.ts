@@ -89,22 +89,28 @@ function syncDirectory(directory: string): void {
 /** Turns a file-system failure into a ParaError that says what to do. */
 export function diskError(cause: unknown, path: string): unknown {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  const hints: Record<string, [string, string]> = {
-    ENOSPC: ['The disk is full', 'free some space, then repeat; nothing written before is lost'],
-    EDQUOT: ['The disk quota is used up', 'free some space, then repeat; nothing written before is lost'],
-    EFBIG: [
-      'The file is larger than files may be here',
-      'raise the limit (ulimit -f), or choose another disk',
-    ],
-    EACCES: ['No permission to write here', 'choose another folder or change its permissions'],
-    EPERM: ['No permission to write here', 'choose another folder or change its permissions'],
-    EROFS: ['The file system is read-only', 'choose another folder'],
-    EISDIR: ['A folder stands where this file should go', 'choose another path'],
-    ENOTEMPTY: ['A folder stands where this file should go', 'choose another path'],
-    EEXIST: ['A part of this path is a file, not a folder', 'choose another path'],
-    ENOTDIR: ['A part of this path is a file, not a folder', 'choose another path'],
+  const hints: Record<string, { readonly what: string; readonly hint: string }> = {
+    ENOSPC: {
+      what: 'The disk is full',
+      hint: 'free some space, then repeat; nothing written before is lost',
+    },
+    EDQUOT: {
+      what: 'The disk quota is used up',
+      hint: 'free some space, then repeat; nothing written before is lost',
+    },
+    EFBIG: {
+      what: 'The file is larger than files may be here',
+      hint: 'raise the limit (ulimit -f), or choose another disk',
+    },
+    EACCES: { what: 'No permission to write here', hint: 'choose another folder or change its permissions' },
+    EPERM: { what: 'No permission to write here', hint: 'choose another folder or change its permissions' },
+    EROFS: { what: 'The file system is read-only', hint: 'choose another folder' },
+    EISDIR: { what: 'A folder stands where this file should go', hint: 'choose another path' },
+    ENOTEMPTY: { what: 'A folder stands where this file should go', hint: 'choose another path' },
+    EEXIST: { what: 'A part of this path is a file, not a folder', hint: 'choose another path' },
+    ENOTDIR: { what: 'A part of this path is a file, not a folder', hint: 'choose another path' },
   };
   const known = code ? hints[code] : undefined;
   if (!known) return cause;
-  return new ParaError('disk', known[0], { where: path, hint: known[1], cause });
+  return new ParaError('disk', known.what, { where: path, hint: known.hint, cause });
 }

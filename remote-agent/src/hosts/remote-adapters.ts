@@ -14,30 +14,39 @@ export const listAdapters = async (session: HostSession): Promise<AdapterInfo[]>
 
 /**
  * Sends an adapter file to a host and registers it there; one that is there already is not sent.
+ * @param shown what the file is called where it is told of
  * @throws ParaError `adapter` or `safetensors` where it is none, `host`, `blob`
  */
 export async function putAdapter(
   session: HostSession,
   file: string,
   name = basename(file, '.safetensors'),
+  shown = file,
 ): Promise<{ sha256: string }> {
   let sha256: string;
   try {
     sha256 = await hashFile(file);
   } catch (cause) {
     throw new ParaError('adapter', 'The adapter file cannot be read', {
-      where: file,
+      where: shown,
       hint: 'check the path; a PEFT folder is sent after para import has made a file of it',
       cause,
     });
   }
   const put = () => session.call('adapters/put', { sha256, name });
   try {
-    await put();
+    try {
+      await put();
+    } catch (cause) {
+      if (!(cause instanceof ParaError && cause.code === 'blob')) throw cause;
+      await (await session.blobs()).put(file, sha256);
+      await put();
+    }
   } catch (cause) {
-    if (!(cause instanceof ParaError && cause.code === 'blob')) throw cause;
-    await (await session.blobs()).put(file, sha256);
-    await put();
+    // A host knows it by its content alone, which tells nobody which file is meant.
+    if (!(cause instanceof ParaError && cause.where?.includes(sha256))) throw cause;
+    const { code, message, hint } = cause;
+    throw new ParaError(code, message, { where: shown, ...(hint ? { hint } : {}), cause });
   }
   return { sha256 };
 }

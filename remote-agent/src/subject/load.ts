@@ -107,12 +107,21 @@ function explain(error: ErrorObject): string {
   return `${key} ${error.message ?? 'is not valid'} (it is ${JSON.stringify(error.data)?.slice(0, 60)})`;
 }
 
+interface DescribedSchema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, { readonly description?: string }>>;
+}
+
 function advice(error: ErrorObject): string {
   if (error.keyword === 'additionalProperties') {
     const known = Object.keys((error.parentSchema?.properties as object | undefined) ?? {});
     const [near] = nearWords(String(error.params.additionalProperty), known);
     return near ? `did you mean "${near}"?` : `known settings: ${known.join(', ')}`;
   }
-  const description = (error.parentSchema as { description?: string } | undefined)?.description;
+  const schema = error.parentSchema as DescribedSchema | undefined;
+  const description =
+    error.keyword === 'required'
+      ? schema?.properties?.[error.params.missingProperty]?.description
+      : schema?.description;
   return description ?? 'see docs/training.md for every setting and its range';
 }

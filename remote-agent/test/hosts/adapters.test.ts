@@ -110,7 +110,9 @@ it('refuses by name what is no adapter, and lists nothing of it', async () => {
     writeFileSync(file, bytes);
     return putAdapter(session, file);
   };
-  await expect(put('words', 'no adapter')).rejects.toMatchObject({ code: 'safetensors' });
+  await expect(put('words', 'no adapter')).rejects.toMatchObject({
+    ...{ code: 'safetensors', where: join(work, 'words') },
+  });
   await expect(put('torn', readFileSync(own).subarray(0, 1000))).rejects.toMatchObject({
     code: 'safetensors',
   });

@@ -15,6 +15,7 @@ import {
 import { Disposables } from '../../platform/disposables.ts';
 import { describe } from '../../platform/failure.ts';
 import { methodName } from '../../platform/format.ts';
+import { told } from '../../platform/told.ts';
 import { page, tabIcon, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
 import { type Estimate, readEstimate } from '../estimate.ts';
@@ -197,7 +198,7 @@ export class RunPanel {
       parameters: log.started?.parameters,
       layers: log.started?.layers,
       phase: running && log.phase ? phaseText(log.phase) : undefined,
-      problem: status.state === 'failed' ? status.error : undefined,
+      problem: status.state === 'failed' ? status.error && told(status.error) : undefined,
       link: link && link.at !== 'connected' ? linkText(link.at, spec.subject, link.problem) : undefined,
     });
   }

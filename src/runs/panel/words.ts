@@ -4,6 +4,7 @@ import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts'
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
 import { describe } from '../../platform/failure.ts';
 import { duration, methodName } from '../../platform/format.ts';
+import { told } from '../../platform/told.ts';
 import type { Estimate } from '../estimate.ts';
 import type { LinkEvent } from '../link-log.ts';
 import type { ToldEvent } from './run-log.ts';
@@ -44,10 +45,10 @@ export function eventText(event: ToldEvent): RunEvent {
           : l10n.t('Kept the adapter of step {0}', event.step),
       };
     case 'note':
-      return { time, kind: 'warning', text: event.message };
+      return { time, kind: 'warning', text: told(event.message) };
     case 'error': {
-      const hint = [event.where, event.hint].filter(Boolean).join(': ');
-      return { time, kind: 'error', text: event.message, ...(hint ? { hint } : {}) };
+      const hint = [event.where, told(event.hint ?? '')].filter(Boolean).join(': ');
+      return { time, kind: 'error', text: told(event.message), ...(hint ? { hint } : {}) };
     }
     case 'stopped':
       return { time, kind: 'info', step: event.step, text: l10n.t('Stopped after step {0}', event.step) };

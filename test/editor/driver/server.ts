@@ -15,6 +15,10 @@ export interface ServerOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Extensions to install: paths of VSIX files. */
   readonly extensions?: readonly string[];
+  /** Language of the editor. Default: English. */
+  readonly locale?: string;
+  /** What is to be done in the server's folder after extensions are installed, before the editor starts. */
+  readonly beforeStart?: (folder: string) => void;
   /** Folders are not trusted before the user says so. Default: all are trusted. */
   readonly asksForTrust?: boolean;
   /** Lets a page run an extension's tests: `codeAutomationLog` and `codeAutomationExit`. */
@@ -55,6 +59,7 @@ export class EditorServer {
       server.#placeSsh();
       server.set(options.settings ?? {});
       for (const file of options.extensions ?? []) await server.install(file);
+      options.beforeStart?.(folder);
       await server.resume();
       return server;
     } catch (cause) {
@@ -116,6 +121,7 @@ export class EditorServer {
         ...['--auth', 'none', '--bind-addr', `127.0.0.1:${this.port}`],
         ...['--disable-telemetry', '--disable-update-check', '--disable-proxy'],
         '--disable-getting-started-override',
+        ...(options.locale ? ['--locale', options.locale] : []),
         ...(options.asksForTrust ? [] : ['--disable-workspace-trust']),
         ...(options.runsTests ? ['--vscode-option', 'enable-smoke-test-driver'] : []),
       ],

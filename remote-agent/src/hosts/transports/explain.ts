@@ -8,16 +8,18 @@ interface Known {
   /** `login`, `host-key`: trying again cannot help. */
   readonly code: 'login' | 'host-key' | 'host';
   readonly what: string;
-  readonly hint: string;
+  /** What to do, or what to do about this target. */
+  readonly hint: string | ((target: string) => string);
 }
 
-/** What connections say when they fail, and what to do; `%t` stands for the target. The first that fits is told. */
+/** What connections say when they fail, and what to do. The first that fits is told. */
 const table: readonly Known[] = [
   {
     said: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
     code: 'host-key',
     what: 'The host shows another key than the one known: somebody may be in between, or it was set up anew',
-    hint: 'ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh %t',
+    hint: (target) =>
+      `ask whoever runs it for its fingerprint; only if the new one is right: ssh-keygen -R, then ssh ${target}`,
   },
   {
     said: /REVOKED HOST KEY|revoked host key/,
@@ -29,7 +31,7 @@ const table: readonly Known[] = [
     said: /Host key verification failed|No .* host key is known/,
     code: 'login',
     what: 'The key of this host is not known yet',
-    hint: 'run "ssh %t" once in a terminal, compare the fingerprint, answer yes',
+    hint: (target) => `run "ssh ${target}" once in a terminal, compare the fingerprint, answer yes`,
   },
   {
     said: /Too many authentication failures/,
@@ -47,13 +49,13 @@ const table: readonly Known[] = [
     said: /Permission denied|configured authentication methods failed/,
     code: 'login',
     what: 'The host refused the login',
-    hint: 'see that "ssh %t" works; name the key with -i',
+    hint: (target) => `see that "ssh ${target}" works; name the key with -i`,
   },
   {
     said: /Bad owner or permissions on|Bad configuration option|terminating, \d+ bad configuration/,
     code: 'login',
     what: 'The SSH configuration cannot be read',
-    hint: 'mend the named file; "ssh %t" says the same',
+    hint: (target) => `mend the named file; "ssh ${target}" says the same`,
   },
   {
     said: /no matching |[Uu]nable to negotiate/,
@@ -118,8 +120,10 @@ export function hostError(
   const text = printable(said.trim()).slice(-600);
   const where = text ? `${name}: ${text}` : name;
   const known = table.find((row) => row.said.test(said));
-  if (known)
-    return new ParaError(known.code, known.what, { where, hint: known.hint.replaceAll('%t', target), cause });
+  if (known) {
+    const hint = typeof known.hint === 'string' ? known.hint : known.hint(target);
+    return new ParaError(known.code, known.what, { where, hint, cause });
+  }
   const how = code === null ? 'lost' : `code ${code}`;
   return new ParaError('host', `The connection to the host ended (${how})`, { where, cause });
 }

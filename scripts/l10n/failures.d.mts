@@ -1,0 +1,1 @@
+export function failureTexts(path: string, source: string): string[];

@@ -1,0 +1,1 @@
+export function translateSchemas(folder: string): void;
