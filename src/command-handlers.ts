@@ -160,6 +160,7 @@ export function commandHandlers(
     'para.showMoreRuns': (group: string) => views.runTree.showMore(group),
     'para.refresh': async () => {
       await runs.refresh();
+      services.library.changed();
       for (const name of hosts.names()) await hosts.refresh(name).catch(() => {});
     },
     'para.runDiagnostics': () => runDiagnostics(services),

@@ -1,10 +1,12 @@
+import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/info.ts';
 import { readHeader } from '../../remote-agent/src/adapters/safetensors-header.ts';
+import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
-import { type Owned, Signal } from '../platform/signal.ts';
+import { gathered, type Owned, Signal } from '../platform/signal.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
 
@@ -37,13 +39,26 @@ export const readMetadata = (file: string): Promise<Readonly<Record<string, stri
 export class AdapterLibrary implements Owned {
   readonly #changed = new Signal();
   readonly onChange = this.#changed.on;
+  readonly #look = gathered(300, () => this.changed());
   readonly #owned: Owned;
+  #watcher: FSWatcher | undefined;
   /** What is known of a file, by path, size and time. */
   readonly #known = new Map<string, LibraryAdapter>();
   readonly #ofRuns = new WeakMap<Run, LibraryAdapter>();
 
   constructor(readonly store: RunStore) {
     this.#owned = store.onChange(() => this.#changed.fire());
+  }
+
+  /** Keeps looking at the folder of imported adapters: `para import` and people put files there too. */
+  watch(): void {
+    makeFolder(adaptersFolder());
+    try {
+      this.#watcher = watch(adaptersFolder(), () => this.#look());
+      this.#watcher.on('error', () => {});
+    } catch {
+      // What is changed here is told of, and "Refresh" looks.
+    }
   }
 
   /** A file of the folder of imported adapters came or went. */
@@ -104,5 +119,7 @@ export class AdapterLibrary implements Owned {
 
   dispose(): void {
     this.#owned.dispose();
+    this.#watcher?.close();
+    this.#look.dispose();
   }
 }

@@ -24,19 +24,27 @@ export const baseColumn = (): ColumnModel => ({
 });
 
 /** A column of an adapter. @throws ParaError `safetensors` where its file is none */
-export async function columnOf(adapter: LibraryAdapter, strength = 1): Promise<ColumnModel> {
+export async function columnOf(
+  adapter: LibraryAdapter,
+  strength = 1,
+  signal?: AbortSignal,
+): Promise<ColumnModel> {
   const method = adapter.method === 'para' ? 'para' : 'lora';
   return {
     id: newId(),
     label: `${adapter.subject ?? adapter.name} · ${methodName(method)}`,
     ...{ method, strength, ...strengths[method] },
     facts: await factsOf(adapter),
-    adapter: await appliedFile(adapter),
+    adapter: await appliedFile(adapter, signal),
   };
 }
 
-export const appliedFile = async ({ name, file, run }: LibraryAdapter): Promise<AppliedFile> => ({
-  ...{ name, file, hash: await hashFile(file) },
+/** An adapter's file by its content. @param signal ends the reading with an `AbortError` */
+export const appliedFile = async (
+  { name, file, run }: LibraryAdapter,
+  signal?: AbortSignal,
+): Promise<AppliedFile> => ({
+  ...{ name, file, hash: await hashFile(file, signal ? { signal } : {}) },
   ...(run ? { run: { host: run.host, job: run.job, directory: run.directory } } : {}),
 });
 

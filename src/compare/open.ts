@@ -34,7 +34,7 @@ export async function openComparison(
 ): Promise<void> {
   const single = request.mode === 'generate';
   const work = single ? l10n.t('Reading the adapter') : l10n.t('Reading the adapters to compare');
-  const state = await withLateProgress(work, () => stateOf(services, request));
+  const state = await withLateProgress(work, (signal) => stateOf(services, request, signal));
   const title = single ? l10n.t('Generate') : l10n.t('Compare');
   const panel = window.createWebviewPanel(comparisonType, title, ViewColumn.Active, { enableScripts: true });
   hold(services, panel, state, false);
@@ -43,6 +43,7 @@ export async function openComparison(
 async function stateOf(
   { library }: ComparisonServices,
   { host, base, columns, strengths = [], prompts, mode = 'compare', settings }: ComparisonRequest,
+  signal: AbortSignal,
 ): Promise<ComparisonState> {
   return {
     version: 1,
@@ -51,7 +52,7 @@ async function stateOf(
     place: { host, base },
     settings: { ...defaultSettings, ...settings },
     columns: await Promise.all(
-      columns.map((adapter, i) => (adapter ? columnOf(adapter, strengths[i]) : baseColumn())),
+      columns.map((adapter, i) => (adapter ? columnOf(adapter, strengths[i], signal) : baseColumn())),
     ),
     rows: await Promise.all(
       prompts.map(async (text, offset) => ({ id: newId(), offset, ...(await rowOf(library, text)) })),

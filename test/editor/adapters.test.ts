@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { wordsOf } from '../../remote-agent/test/hosts/processes.ts';
@@ -13,6 +22,22 @@ function tensorsOf(file: string): string[] {
   const bytes = readFileSync(file);
   const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString('utf8');
   return Object.keys(JSON.parse(header)).filter((key) => key !== '__metadata__');
+}
+
+/** Writes the adapter `from` to `to` with a layer of many gigabytes more, of which the disk holds next to nothing. */
+function makeLarge(from: string, to: string): void {
+  const bytes = readFileSync(from);
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.subarray(8, start).toString('utf8'));
+  const end = bytes.length - start;
+  const [key] = Object.keys(header).filter((name) => name !== '__metadata__');
+  const values = 3_000_000_000;
+  header[`${key}.more`] = { dtype: 'F32', shape: [values], data_offsets: [end, end + 4 * values] };
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(to, Buffer.concat([length, text, bytes.subarray(start)]));
+  truncateSync(to, 8 + text.length + end + 4 * values);
 }
 
 /** The agents that an editor with this home has started for its own machine, one a window that was open. */
@@ -143,6 +168,17 @@ describe.skipIf(excused(noEditor))('adapters in the editor', () => {
     await expect.poll(() => editor.views.rows('Adapters')).not.toContainEqual(mine);
     await editor.notices.press('Deleted the adapter mine.', 'Undo');
     await expect.poll(() => editor.views.rows('Adapters')).toContainEqual(mine);
+  });
+
+  it('says that it reads large adapters, and opens nothing when that is cancelled', async () => {
+    const library = join(editor.server.home, '.local/share/para-studio/adapters');
+    makeLarge(join(workspace.folder, 'mine.safetensors'), join(library, 'large.safetensors'));
+    await expect.poll(() => editor.views.rows('Adapters')).toContainEqual(expect.stringMatching(/^large \|/));
+    await editor.views.action('Adapters', 'large', 'Compare Strengths');
+    await editor.notices.press('Reading the adapters to compare', 'Cancel');
+    await expect.poll(() => editor.notices.all()).not.toContainEqual(expect.stringContaining('Reading'));
+    rmSync(join(library, 'large.safetensors'));
+    await expect(editor.text.tab('Compare').waitFor({ timeout: 10_000 })).rejects.toThrow('Timeout');
   });
 
   it('imports a base model, and asks with the last source first when there is another', async () => {

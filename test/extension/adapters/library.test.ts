@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
 import { writeStatus } from '../../../remote-agent/src/jobs/job.ts';
@@ -95,4 +96,20 @@ test('a deleted file is out of the library, can be had back, and is gone for goo
   await putAway(file);
   await emptyTrash(folder, -1);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test('hears of files that a terminal or a person puts into the folder, and takes out', async () => {
+  library.watch();
+  let told = 0;
+  library.onChange(() => told++);
+  const heard = async (times: number) => {
+    for (let i = 0; i < 200 && told < times; i++) await sleep(50);
+    expect(told).toBe(times);
+    return (await library.all()).map(({ name }) => name);
+  };
+  const file = join(root, 'adapters/teapot.safetensors');
+  writeFileSync(file, adapterBytes({}));
+  expect(await heard(1)).toEqual(['teapot']);
+  rmSync(file);
+  expect(await heard(2)).toEqual([]);
 });
