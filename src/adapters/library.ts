@@ -5,6 +5,7 @@ import { readHeader } from '../../remote-agent/src/adapters/safetensors-header.t
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { type Owned, Signal } from '../platform/signal.ts';
+import { keptAdapters } from '../runs/panel/run-files.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
 
@@ -25,6 +26,10 @@ export interface LibraryAdapter {
 }
 
 const ending = '.safetensors';
+
+/** Whether it is what its run ended with: what a host calls the adapter of its job. */
+export const isResult = (run: { readonly directory: string } | undefined, file: string): boolean =>
+  run !== undefined && file === jobFiles(run.directory).adapter;
 
 /** The `__metadata__` of a safetensors file, from its first bytes alone; `undefined` where it is none. */
 export const readMetadata = (file: string): Promise<Readonly<Record<string, string>> | undefined> =>
@@ -74,8 +79,16 @@ export class AdapterLibrary implements Owned {
     const known = this.#ofRuns.get(run);
     if (known) return known;
     const found = await this.#read(jobFiles(run.directory).adapter, run.id, run);
-    if (found) this.#ofRuns.set(run, found);
-    return found;
+    if (found) {
+      this.#ofRuns.set(run, found);
+      return found;
+    }
+    // Until it ends, what it kept on the way.
+    for (const file of await keptAdapters(run.directory)) {
+      const kept = await this.#read(file, run.id, run);
+      if (kept) return kept;
+    }
+    return undefined;
   }
 
   async #read(file: string, name: string, run?: Run): Promise<LibraryAdapter | undefined> {

@@ -4,6 +4,7 @@ import type {
   DrawRequest,
   GenerationProgress,
 } from '../../remote-agent/src/protocol/contract/generation.ts';
+import { isResult } from '../adapters/library.ts';
 import type { Drawing, Place } from './model.ts';
 
 export interface PaintHooks {
@@ -88,7 +89,8 @@ export class Painter {
   #on(session: HostSession, host: string, adapters: Adapters): Promise<DrawRequest['adapters']> {
     return Promise.all(
       adapters.map(async ({ name, file, hash, run, strength }) => ({
-        source: run?.host === host ? { job: run.job } : await this.#put(session, file, hash),
+        source:
+          run?.host === host && isResult(run, file) ? { job: run.job } : await this.#put(session, file, hash),
         ...{ strength, file, name, hash },
       })),
     );

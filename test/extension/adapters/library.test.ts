@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
 import { writeStatus } from '../../../remote-agent/src/jobs/job.ts';
-import { AdapterLibrary, readMetadata } from '../../../src/adapters/library.ts';
+import { AdapterLibrary, isResult, readMetadata } from '../../../src/adapters/library.ts';
 import { emptyTrash, putAway, takeBack } from '../../../src/platform/trash.ts';
 import { RunStore } from '../../../src/runs/store.ts';
 
@@ -67,6 +67,24 @@ test('finds an adapter that comes home after its run was told to be finished', a
   expect(await library.all()).toEqual([]);
   writeFileSync(join(directory, 'adapter.safetensors'), adapterBytes({}));
   expect((await library.all()).map(({ name }) => name)).toEqual(['run-1']);
+});
+
+test('takes what a run kept on the way until it ends, the newest first', async () => {
+  const directory = finishedRun('run-1');
+  writeStatus(directory, { state: 'running', step: 120, steps: 200 });
+  mkdirSync(join(directory, 'checkpoints'));
+  await store.start();
+  const steps = async () => (await library.all()).map((one) => [one.steps, isResult(one.run, one.file)]);
+  const keep = (name: string, step: number) =>
+    writeFileSync(join(directory, name), adapterBytes({ ss_steps: String(step) }));
+  expect(await steps()).toEqual([]);
+  keep('checkpoints/state.safetensors', 120);
+  keep('checkpoints/best.safetensors', 50);
+  expect(await steps()).toEqual([[50, false]]);
+  keep('checkpoints/step-000100.safetensors', 100);
+  expect(await steps()).toEqual([[100, false]]);
+  keep('adapter.safetensors', 150);
+  expect(await steps()).toEqual([[150, true]]);
 });
 
 test('passes over files that only have the name of an adapter', async () => {
