@@ -192,7 +192,9 @@ export class RunPanel {
       learningRate: last('learningRate'),
       bestValidation: log.best,
       secondsAStep,
-      secondsLeft: running && secondsAStep !== undefined ? secondsAStep * (total - step) : undefined,
+      // After the last step what is left is the last samples and the adapter: as long as those take.
+      secondsLeft:
+        running && step < total && secondsAStep !== undefined ? secondsAStep * (total - step) : undefined,
       memoryBytes: last('memoryBytes'),
       parameters: log.started?.parameters,
       layers: log.started?.layers,
