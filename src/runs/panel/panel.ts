@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commands, l10n, RelativePattern, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { defined } from '../../../remote-agent/src/common/defined.ts';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 import { jobFiles, readStatus } from '../../../remote-agent/src/jobs/job.ts';
 import type { RequestHandlers } from '../../../webview/contract/kernel.ts';
 import {
@@ -199,9 +200,17 @@ export class RunPanel {
       parameters: log.started?.parameters,
       layers: log.started?.layers,
       phase: running && log.phase ? phaseText(log.phase) : undefined,
-      problem: status.state === 'failed' ? status.error : undefined,
+      problem: status.state === 'failed' ? this.#problem(status.error) : undefined,
       link: link && link.at !== 'connected' ? linkText(link.at, spec.subject, link.problem) : undefined,
     });
+  }
+
+  /** Why it failed, and what to do about it where its log says so. */
+  #problem(error: string | undefined): string | undefined {
+    const told = this.#run.log.told.findLast((event) => event.type === 'error');
+    if (!told || told.message !== error) return error;
+    const { where, hint } = told;
+    return describe(new ParaError('run', error, defined({ where, hint })));
   }
 
   #events(): RunView['events'] {
@@ -257,7 +266,8 @@ export class RunPanel {
         return run ? trainerLog(this.services, run, mostLog, false) : { text: '', cut: false };
       },
       act: async ({ action }) => {
-        await commands.executeCommand(commandOf[action], this.id);
+        const about = action === 'reconnect' ? readRun(this.directory)?.host : this.id;
+        await commands.executeCommand(commandOf[action], about);
         return {};
       },
       saveChart: async ({ png }) => this.#save(`${this.id}.png`, 'PNG', new Uint8Array(png)),
@@ -337,6 +347,7 @@ const commandOf = {
   compare: 'para.compareAdapters',
   log: 'para.showRunLog',
   folder: 'para.revealRunFolder',
+  reconnect: 'para.reconnect',
 } as const;
 
 const linkText = (at: 'waiting' | 'stopped', subject: string, problem: unknown) =>
