@@ -1,10 +1,12 @@
+import { type FSWatcher, watch } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type AdapterInfo, infoFrom } from '../../remote-agent/src/adapters/info.ts';
 import { readHeader } from '../../remote-agent/src/adapters/safetensors-header.ts';
+import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
-import { type Owned, Signal } from '../platform/signal.ts';
+import { gathered, type Owned, Signal } from '../platform/signal.ts';
 import { keptAdapters } from '../runs/panel/run-files.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
@@ -47,6 +49,10 @@ export class AdapterLibrary implements Owned {
   readonly #known = new Map<string, LibraryAdapter>();
   readonly #ofRuns = new WeakMap<Run, LibraryAdapter>();
 
+  /** Another window and the command line import and delete too. */
+  readonly #look = gathered(200, () => this.#changed.fire());
+  #watcher: FSWatcher | undefined;
+
   constructor(readonly store: RunStore) {
     this.#owned = store.onChange(() => this.#changed.fire());
   }
@@ -56,7 +62,19 @@ export class AdapterLibrary implements Owned {
     this.#changed.fire();
   }
 
+  #watch(): void {
+    if (this.#watcher) return;
+    try {
+      makeFolder(adaptersFolder());
+      this.#watcher = watch(adaptersFolder(), this.#look);
+      this.#watcher.on('error', () => {});
+    } catch {
+      // What changes there is seen when somebody asks.
+    }
+  }
+
   async all(): Promise<LibraryAdapter[]> {
+    this.#watch();
     const runs = this.store.all().filter(({ state, step }) => state === 'finished' || step > 0);
     const ofRuns = await Promise.all(runs.map((run) => this.#ofRun(run)));
     const names = (await readdir(adaptersFolder()).catch(() => [])).filter(
@@ -116,6 +134,8 @@ export class AdapterLibrary implements Owned {
   }
 
   dispose(): void {
+    this.#watcher?.close();
+    this.#look.dispose();
     this.#owned.dispose();
   }
 }

@@ -87,6 +87,15 @@ test('takes what a run kept on the way until it ends, the newest first', async (
   expect(await steps()).toEqual([[150, true]]);
 });
 
+test('tells of files that another window or a terminal put there', async () => {
+  await store.start();
+  expect(await library.all()).toEqual([]);
+  const told = new Promise<void>((resolve) => library.onChange(resolve));
+  writeFileSync(join(root, 'adapters/teapot.safetensors'), adapterBytes({}));
+  await told;
+  expect((await library.all()).map(({ name }) => name)).toEqual(['teapot']);
+});
+
 test('passes over files that only have the name of an adapter', async () => {
   mkdirSync(join(root, 'adapters'));
   const file = join(root, 'adapters/broken.safetensors');
