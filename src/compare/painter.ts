@@ -5,6 +5,7 @@ import type {
   GenerationProgress,
 } from '../../remote-agent/src/protocol/contract/generation.ts';
 import { isResult } from '../adapters/library.ts';
+import { bringBase } from '../hosts/known-bases.ts';
 import type { Drawing, Place } from './model.ts';
 
 export interface PaintHooks {
@@ -45,7 +46,7 @@ export class Painter {
       host,
       listed.map(({ name }) => name),
     );
-    const { hash, width, height } = findAmong(listed, host)(base);
+    const { hash, width, height } = findAmong(listed, host, bringBase())(base);
     return {
       ...{ host, base, baseHash: hash },
       ...(width === undefined ? {} : { width }),

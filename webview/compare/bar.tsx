@@ -31,7 +31,7 @@ export function Bar({ view }: { readonly view: ComparisonView }) {
           {t('Save Sheet')}
         </Button>
       </div>
-      {[...(view.problem ? [view.problem] : []), ...sharedProblems(view)].map((text) => (
+      {[...new Set([...(view.problem ? [view.problem] : []), ...sharedProblems(view)])].map((text) => (
         <Problem key={text} text={text} />
       ))}
       <div class="compare-settings">
