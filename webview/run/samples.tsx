@@ -162,7 +162,7 @@ function Timeline({ run: { samples, prompts }, steps, chosen, choose }: Timeline
   const last = useRef(newest);
   useLayoutEffect(() => {
     const timeline = box.current;
-    const picture = timeline?.querySelector<HTMLElement>('[aria-pressed="true"]');
+    const picture = timeline?.querySelector('td:has([aria-pressed="true"])');
     const grew = last.current !== newest;
     last.current = newest;
     if (!timeline || !picture || (grew && !atEnd.current)) return;
