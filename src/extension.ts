@@ -94,7 +94,6 @@ export function activate(context: ExtensionContext): void {
   async function start(): Promise<void> {
     try {
       await runs.start();
-      library.watch();
       awaited.look();
       await commands.executeCommand('setContext', 'para.runsRead', true);
       for (const place of [folder, adaptersFolder()]) await emptyTrash(place);

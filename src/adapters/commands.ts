@@ -42,9 +42,11 @@ export async function whichAdapter(
   if (name !== undefined) {
     const found = await library.find(name);
     if (found) return found;
-    throw new ParaError('adapter', l10n.t('This run has no adapter yet'), {
+    throw new ParaError('adapter', l10n.t('This run has kept no adapter yet'), {
       where: name,
-      hint: l10n.t('an adapter is there when the run has saved its first state or is finished'),
+      hint: l10n.t(
+        'it has one when it is finished or stopped, and before that where its checkpoints keep one',
+      ),
     });
   }
   return (await chooseAdapters({ context, library }, title, false))?.[0];

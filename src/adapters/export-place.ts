@@ -5,7 +5,7 @@ import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { AdapterSource } from '../../remote-agent/src/protocol/contract/generation.ts';
 import type { Hosts } from '../hosts/hosts.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
-import type { LibraryAdapter } from './library.ts';
+import { isResult, type LibraryAdapter } from './library.ts';
 
 type Exported = ReadonlyMap<string, Uint8Array>;
 export type ExportHow = Omit<HostExport, 'base'>;
@@ -65,7 +65,7 @@ async function exportThere(
 ): Promise<Exported> {
   const { exportOnHost, putAdapter } = await import('../../remote-agent/src/hosts/remote-adapters.ts');
   const write = async (source: AdapterSource) => (await exportOnHost(session, source, how)).files;
-  if (run?.host === place)
+  if (run?.host === place && isResult(run, file))
     try {
       return await write({ job: run.job });
     } catch (cause) {

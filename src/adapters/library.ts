@@ -7,6 +7,7 @@ import { makeFolder } from '../../remote-agent/src/common/files.ts';
 import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts';
 import { jobFiles } from '../../remote-agent/src/jobs/job.ts';
 import { gathered, type Owned, Signal } from '../platform/signal.ts';
+import { keptAdapters } from '../runs/panel/run-files.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/store.ts';
 
@@ -28,6 +29,10 @@ export interface LibraryAdapter {
 
 const ending = '.safetensors';
 
+/** Whether it is what its run ended with: what a host calls the adapter of its job. */
+export const isResult = (run: { readonly directory: string } | undefined, file: string): boolean =>
+  run !== undefined && file === jobFiles(run.directory).adapter;
+
 /** The `__metadata__` of a safetensors file, from its first bytes alone; `undefined` where it is none. */
 export const readMetadata = (file: string): Promise<Readonly<Record<string, string>> | undefined> =>
   readHeader(file).then(
@@ -39,26 +44,17 @@ export const readMetadata = (file: string): Promise<Readonly<Record<string, stri
 export class AdapterLibrary implements Owned {
   readonly #changed = new Signal();
   readonly onChange = this.#changed.on;
-  readonly #look = gathered(300, () => this.changed());
   readonly #owned: Owned;
-  #watcher: FSWatcher | undefined;
   /** What is known of a file, by path, size and time. */
   readonly #known = new Map<string, LibraryAdapter>();
   readonly #ofRuns = new WeakMap<Run, LibraryAdapter>();
 
+  /** Another window and the command line import and delete too. */
+  readonly #look = gathered(200, () => this.#changed.fire());
+  #watcher: FSWatcher | undefined;
+
   constructor(readonly store: RunStore) {
     this.#owned = store.onChange(() => this.#changed.fire());
-  }
-
-  /** Keeps looking at the folder of imported adapters: `para import` and people put files there too. */
-  watch(): void {
-    makeFolder(adaptersFolder());
-    try {
-      this.#watcher = watch(adaptersFolder(), () => this.#look());
-      this.#watcher.on('error', () => {});
-    } catch {
-      // What is changed here is told of, and "Refresh" looks.
-    }
   }
 
   /** A file of the folder of imported adapters came or went. */
@@ -66,7 +62,19 @@ export class AdapterLibrary implements Owned {
     this.#changed.fire();
   }
 
+  #watch(): void {
+    if (this.#watcher) return;
+    try {
+      makeFolder(adaptersFolder());
+      this.#watcher = watch(adaptersFolder(), this.#look);
+      this.#watcher.on('error', () => {});
+    } catch {
+      // What changes there is seen when somebody asks.
+    }
+  }
+
   async all(): Promise<LibraryAdapter[]> {
+    this.#watch();
     const runs = this.store.all().filter(({ state, step }) => state === 'finished' || step > 0);
     const ofRuns = await Promise.all(runs.map((run) => this.#ofRun(run)));
     const names = (await readdir(adaptersFolder()).catch(() => [])).filter(
@@ -89,8 +97,16 @@ export class AdapterLibrary implements Owned {
     const known = this.#ofRuns.get(run);
     if (known) return known;
     const found = await this.#read(jobFiles(run.directory).adapter, run.id, run);
-    if (found) this.#ofRuns.set(run, found);
-    return found;
+    if (found) {
+      this.#ofRuns.set(run, found);
+      return found;
+    }
+    // Until it ends, what it kept on the way.
+    for (const file of await keptAdapters(run.directory)) {
+      const kept = await this.#read(file, run.id, run);
+      if (kept) return kept;
+    }
+    return undefined;
   }
 
   async #read(file: string, name: string, run?: Run): Promise<LibraryAdapter | undefined> {
@@ -118,8 +134,8 @@ export class AdapterLibrary implements Owned {
   }
 
   dispose(): void {
-    this.#owned.dispose();
     this.#watcher?.close();
     this.#look.dispose();
+    this.#owned.dispose();
   }
 }

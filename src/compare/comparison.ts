@@ -9,6 +9,7 @@ import {
   type Drawing,
   drawingOf,
   keyOf,
+  labelsOf,
   type Place,
   type RowModel,
   remembered,
@@ -35,6 +36,7 @@ export interface ComparisonHooks {
   /** A failure, or why it waits, in words. */
   describe(cause: unknown): string;
   describeProgress(progress: GenerationProgress['progress']): string | undefined;
+  describeSteps(steps: number): string;
   onView(): void;
   onCell(cell: Cell): void;
   save(state: ComparisonState): void;
@@ -270,8 +272,9 @@ export class Comparison {
   /** Everything of it that a view shows. */
   view(): Pick<ComparisonView, 'columns' | 'rows' | 'cells' | 'history' | 'canPin'> {
     const { columns, rows, history } = this.#state;
+    const labels = labelsOf(columns, this.hooks.describeSteps);
     return {
-      columns: columns.map(({ adapter: _, ...column }) => column),
+      columns: columns.map(({ adapter: _, ...column }, i) => ({ ...column, label: labels[i]! })),
       rows: rows.map((row) => ({
         ...{ id: row.id, text: row.text, seed: seedOf(this.#state, row) },
         ...(row.problem === undefined ? {} : { problem: row.problem }),

@@ -91,6 +91,18 @@ export function drawingOf(state: ComparisonState, column: ColumnModel, row: RowM
   };
 }
 
+/** Labels of the columns; where several adapters have the same, with what tells them apart. */
+export function labelsOf(columns: readonly ColumnModel[], stepsText: (steps: number) => string): string[] {
+  return columns.map(({ label, adapter, facts }) => {
+    const alike = columns.filter((one) => one.label === label && one.adapter);
+    const files = new Map(alike.map((one) => [one.adapter!.hash + one.adapter!.name, one.facts.steps]));
+    if (!adapter || files.size < 2) return label;
+    const steps = new Set(files.values());
+    const tells = steps.size === files.size && !steps.has(undefined);
+    return `${label} · ${tells ? stepsText(facts.steps!) : adapter.name}`;
+  });
+}
+
 /** One noise a row: every column draws a row from the same seed. */
 export const seedOf = ({ settings }: ComparisonState, row: RowModel): number =>
   readSafely(row.text)?.seed ?? (settings.seed + row.offset) % 4_294_967_296;

@@ -4,6 +4,8 @@ import type {
   DrawRequest,
   GenerationProgress,
 } from '../../remote-agent/src/protocol/contract/generation.ts';
+import { isResult } from '../adapters/library.ts';
+import { bringBase } from '../hosts/known-bases.ts';
 import type { Drawing, Place } from './model.ts';
 
 export interface PaintHooks {
@@ -44,7 +46,7 @@ export class Painter {
       host,
       listed.map(({ name }) => name),
     );
-    const { hash, width, height } = findAmong(listed, host)(base);
+    const { hash, width, height } = findAmong(listed, host, bringBase())(base);
     return {
       ...{ host, base, baseHash: hash },
       ...(width === undefined ? {} : { width }),
@@ -88,7 +90,8 @@ export class Painter {
   #on(session: HostSession, host: string, adapters: Adapters): Promise<DrawRequest['adapters']> {
     return Promise.all(
       adapters.map(async ({ name, file, hash, run, strength }) => ({
-        source: run?.host === host ? { job: run.job } : await this.#put(session, file, hash),
+        source:
+          run?.host === host && isResult(run, file) ? { job: run.job } : await this.#put(session, file, hash),
         ...{ strength, file, name, hash },
       })),
     );

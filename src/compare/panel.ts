@@ -80,6 +80,7 @@ export class ComparisonPanel {
           sourceOf: (path) => webview.asWebviewUri(Uri.file(path)).toString(),
           describe,
           describeProgress,
+          describeSteps: (steps) => l10n.t('{0} steps', steps),
           onView: () => this.#server.notify('view', this.#view()),
           onCell: (cell) => this.#server.notify('cell', cell),
           save: (now) => {

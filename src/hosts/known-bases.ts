@@ -1,4 +1,4 @@
-import type { Memento } from 'vscode';
+import { l10n, type Memento } from 'vscode';
 
 const key = 'para.hostBases';
 type ByHost = Readonly<Record<string, readonly string[]>>;
@@ -15,3 +15,6 @@ export const basesOf = (memory: Memento, host: string): readonly string[] | unde
 /** Remembers the names of a host's bases: what is written while it is away may name them. */
 export const rememberBases = (memory: Memento, host: string, names: readonly string[]): Thenable<void> =>
   memory.update(key, { ...memory.get<ByHost>(key), [host]: names });
+
+/** How a base comes to a host, for whoever misses one there. */
+export const bringBase = (): string => l10n.t('bring one there with "PaRa: Import Base Model"');

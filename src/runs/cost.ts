@@ -54,7 +54,7 @@ export function costOf(spec: TrainSpec, pace?: number, memory?: RunMemory, check
   };
 }
 
-/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free: fast. */
+/** PaRa, 200 steps, about 6 s, 0.9 GB of memory, 8 GB free, memory mode fast. */
 export function costWords(
   spec: TrainSpec,
   { steps, seconds, memoryBytes, memory }: Cost,
@@ -66,6 +66,8 @@ export function costWords(
     seconds === undefined ? t('time known after the first steps') : t('about {0}', duration(seconds)),
     ...(spec.device === 'cpu' ? [] : [t('on its GPU')]),
     ...(memoryBytes === undefined ? [] : [t('{0} of memory', bytes(memoryBytes))]),
-    ...(memory?.freeBytes === undefined ? [] : [t('{0} free: {1}', bytes(memory.freeBytes), memory.mode)]),
+    ...(memory?.freeBytes === undefined
+      ? []
+      : [t('{0} free, memory mode {1}', bytes(memory.freeBytes), memory.mode)]),
   ].join(', ');
 }

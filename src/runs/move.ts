@@ -1,6 +1,7 @@
 import { commands, l10n, window } from 'vscode';
 import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import { readRemote } from '../../remote-agent/src/hosts/remote-ref.ts';
+import { bringBase } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { chooseAgain } from '../platform/last-choice.ts';
@@ -46,7 +47,7 @@ async function chooseTarget({ context, hosts }: Services, run: Run): Promise<str
 
 async function move({ hosts, log }: Services, run: Run, target: string, work: Work): Promise<void> {
   const { HostSession } = await import('../../remote-agent/src/hosts/session.ts');
-  const { hostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
+  const { findAmong, listHostBases } = await import('../../remote-agent/src/hosts/remote-bases.ts');
   const { moveRun, takeRunHome } = await import('../../remote-agent/src/hosts/move-run.ts');
   const session = await hosts.session(target);
   const hooks = {
@@ -67,7 +68,7 @@ async function move({ hosts, log }: Services, run: Run, target: string, work: Wo
   };
   if (target !== thisMachine) return moveRun(session, run.directory, hooks);
   const remote = readRemote(run.directory);
-  const bases = await hostBases(session);
+  const bases = findAmong(await listHostBases(session), target, bringBase());
   if (remote) await takeRunHome(run.directory, remote, (name) => bases(name).hash, hooks);
   await session.call('jobs/resume', { id: run.id });
 }

@@ -15,7 +15,7 @@ import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import type { HostFacts } from '../../remote-agent/src/protocol/contract.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
-import { rememberBases } from '../hosts/known-bases.ts';
+import { bringBase, rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
@@ -84,7 +84,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
       host,
       listed.map(({ name }) => name),
     );
-    const bases = findAmong(listed, host);
+    const bases = findAmong(listed, host, bringBase());
     const facts = await session.call('host/facts', {});
     const device = host === thisMachine ? await findDevice(services, session, work) : deviceOf(facts);
     const ids: string[] = [];

@@ -79,6 +79,19 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
     await editor.views.open('PaRa Studio');
   });
 
+  it('has the newest samples in sight, however many there are', async () => {
+    const frame = await panel();
+    const heads = frame.locator('.run-timeline thead th');
+    await expect.poll(() => heads.count(), { timeout: 120_000 }).toBeGreaterThan(12);
+    const hidden = () =>
+      frame.locator('.run-timeline').evaluate((timeline) => {
+        const last = timeline.querySelector('thead th:last-child')!.getBoundingClientRect();
+        return Math.max(0, Math.round(last.right - timeline.getBoundingClientRect().right));
+      });
+    expect(await frame.locator('.run-timeline').evaluate((t) => t.scrollWidth > t.clientWidth)).toBe(true);
+    await expect.poll(hidden).toBe(0);
+  });
+
   it('compares two steps with a slider', async () => {
     const frame = await panel();
     await frame.getByRole('checkbox', { name: 'Compare two steps' }).click();
@@ -94,7 +107,7 @@ describe.skipIf(excused(noEditor))('the panel of a run', () => {
   it('lists layers with their ranks, settings and events', async () => {
     const frame = await panel();
     for (const [tab, text] of [
-      ['Settings', 'pocket-sdxl'],
+      ['Settings', 'picture 1'],
       ['Layers', 'attn1.to_q'],
       ['Events', 'Started: 4,000 steps'],
     ] as const) {

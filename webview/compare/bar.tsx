@@ -5,7 +5,7 @@ import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { Slider } from '../ui/slider.tsx';
 import { drawSheet } from './sheet.ts';
-import { ask, host, look, setSettings, ui } from './state.ts';
+import { ask, host, look, setSettings, sharedProblems, ui } from './state.ts';
 
 const layouts = () =>
   [
@@ -31,7 +31,9 @@ export function Bar({ view }: { readonly view: ComparisonView }) {
           {t('Save Sheet')}
         </Button>
       </div>
-      {view.problem && <Problem text={view.problem} />}
+      {[...new Set([...(view.problem ? [view.problem] : []), ...sharedProblems(view)])].map((text) => (
+        <Problem key={text} text={text} />
+      ))}
       <div class="compare-settings">
         <Settings view={view} />
         <Select

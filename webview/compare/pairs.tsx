@@ -35,10 +35,18 @@ export function Pairs({ view }: { readonly view: ComparisonView }) {
           <ColumnHead column={right} removable={false} />
         </div>
       </div>
+      {ui.value.layout === 'difference' && (
+        <p class="ui-quiet">
+          {t(
+            'Grey where both are the same, lighter where the right one is brighter, darker where it is darker.',
+          )}
+        </p>
+      )}
       <div class="compare-pair-list">
         {rows.map((row) => {
-          const one = cellAt(view, left.id, row.id)?.source;
-          const two = cellAt(view, right.id, row.id)?.source;
+          const cells = [left, right].map(({ id }) => cellAt(view, id, row.id));
+          const [one, two] = cells.map((cell) => cell?.source);
+          const problem = cells.find((cell) => cell?.state === 'failed')?.problem;
           return (
             <figure key={row.id}>
               {one && two ? (
@@ -55,7 +63,7 @@ export function Pairs({ view }: { readonly view: ComparisonView }) {
                   />
                 )
               ) : (
-                <p class="ui-quiet compare-blank">{t('not drawn yet')}</p>
+                <p class="ui-quiet compare-blank">{problem ?? t('not drawn yet')}</p>
               )}
               <figcaption>{row.text}</figcaption>
             </figure>

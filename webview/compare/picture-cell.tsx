@@ -6,7 +6,7 @@ import { t } from '../ui/l10n.ts';
 import { Picture } from '../ui/picture.tsx';
 import { PictureDialog } from '../ui/picture-dialog.tsx';
 import { ProgressBar } from '../ui/progress.tsx';
-import { ask } from './state.ts';
+import { ask, sharedProblems } from './state.ts';
 
 interface PictureCellProps {
   readonly view: ComparisonView;
@@ -37,7 +37,7 @@ export function PictureCell({ view, column, row, cell }: PictureCellProps) {
       ) : (
         <Blank view={view} />
       )}
-      {cell && <State cell={cell} />}
+      {cell && <State view={view} cell={cell} />}
       {done && (
         <div class="compare-actions">
           <IconButton icon="copy" label={t('Copy as prompt')} onClick={() => ask('copyPrompt', at)} />
@@ -75,7 +75,7 @@ function shapeOf({ settings, baseSize }: ComparisonView) {
   return { aspectRatio: `${width} / ${height}` };
 }
 
-function State({ cell }: { readonly cell: Cell }) {
+function State({ view, cell }: { readonly view: ComparisonView; readonly cell: Cell }) {
   switch (cell.state) {
     case 'drawing':
       return (
@@ -93,8 +93,12 @@ function State({ cell }: { readonly cell: Cell }) {
         </div>
       );
     case 'failed':
-      return (
-        <div class="compare-state" role="alert">
+      return sharedProblems(view).includes(cell.problem ?? '') ? (
+        <div class="compare-state" title={cell.problem}>
+          <Icon name="error" /> <span>{t('failed')}</span>
+        </div>
+      ) : (
+        <div class="compare-state" role="alert" title={cell.problem}>
           <Icon name="error" /> <span>{cell.problem}</span>
         </div>
       );

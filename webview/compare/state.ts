@@ -87,4 +87,10 @@ export const setSettings = (part: Partial<DrawSettings>): void => ask('setSettin
 export const cellAt = ({ cells }: ComparisonView, column: string, row: string): Cell | undefined =>
   cells.find((one) => one.column === column && one.row === row);
 
+/** What keeps several pictures from being drawn, as a host that is gone does: said once for all of them. */
+export function sharedProblems({ cells }: ComparisonView): string[] {
+  const all = cells.flatMap(({ state, problem }) => (state === 'failed' && problem ? [problem] : []));
+  return [...new Set(all.filter((one, i) => all.indexOf(one) !== i))];
+}
+
 effect(() => uiState.write(ui.value));

@@ -154,7 +154,9 @@ export const runContract = {
     act: {
       params: Type.Object({
         action: Type.Union(
-          (['stop', 'continue', 'export', 'compare', 'log', 'folder'] as const).map((a) => Type.Literal(a)),
+          (['stop', 'continue', 'export', 'compare', 'log', 'folder', 'reconnect'] as const).map((a) =>
+            Type.Literal(a),
+          ),
         ),
       }),
       result: Nothing,

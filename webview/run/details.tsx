@@ -42,7 +42,9 @@ function Events({ events }: { readonly events: readonly RunEvent[] }) {
         {[...events].reverse().map((event) => (
           <li key={`${event.time} ${event.text}`} data-kind={event.kind}>
             <Icon name={icons[event.kind]} />
-            <time dateTime={event.time}>{new Date(event.time).toLocaleTimeString()}</time>
+            <time dateTime={event.time} title={new Date(event.time).toLocaleString()}>
+              {when(new Date(event.time))}
+            </time>
             <span>
               {event.text}
               {event.hint && <span class="ui-quiet"> {event.hint}</span>}
@@ -53,6 +55,10 @@ function Events({ events }: { readonly events: readonly RunEvent[] }) {
     </Scroller>
   );
 }
+
+/** The time of day; of another day, that too. */
+const when = (time: Date): string =>
+  time.toDateString() === new Date().toDateString() ? time.toLocaleTimeString() : time.toLocaleString();
 
 /** How often the log of a run that goes on is read again while it is in sight, in ms. */
 const logEvery = 3000;

@@ -7,7 +7,7 @@ import { t } from '../ui/l10n.ts';
 import { ProgressBar } from '../ui/progress.tsx';
 import { host, isActive } from './state.ts';
 
-type Action = 'stop' | 'continue' | 'export' | 'compare' | 'log' | 'folder';
+type Action = 'stop' | 'continue' | 'export' | 'compare' | 'log' | 'folder' | 'reconnect';
 const act = (action: Action) => void host.call('act', { action }).catch(() => {});
 
 /** What run it is, how far, and what can be done with it. */
@@ -51,7 +51,8 @@ export function Head({ run }: { readonly run: RunView }) {
       )}
       {now.link && (
         <p class="run-banner" data-kind="warning" role="status">
-          <Icon name="warning" /> {now.link}
+          <Icon name="warning" /> <span>{now.link}</span>
+          <Button onClick={() => act('reconnect')}>{t('Reconnect')}</Button>
         </p>
       )}
       <dl class="run-facts">

@@ -49,6 +49,7 @@ export function LossChart({ run }: { readonly run: RunView }) {
           onChange={(value) => look({ logarithmic: value })}
         />
       </div>
+      {run.now.step === 0 && <p class="ui-quiet">{t('Losses are drawn here from the first step on.')}</p>}
       <Chart
         label={summary(run)}
         xLabel={t('Step')}

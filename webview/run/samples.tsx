@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RunView, Sample } from '../contract/run.ts';
 import { Button } from '../ui/button.tsx';
 import { Checkbox } from '../ui/fields.tsx';
@@ -155,9 +155,28 @@ function Timeline({ run: { samples, prompts }, steps, chosen, choose }: Timeline
     const table = event.currentTarget as HTMLElement;
     requestAnimationFrame(() => table.querySelector<HTMLElement>('[aria-pressed="true"]')?.focus());
   };
+  // The newest is followed as long as it is in sight; what is chosen elsewhere is brought there.
+  const box = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const newest = steps.at(-1);
+  const last = useRef(newest);
+  useLayoutEffect(() => {
+    const timeline = box.current;
+    const picture = timeline?.querySelector('td:has([aria-pressed="true"])');
+    const grew = last.current !== newest;
+    last.current = newest;
+    if (!timeline || !picture || (grew && !atEnd.current)) return;
+    const [own, all] = [picture.getBoundingClientRect(), timeline.getBoundingClientRect()];
+    const names = timeline.querySelector('[scope="row"]')?.getBoundingClientRect().width ?? 0;
+    const [before, after] = [all.left + names - own.left, own.right - all.right];
+    if (before > 0 || after > 0) timeline.scrollLeft += before > 0 ? -before : after;
+  }, [chosen.step, newest, ui.value.thumb]);
+  const scrolled = ({ currentTarget: at }: { readonly currentTarget: HTMLElement }) => {
+    atEnd.current = at.scrollLeft + at.clientWidth > at.scrollWidth - ui.value.thumb;
+  };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys go from one of its buttons to the next
-    <div class="run-timeline" style={size} onKeyDown={move}>
+    <div ref={box} class="run-timeline" style={size} onKeyDown={move} onScroll={scrolled}>
       <table aria-label={t('Samples by prompt and step')}>
         <thead>
           <tr>

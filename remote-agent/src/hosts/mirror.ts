@@ -58,7 +58,8 @@ export class RunMirror {
   }
 
   #note(event: WireEvent): void {
-    if ('file' in event && isWanted(event, this.#ref.bring)) this.#named.set(event.file, event.seq);
+    if ('file' in event && event.file !== undefined && isWanted(event, this.#ref.bring))
+      this.#named.set(event.file, event.seq);
   }
 
   /**

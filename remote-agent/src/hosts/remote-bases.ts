@@ -39,14 +39,21 @@ export type FindHostBase = (name: string) => BaseInfo;
 export const hostBases = async (session: HostSession): Promise<FindHostBase> =>
   findAmong(await listHostBases(session), session.profile.name);
 
-/** Finds a base among those that were listed. The function it gives throws as that of `hostBases`. */
-export function findAmong(bases: readonly BaseInfo[], host: string): FindHostBase {
+/**
+ * Finds a base among those that were listed. The function it gives throws as that of `hostBases`.
+ * @param bring how a base is brought there, in words of whoever asks
+ */
+export function findAmong(
+  bases: readonly BaseInfo[],
+  host: string,
+  bring = `bring one: para base import PATH --host ${host}`,
+): FindHostBase {
   return (name) => {
     const found = bases.find((base) => base.name === name);
     if (found) return found;
     throw new ParaError('base', `The host has no base "${name}"`, {
       where: host,
-      hint: `it has: ${bases.map((base) => base.name).join(', ') || 'none'}; bring one: para base import PATH --host ${host}`,
+      hint: `it has: ${bases.map((base) => base.name).join(', ') || 'none'}; ${bring}`,
     });
   };
 }

@@ -69,10 +69,11 @@ export class HostSession {
   lost(): ParaError {
     const { breach } = this.client;
     if (breach) return asParaError(breach, this.profile) as ParaError;
+    const said = printable(this.channel.errors().trim().slice(-300));
     return (
       this.#problem ??
       new ParaError('host', 'The connection to the host was lost', {
-        where: `${this.profile.name}: ${printable(this.channel.errors().trim().slice(-300))}`,
+        where: said ? `${this.profile.name}: ${said}` : this.profile.name,
       })
     );
   }

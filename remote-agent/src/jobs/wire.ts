@@ -39,8 +39,12 @@ export function fromWireSpec(spec: WireSpec): TrainSpec {
 
 /** An event as it travels: files relative to the job. */
 export const toWire = (event: LoggedEvent, directory: string): WireEvent =>
-  ('file' in event ? { ...event, file: relative(directory, event.file) } : event) as WireEvent;
+  ('file' in event && event.file !== undefined
+    ? { ...event, file: relative(directory, event.file) }
+    : event) as WireEvent;
 
 /** An event that came, with its file in `directory`. */
 export const fromWire = (event: WireEvent, directory: string): LoggedEvent =>
-  ('file' in event ? { ...event, file: join(directory, event.file) } : event) as LoggedEvent;
+  ('file' in event && event.file !== undefined
+    ? { ...event, file: join(directory, event.file) }
+    : event) as LoggedEvent;

@@ -40,7 +40,7 @@ export const WireEvent = Type.Union([
     where: Type.Optional(Text),
     hint: Type.Optional(Text),
   }),
-  event('stopped', { step: Step }),
+  event('stopped', { step: Step, file: Type.Optional(JobFile) }),
   event('finished', {
     step: Step,
     seconds: Real,

@@ -39,7 +39,8 @@ export type TrainEvent =
       readonly where?: string;
       readonly hint?: string;
     }
-  | { readonly type: 'stopped'; readonly step: number }
+  /** With the adapter as it was then, where a step was made since the start. */
+  | { readonly type: 'stopped'; readonly step: number; readonly file?: string }
   | {
       readonly type: 'finished';
       readonly step: number;

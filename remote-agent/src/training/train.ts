@@ -42,8 +42,7 @@ export async function train(
   try {
     while (state.step < spec.training.steps) {
       if (await askedToStop(hooks)) {
-        save(run);
-        hooks.emit({ type: 'stopped', step: state.step });
+        stop(run);
         return 'stopped';
       }
       lap('between steps');
@@ -221,6 +220,15 @@ function keepBest(run: Run, loss: number): boolean {
 function saveAdapterHere({ spec, base, plan, paths, state, thumbnail }: Run, file: string): void {
   requireUnchanged(base, paths.state);
   saveAdapterFile(file, spec, base, plan, state.parameters, state.step, thumbnail);
+}
+
+/** Keeps the state to go on from, and the adapter as it is: whoever likes what was learned so far takes it with him. */
+function stop(run: Run): void {
+  const { state, paths, hooks } = run;
+  const { step } = state;
+  save(run);
+  if (step > 0) saveAdapterHere(run, paths.adapter);
+  hooks.emit({ type: 'stopped', step, ...(step > 0 ? { file: paths.adapter } : {}) });
 }
 
 function finish(run: Run, seconds: number): void {

@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeAdapter } from '../../src/adapters/adapter.ts';
 import { specFor } from '../../src/cli/train.ts';
 import { continueTo } from '../../src/jobs/continue.ts';
 import { effectiveEvents, type LoggedEvent, readEvents } from '../../src/jobs/event-log.ts';
@@ -203,7 +204,7 @@ describe('a run', () => {
     expect(unfinished(directory), 'half-written files').toEqual([]);
   });
 
-  it('saves its state when it is asked to stop, and goes on from exactly there', async () => {
+  it('saves its state and its adapter when it is asked to stop, and goes on from exactly there', async () => {
     const directory = makeJob('stopped', 'para');
     const trainer = startTrainer(
       directory,
@@ -213,6 +214,9 @@ describe('a run', () => {
     expect((await trainer.done).outcome).toBe('stopped');
     const { state, step } = readStatus(directory);
     expect(state).toBe('stopped');
+    const { adapter } = jobFiles(directory);
+    expect(decodeAdapter(readFileSync(adapter), adapter).info.steps).toBe(step);
+    expect(readEvents(jobFiles(directory).events).at(-1)).toMatchObject({ type: 'stopped', file: adapter });
     const resumed: number[] = [];
     await finish(directory, (e) => e.type === 'resumed' && resumed.push(e.fromStep));
     expect(resumed).toEqual([step]);

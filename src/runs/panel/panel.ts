@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commands, l10n, RelativePattern, Uri, type WebviewPanel, window, workspace } from 'vscode';
 import { defined } from '../../../remote-agent/src/common/defined.ts';
+import { ParaError } from '../../../remote-agent/src/common/errors.ts';
 import { jobFiles, readStatus } from '../../../remote-agent/src/jobs/job.ts';
 import type { RequestHandlers } from '../../../webview/contract/kernel.ts';
 import {
@@ -15,7 +16,6 @@ import {
 import { Disposables } from '../../platform/disposables.ts';
 import { describe } from '../../platform/failure.ts';
 import { methodName } from '../../platform/format.ts';
-import { told } from '../../platform/told.ts';
 import { page, tabIcon, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
 import { type Estimate, readEstimate } from '../estimate.ts';
@@ -193,14 +193,24 @@ export class RunPanel {
       learningRate: last('learningRate'),
       bestValidation: log.best,
       secondsAStep,
-      secondsLeft: running && secondsAStep !== undefined ? secondsAStep * (total - step) : undefined,
+      // After the last step what is left is the last samples and the adapter: as long as those take.
+      secondsLeft:
+        running && step < total && secondsAStep !== undefined ? secondsAStep * (total - step) : undefined,
       memoryBytes: last('memoryBytes'),
       parameters: log.started?.parameters,
       layers: log.started?.layers,
       phase: running && log.phase ? phaseText(log.phase) : undefined,
-      problem: status.state === 'failed' ? status.error && told(status.error) : undefined,
+      problem: status.state === 'failed' ? this.#problem(status.error) : undefined,
       link: link && link.at !== 'connected' ? linkText(link.at, spec.subject, link.problem) : undefined,
     });
+  }
+
+  /** Why it failed, and what to do about it where its log says so. */
+  #problem(error: string | undefined): string | undefined {
+    const event = this.#run.log.told.findLast((one) => one.type === 'error');
+    if (error === undefined) return undefined;
+    const { where, hint } = event?.message === error ? event : {};
+    return describe(new ParaError('run', error, defined({ where, hint })));
   }
 
   #events(): RunView['events'] {
@@ -256,7 +266,8 @@ export class RunPanel {
         return run ? trainerLog(this.services, run, mostLog, false) : { text: '', cut: false };
       },
       act: async ({ action }) => {
-        await commands.executeCommand(commandOf[action], this.id);
+        const about = action === 'reconnect' ? readRun(this.directory)?.host : this.id;
+        await commands.executeCommand(commandOf[action], about);
         return {};
       },
       saveChart: async ({ png }) => this.#save(`${this.id}.png`, 'PNG', new Uint8Array(png)),
@@ -336,6 +347,7 @@ const commandOf = {
   compare: 'para.compareAdapters',
   log: 'para.showRunLog',
   folder: 'para.revealRunFolder',
+  reconnect: 'para.reconnect',
 } as const;
 
 const linkText = (at: 'waiting' | 'stopped', subject: string, problem: unknown) =>

@@ -4,12 +4,17 @@ import type { LoggedEvent } from '../../../remote-agent/src/jobs/event-log.ts';
 import { jobFiles } from '../../../remote-agent/src/jobs/job.ts';
 import { type AdapterHeader, readAdapterHeader } from './adapter-header.ts';
 
-/** The head of a run's adapter; where it is not finished, of the newest adapter that it kept. */
-export async function adapterOf(directory: string): Promise<AdapterHeader | undefined> {
-  const { adapter, checkpoints } = jobFiles(directory);
+/** The adapters that a run kept on the way, the newest first. */
+export async function keptAdapters(directory: string): Promise<string[]> {
+  const { checkpoints } = jobFiles(directory);
   const names = await readdir(checkpoints).catch(() => []);
   const kept = names.filter((name) => /^(step-\d+|best)\.safetensors$/.test(name)).sort();
-  for (const file of [adapter, ...kept.reverse().map((name) => join(checkpoints, name))])
+  return kept.reverse().map((name) => join(checkpoints, name));
+}
+
+/** The head of a run's adapter; where it has none yet, of the newest that it kept. */
+export async function adapterOf(directory: string): Promise<AdapterHeader | undefined> {
+  for (const file of [jobFiles(directory).adapter, ...(await keptAdapters(directory))])
     try {
       return await readAdapterHeader(file);
     } catch (cause) {

@@ -1,6 +1,6 @@
 import { l10n } from 'vscode';
 import { ParaError } from '../../../remote-agent/src/common/errors.ts';
-import type { TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
+import type { SpecPicture, TrainSpec } from '../../../remote-agent/src/subject/train-spec.ts';
 import type { RunEvent, RunView } from '../../../webview/contract/run.ts';
 import { describe } from '../../platform/failure.ts';
 import { duration, methodName } from '../../platform/format.ts';
@@ -84,7 +84,7 @@ type Rows = RunView['settings'][number]['rows'];
 export function settingsOf(spec: TrainSpec): RunView['settings'] {
   const { training, samples, validation, checkpoints } = spec;
   const pictures: Rows = [...spec.pictures, ...spec.validationPictures].map((picture, i) => ({
-    name: picture.file.split(/[\\/]/).at(-1)! + (i < spec.pictures.length ? '' : l10n.t(' (validation)')),
+    name: pictureName(picture, i) + (i < spec.pictures.length ? '' : l10n.t(' (validation)')),
     value: picture.caption,
   }));
   return [
@@ -102,9 +102,16 @@ export function settingsOf(spec: TrainSpec): RunView['settings'] {
     { title: l10n.t('Method'), rows: rowsOf({ ...spec.method, name: methodName(spec.method.name) }) },
     { title: l10n.t('Training'), rows: rowsOf(training) },
     { title: l10n.t('Samples'), rows: rowsOf({ ...samples, prompts: samples.prompts.length }) },
-    { title: l10n.t('Validation and checkpoints'), rows: [...rowsOf(validation), ...rowsOf(checkpoints)] },
+    { title: l10n.t('Validation'), rows: rowsOf(validation) },
+    { title: l10n.t('Checkpoints'), rows: rowsOf(checkpoints) },
     { title: l10n.t('Pictures and captions'), rows: pictures },
   ];
+}
+
+/** A picture that was sent to its run lies there under its hash, which tells nobody anything. */
+function pictureName({ file, sha256 }: SpecPicture, index: number): string {
+  const name = file.split(/[\\/]/).at(-1)!;
+  return name.startsWith(sha256) ? l10n.t('picture {0}', index + 1) : name;
 }
 
 /** Settings under the names that the subject file has for them. */

@@ -1,11 +1,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodeSafetensors } from '../../../remote-agent/src/adapters/safetensors.ts';
 import { writeStatus } from '../../../remote-agent/src/jobs/job.ts';
-import { AdapterLibrary, readMetadata } from '../../../src/adapters/library.ts';
+import { AdapterLibrary, isResult, readMetadata } from '../../../src/adapters/library.ts';
 import { emptyTrash, putAway, takeBack } from '../../../src/platform/trash.ts';
 import { RunStore } from '../../../src/runs/store.ts';
 
@@ -70,6 +69,37 @@ test('finds an adapter that comes home after its run was told to be finished', a
   expect((await library.all()).map(({ name }) => name)).toEqual(['run-1']);
 });
 
+test('takes what a run kept on the way until it ends, the newest first', async () => {
+  const directory = finishedRun('run-1');
+  writeStatus(directory, { state: 'running', step: 120, steps: 200 });
+  mkdirSync(join(directory, 'checkpoints'));
+  await store.start();
+  const steps = async () => (await library.all()).map((one) => [one.steps, isResult(one.run, one.file)]);
+  const keep = (name: string, step: number) =>
+    writeFileSync(join(directory, name), adapterBytes({ ss_steps: String(step) }));
+  expect(await steps()).toEqual([]);
+  keep('checkpoints/state.safetensors', 120);
+  keep('checkpoints/best.safetensors', 50);
+  expect(await steps()).toEqual([[50, false]]);
+  keep('checkpoints/step-000100.safetensors', 100);
+  expect(await steps()).toEqual([[100, false]]);
+  keep('adapter.safetensors', 150);
+  expect(await steps()).toEqual([[150, true]]);
+});
+
+test('tells of files that another window or a terminal put there, and took away', async () => {
+  await store.start();
+  expect(await library.all()).toEqual([]);
+  const told = new Promise<void>((resolve) => library.onChange(resolve));
+  writeFileSync(join(root, 'adapters/teapot.safetensors'), adapterBytes({}));
+  await told;
+  expect((await library.all()).map(({ name }) => name)).toEqual(['teapot']);
+  const again = new Promise<void>((resolve) => library.onChange(resolve));
+  rmSync(join(root, 'adapters/teapot.safetensors'));
+  await again;
+  expect(await library.all()).toEqual([]);
+});
+
 test('passes over files that only have the name of an adapter', async () => {
   mkdirSync(join(root, 'adapters'));
   const file = join(root, 'adapters/broken.safetensors');
@@ -96,20 +126,4 @@ test('a deleted file is out of the library, can be had back, and is gone for goo
   await putAway(file);
   await emptyTrash(folder, -1);
   expect(readdirSync(folder)).toEqual([]);
-});
-
-test('hears of files that a terminal or a person puts into the folder, and takes out', async () => {
-  library.watch();
-  let told = 0;
-  library.onChange(() => told++);
-  const heard = async (times: number) => {
-    for (let i = 0; i < 200 && told < times; i++) await sleep(50);
-    expect(told).toBe(times);
-    return (await library.all()).map(({ name }) => name);
-  };
-  const file = join(root, 'adapters/teapot.safetensors');
-  writeFileSync(file, adapterBytes({}));
-  expect(await heard(1)).toEqual(['teapot']);
-  rmSync(file);
-  expect(await heard(2)).toEqual([]);
 });

@@ -12,6 +12,7 @@ import {
   type ComparisonState,
   drawingOf,
   keyOf,
+  labelsOf,
   type Place,
   promptLineOf,
   remembered,
@@ -65,6 +66,24 @@ describe('the pictures of a comparison', () => {
       ['dog', 1],
       ['cat', 0.5],
     ]);
+  });
+
+  test('stand in columns whose names tell them apart', () => {
+    const of = (name: string, steps?: number) => ({
+      ...column(name, name),
+      ...{ label: 'dog · PaRa', facts: steps === undefined ? {} : { steps } },
+    });
+    const labels = (...columns: ReturnType<typeof of>[]) => labelsOf(columns, (steps) => `${steps} steps`);
+    expect(labels(of('a', 200), { ...of('b', 200), label: 'dog · LoRA' })).toEqual([
+      'dog · PaRa',
+      'dog · LoRA',
+    ]);
+    expect(labels(of('a', 200), of('b', 400))).toEqual(['dog · PaRa · 200 steps', 'dog · PaRa · 400 steps']);
+    expect(labels(of('a', 200), of('b', 200))).toEqual(['dog · PaRa · a', 'dog · PaRa · b']);
+    expect(labels(of('a', 200), of('b'))).toEqual(['dog · PaRa · a', 'dog · PaRa · b']);
+    // One at several strengths.
+    expect(labels(of('a', 200), of('a', 200))).toEqual(['dog · PaRa', 'dog · PaRa']);
+    expect(labelsOf([column('base'), column('base')], String)).toEqual(['base', 'base']);
   });
 
   test('are not drawn without a prompt, or with one that is not understood', () => {
@@ -159,6 +178,7 @@ function bench(
       sourceOf: (path) => path,
       describe: (cause) => (cause as Error).message,
       describeProgress: () => undefined,
+      describeSteps: (steps) => `${steps} steps`,
       onView: () => {},
       onCell: (cell) => cells.push(cell),
       save: () => {},

@@ -65,7 +65,7 @@ describe('what a run is expected to take', () => {
   test('is said in one line: method, steps, time, device, memory', () => {
     const plan = { mode: 'fast', turns: false, neededBytes: 0.9 * gb, freeBytes: 8 * gb } as const;
     expect(costWords(spec(), costOf(spec(), 0.03, plan))).toBe(
-      'PaRa, 200 steps, about 6 s, 900 MB of memory, 8.0 GB free: fast',
+      'PaRa, 200 steps, about 6 s, 900 MB of memory, 8.0 GB free, memory mode fast',
     );
     expect(costWords(spec({}, 'cuda'), costOf(spec({}, 'cuda')))).toBe(
       'PaRa, 200 steps, time known after the first steps, on its GPU',

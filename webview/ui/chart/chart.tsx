@@ -151,25 +151,46 @@ function select(plot: uPlot, { whole, onRange }: ChartProps): void {
   onRange({ from: Math.max(whole.from, from), to: Math.min(whole.to, Math.max(to, from + 1)) });
 }
 
-/** The plot on the editor's background, its lines named below it. */
+/** The plot on the editor's background, its lines named below it as they are drawn. */
 function pictureOf(plot: uPlot): HTMLCanvasElement {
   const { canvas } = plot.ctx;
   const scale = devicePixelRatio;
+  const [left, sample, row] = [12 * scale, 18 * scale, 20 * scale];
+  const font = `${12 * scale}px ${themeColor('font-family', 'sans-serif')}`;
+  plot.ctx.save();
+  plot.ctx.font = font;
+  let [at, rows] = [left, 1];
+  const names = plot.series.slice(1).map((series) => {
+    const text = String(series.label);
+    const width = sample + 5 * scale + plot.ctx.measureText(text).width;
+    // A line too long for what is left of a row begins the next.
+    if (at > left && at + width > canvas.width) [at, rows] = [left, rows + 1];
+    const place = { series, text, x: at, y: canvas.height + rows * row - 6 * scale };
+    at += width + 18 * scale;
+    return place;
+  });
+  plot.ctx.restore();
   const picture = document.createElement('canvas');
   picture.width = canvas.width;
-  picture.height = canvas.height + 28 * scale;
+  picture.height = canvas.height + rows * row + 8 * scale;
   const context = picture.getContext('2d')!;
   context.fillStyle = themeColor('editor-background', '#fff');
   context.fillRect(0, 0, picture.width, picture.height);
   context.drawImage(canvas, 0, 0);
-  context.font = `${12 * scale}px ${themeColor('font-family', 'sans-serif')}`;
-  let at = 12 * scale;
-  for (const { label, stroke } of plot.series.slice(1)) {
-    context.fillStyle = typeof stroke === 'function' ? String(stroke(plot, 0)) : String(stroke);
-    context.fillRect(at, canvas.height + 11 * scale, 12 * scale, 3 * scale);
+  context.font = font;
+  for (const { series, text, x, y } of names) {
+    const { stroke, width = 1, dash = [], alpha = 1 } = series;
+    context.globalAlpha = alpha;
+    context.strokeStyle = typeof stroke === 'function' ? String(stroke(plot, 0)) : String(stroke);
+    context.lineWidth = width * scale;
+    context.setLineDash(dash.map((part) => part * scale));
+    context.beginPath();
+    context.moveTo(x, y);
+    context.lineTo(x + sample, y);
+    context.stroke();
+    context.globalAlpha = 1;
     context.fillStyle = themeColor('foreground', '#000');
-    context.fillText(String(label), at + 17 * scale, canvas.height + 17 * scale);
-    at += context.measureText(String(label)).width + 36 * scale;
+    context.fillText(text, x + sample + 5 * scale, y + 4 * scale);
   }
   return picture;
 }

@@ -15,6 +15,9 @@ export const shortNumber = (value: number): string => {
   return String(Number(value.toPrecision(4)));
 };
 
+/** Distances of marks of what is counted: there is no half step. */
+const wholeSteps = Array.from({ length: 9 }, (_, power) => [1, 2, 5].map((n) => n * 10 ** power)).flat();
+
 /** Lines, axes and scales in the colours of the theme. */
 export function lookOf({
   lines,
@@ -36,7 +39,7 @@ export function lookOf({
       right: {},
     },
     axes: [
-      { ...axis, ...lined, label: xLabel, size: 30 },
+      { ...axis, ...lined, label: xLabel, size: 30, incrs: wholeSteps },
       { ...axis, ...lined, scale: 'left', size: 56, values },
       {
         ...axis,
