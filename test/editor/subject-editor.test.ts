@@ -94,6 +94,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
   it('puts words in front of all captions in one edit, which undo takes back', async () => {
     const frame = await view();
     const before = await captions();
+    await frame.getByText('Change all captions').click();
     await frame.locator('vscode-text-field[aria-label="Put in front"] input').fill('photo of ');
     await frame.getByRole('button', { name: 'Put in Front' }).click();
     await expect.poll(captions).toEqual(before.map((caption) => `photo of ${caption}`));

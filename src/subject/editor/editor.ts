@@ -17,7 +17,7 @@ import { describe } from '../../platform/failure.ts';
 import { gathered } from '../../platform/signal.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
-import { fileSubject } from '../../runs/subject.ts';
+import { subjectOf } from '../../runs/subject.ts';
 import { setValue } from '../changes.ts';
 import { subjectProblems } from '../checks/index.ts';
 import { contextOf, type SubjectServices } from '../context.ts';
@@ -112,7 +112,7 @@ class SubjectEditor {
     this.#allow(context.gallery.pictures.map(({ path }) => folderOf(path)));
     const scheme = document.uri.scheme;
     return subjectView(context, {
-      name: fileSubject(document.uri),
+      name: await subjectOf(document.uri),
       editable: workspace.fs.isWritableFileSystem(scheme) !== false,
       trusted: workspace.isTrusted,
       problems: await subjectProblems(context),
