@@ -253,7 +253,8 @@ export async function chooseSubject(
   if (active) return active;
   const found = await findSubjects();
   const last = context.workspaceState.get<string>(lastSubject);
-  found.sort((a, b) => Number(b.toString() === last) - Number(a.toString() === last));
+  const isLast = (uri: Uri) => Number(uri.toString() === last);
+  found.sort((a, b) => isLast(b) - isLast(a) || a.path.localeCompare(b.path));
   const items: SubjectItem[] = [
     ...found.map((uri) => ({
       label: fileSubject(uri),

@@ -53,12 +53,12 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
   /** Puts the focus beside all fields, where keys mean the document. */
   const leaveFields = async () => (await view()).locator('h1').click();
   /** Gives a picture to the view as a file: dropped onto the gallery, or pasted. */
-  const give = async (kind: 'drop' | 'paste', path: string, name: string) =>
+  const give = async (kind: 'drop' | 'paste', path: string, name: string, type = 'image/png') =>
     (await view()).evaluate(
-      ([kind, name, base64]) => {
+      ([kind, name, base64, type]) => {
         const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
         const data = new DataTransfer();
-        data.items.add(new File([bytes], name, { type: 'image/png' }));
+        data.items.add(new File([bytes], name, { type }));
         const options = { bubbles: true, cancelable: true };
         if (kind === 'paste')
           document.body.dispatchEvent(new ClipboardEvent('paste', { ...options, clipboardData: data }));
@@ -68,7 +68,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
             gallery.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }));
         }
       },
-      [kind, name, readFileSync(path).toString('base64')] as const,
+      [kind, name, readFileSync(path).toString('base64'), type] as const,
     );
 
   it('outlines what is trained on of each picture, and takes the outlines away', async () => {
@@ -143,6 +143,12 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
     await editor.settled();
     await editor.screen('subject-editor/added', 900);
     await editor.input.run('View: Toggle Primary Side Bar Visibility');
+  });
+
+  it('says that something else than a picture cannot be added', async () => {
+    await give('drop', example(4), 'dropped.gif', 'image/gif');
+    await (await view()).getByText('Only PNG, JPEG and WebP pictures can be added.').waitFor();
+    await heading('5 pictures');
   });
 
   it('removes a picture from the subject, not from the disk, and undo has it back', async () => {

@@ -188,6 +188,8 @@ class SubjectEditor {
     const here = (one: Uri) =>
       one.scheme === uri.scheme && one.authority === uri.authority && isWithin(this.#folder, one.path);
     const pictures = uris.filter(({ path }) => isPicture(path));
+    if (uris.length > 0 && pictures.length === 0)
+      throw new Error(l10n.t('Only PNG, JPEG and WebP pictures can be added.'));
     const copies = await Promise.all(
       pictures
         .filter((one) => !here(one))
