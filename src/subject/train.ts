@@ -34,7 +34,7 @@ import { deviceHere } from './device.ts';
 import { subjectInFront } from './in-front.ts';
 import { localSubject } from './local-copy.ts';
 import { chooseHost, offerElsewhere } from './where.ts';
-import { findSubjects } from './workspace-files.ts';
+import { findSubjects, mustBeSaved } from './workspace-files.ts';
 
 type Method = 'para' | 'lora';
 
@@ -63,6 +63,7 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   hosts.mayConnect();
   const uri = request.subject ?? (await chooseSubject(services, l10n.t('Train which subject?')));
   if (!uri) return [];
+  mustBeSaved(uri);
   await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
   const subject = await load(path, uri);

@@ -23,7 +23,7 @@ import { subjectProblems } from '../checks/index.ts';
 import { contextOf, type SubjectServices } from '../context.ts';
 import { isPicture, pictureExtensions } from '../expand.ts';
 import { folderOf, nameOf } from '../paths.ts';
-import { filesOf } from '../workspace-files.ts';
+import { filesOf, mustBeSaved } from '../workspace-files.ts';
 import { captionChanges, rewritten } from './captions.ts';
 import { applyEdit, type SubjectEdit, urisAmong } from './edit.ts';
 import { valueOfField } from './fields.ts';
@@ -172,6 +172,7 @@ class SubjectEditor {
   }
 
   async #addPictures() {
+    mustBeSaved(this.document.uri);
     const chosen = await window.showOpenDialog({
       title: l10n.t('Add Pictures'),
       openLabel: l10n.t('Add'),
@@ -202,6 +203,7 @@ class SubjectEditor {
   }
 
   async #add(copies: readonly { name: string; bytes: Uint8Array }[], there: readonly string[] = []) {
+    mustBeSaved(this.document.uri);
     const files = filesOf(this.document.uri);
     const pictures = new Map<string, Uint8Array>();
     for (const { name, bytes } of copies)
