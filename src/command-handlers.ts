@@ -1,11 +1,11 @@
 import { commands, l10n, Uri, window } from 'vscode';
-import { ParaError } from '../remote-agent/src/common/errors.ts';
 import { type AdapterArgument, deleteAdapter, exportAdapter, importAdapter } from './adapters/commands.ts';
 import { compareCommands } from './compare/commands.ts';
 import {
   addHostCommand,
   checkHostCommand,
   chooseAdded,
+  chooseAmong,
   chooseTransportCommand,
   installAgentCommand,
   removeHostCommand,
@@ -16,6 +16,7 @@ import { hostLabel } from './hosts/label.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import { type PanelServices, showRun } from './panels.ts';
 import type { CommandHandlers } from './platform/commands.ts';
+import { noRunOf } from './platform/nothing-yet.ts';
 import { withProgress } from './platform/progress.ts';
 import {
   continueTraining,
@@ -57,6 +58,8 @@ export function commandHandlers(
     // Its agent is a part of the extension: nothing is installed, removed or forgotten here.
     return name === undefined || name === thisMachine ? chooseAdded(context.globalState, title) : name;
   };
+  // To look at a host is no choice of where to train.
+  const chooseAny = (title: string) => chooseAmong(context.globalState, hosts.list(), title);
   const train = async (request: TrainRequest) => {
     const ids = await trainSubject(services, request);
     if (ids[0]) await commands.executeCommand('para.showRun', ids[0]);
@@ -100,8 +103,7 @@ export function commandHandlers(
     },
     'para.addHost': () => addHostCommand(services),
     'para.checkHost': async (argument?: HostArgument) => {
-      const name =
-        hostName(argument) ?? (await chooseAdded(context.globalState, l10n.t('Check which host?')));
+      const name = hostName(argument) ?? (await chooseAny(l10n.t('Check which host?')));
       if (name) await checkHostCommand(services, name);
     },
     'para.installAgent': async (argument?: HostArgument) => {
@@ -123,7 +125,7 @@ export function commandHandlers(
       if (name) await chooseTransportCommand(services, name, named);
     },
     'para.reconnect': async (argument?: HostArgument) => {
-      const name = hostName(argument) ?? (await chooseHost(services, false));
+      const name = hostName(argument) ?? (await chooseAny(l10n.t('Reconnect to which host?')));
       if (!name) return;
       hosts.disconnect(name);
       homecoming.reconnect(name);
@@ -147,10 +149,7 @@ export function commandHandlers(
     },
     'para.showRunsOfSubject': async (subject: Uri) => {
       const name = await subjectOf(subject);
-      if (!runs.all().some((run) => run.subject === name))
-        throw new ParaError('run', l10n.t('There is no run of "{0}" yet', name), {
-          hint: l10n.t('train it first'),
-        });
+      if (!runs.all().some((run) => run.subject === name)) return noRunOf(name, subject);
       await views.showRuns({ filter: filterOfSubject(name) });
       await commands.executeCommand('para.runs.focus');
     },

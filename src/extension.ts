@@ -85,6 +85,7 @@ export function activate(context: ExtensionContext): void {
   owned.add(restorePanels(services));
   owned.add(registerTools(services));
   owned.add(runsInStatusBar(runs));
+  owned.add(tellWhetherRuns(runs));
   owned.add(rememberPaces(services));
   // Its queue is another one now.
   owned.add(runs.onEnd(({ host }) => void hosts.refresh(host).catch(() => {})));
@@ -102,6 +103,18 @@ export function activate(context: ExtensionContext): void {
       await failures.show(cause);
     }
   }
+}
+
+/** Lets the manifest go by whether there is a run: the walkthrough, which counts no command before it was opened. */
+function tellWhetherRuns(runs: RunStore) {
+  let had = false;
+  const look = () => {
+    const has = runs.all().length > 0;
+    if (has !== had) void commands.executeCommand('setContext', 'para.hasRuns', has);
+    had = has;
+  };
+  look();
+  return runs.onChange(look);
 }
 
 /** Which machine "this machine" is, where the window shows another. */

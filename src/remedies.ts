@@ -4,6 +4,7 @@ import type { HostProfile } from '../remote-agent/src/hosts/profiles.ts';
 import { thisMachine } from './hosts/this-machine.ts';
 import { wantsOpenSsh } from './hosts/transport.ts';
 import type { Remedy } from './platform/failure.ts';
+import { openAt, placeOf } from './platform/file-place.ts';
 
 const command = (title: string, id: string, ...args: unknown[]): Remedy => ({
   title,
@@ -30,6 +31,7 @@ export function remediesOf(
     case 'host':
     case 'login': {
       const host = hostOf(cause);
+      if (!host && code === 'host') return [command(l10n.t('Add Host'), 'para.addHost')];
       return [
         ...(host && wantsOpenSsh(host, cause)
           ? [command(l10n.t("Use the System's ssh"), 'para.chooseTransport', host.name, 'openssh')]
@@ -40,6 +42,10 @@ export function remediesOf(
     case 'settings':
       if (!where?.endsWith('hosts.json')) return [];
       return [command(l10n.t('Open File'), 'vscode.open', Uri.file(where))];
+    case 'subject': {
+      const place = where === undefined ? undefined : placeOf(where);
+      return place ? [{ title: l10n.t('Open File'), run: () => openAt(place) }] : [];
+    }
     case 'base':
       return [command(l10n.t('Import Base Model'), 'para.importBase')];
     default:

@@ -8,6 +8,7 @@ import { adaptersFolder } from '../../remote-agent/src/diffusion/base-places.ts'
 import { thisMachine } from '../hosts/this-machine.ts';
 import { methodName } from '../platform/format.ts';
 import { chooseAgain, chooseSeveralAgain } from '../platform/last-choice.ts';
+import { noAdapterYet } from '../platform/nothing-yet.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { setting } from '../platform/settings.ts';
@@ -32,6 +33,9 @@ export async function whichAdapter(
   { context, library }: Choosing,
   argument: AdapterArgument,
   title: string,
+  fits: (adapter: LibraryAdapter) => boolean = () => true,
+  /** Said where there are adapters, and none that fits. */
+  none = '',
 ): Promise<LibraryAdapter | undefined> {
   if (argument instanceof Uri) {
     const all = await library.all();
@@ -49,18 +53,27 @@ export async function whichAdapter(
       ),
     });
   }
-  return (await chooseAdapters({ context, library }, title, false))?.[0];
+  const all = await library.all();
+  const fitting = all.filter(fits);
+  if (all.length > 0 && fitting.length === 0) {
+    void window.showInformationMessage(none);
+    return undefined;
+  }
+  return (await choose(context, fitting, title, false))?.[0];
 }
 
 /** Lets a person choose adapters of the library, as they were chosen last. */
-export async function chooseAdapters(
-  { context, library }: Choosing,
+export const chooseAdapters = async ({ context, library }: Choosing, title: string) =>
+  choose(context, await library.all(), title, true);
+
+async function choose(
+  context: Choosing['context'],
+  all: readonly LibraryAdapter[],
   title: string,
   several: boolean,
 ): Promise<LibraryAdapter[] | undefined> {
-  const all = await library.all();
   if (all.length === 0) {
-    void window.showInformationMessage(l10n.t('There is no adapter yet: train a subject first.'));
+    noAdapterYet();
     return undefined;
   }
   // Nothing to choose between.
@@ -200,6 +213,7 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
       ? [uri]
       : await window.showOpenDialog({
           title: l10n.t('Import Adapter'),
+          openLabel: l10n.t('Import'),
           canSelectMany: true,
           filters: { Safetensors: ['safetensors'] },
         });
@@ -234,7 +248,13 @@ export async function importAdapter(services: AdapterServices, uri?: Uri): Promi
 
 /** Takes an imported file out of the library; runs are deleted in the history. */
 export async function deleteAdapter(services: AdapterServices, argument: AdapterArgument): Promise<void> {
-  const adapter = await whichAdapter(services, argument, l10n.t('Delete which adapter?'));
+  const adapter = await whichAdapter(
+    services,
+    argument,
+    l10n.t('Delete which adapter?'),
+    ({ run }) => !run,
+    l10n.t('All adapters are results of runs: delete the run in the history.'),
+  );
   if (!adapter) return;
   if (adapter.run)
     throw new ParaError('adapter', l10n.t('This adapter is the result of a run'), {

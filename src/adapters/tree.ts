@@ -43,26 +43,20 @@ export class AdapterTree
   }
 
   getTreeItem(adapter: LibraryAdapter): TreeItem {
-    const { name, file, method, subject, run } = adapter;
+    const { name, file, subject, run } = adapter;
     const item = new TreeItem(subject && run ? subject : name);
     item.id = file;
     item.iconPath = new ThemeIcon(run ? 'layers' : 'file-symlink-file');
     item.contextValue = run ? 'adapter.run' : 'adapter.file';
-    item.description = [
-      methodName(method),
-      adapter.base,
-      adapter.steps === undefined ? undefined : l10n.t('{0} steps', adapter.steps),
-      bytes(adapter.bytes),
-    ]
-      .filter(Boolean)
-      .join(' · ');
+    item.description = inShort(adapter);
     item.command = run
       ? { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [run.id] }
       : { command: 'para.compareAdapters', title: l10n.t('Compare'), arguments: [adapter] };
     return item;
   }
 
-  resolveTreeItem(item: TreeItem, { name, file, info }: LibraryAdapter): TreeItem {
+  resolveTreeItem(item: TreeItem, adapter: LibraryAdapter): TreeItem {
+    const { name, file, info } = adapter;
     const text = new MarkdownString(undefined, true);
     const { thumbnail } = info;
     if (thumbnail && /^data:image\/(png|jpeg|webp);base64,[A-Za-z0-9+/=]+$/.test(thumbnail))
@@ -73,6 +67,9 @@ export class AdapterTree
       text.appendText(info.triggerWords.join(', '));
       text.appendMarkdown('  \n');
     }
+    // The sidebar is mostly too narrow for all of it.
+    text.appendText(inShort(adapter));
+    text.appendMarkdown('  \n');
     text.appendText(file);
     item.tooltip = text;
     return item;
@@ -92,3 +89,9 @@ export class AdapterTree
     this.#changed.dispose();
   }
 }
+
+/** What an adapter is, in a line. */
+const inShort = ({ method, base, steps, bytes: size }: LibraryAdapter): string =>
+  [methodName(method), base, steps === undefined ? undefined : l10n.t('{0} steps', steps), bytes(size)]
+    .filter(Boolean)
+    .join(' · ');

@@ -2,6 +2,7 @@ import { l10n, ThemeIcon, window } from 'vscode';
 import { adapterItem, type Choosing } from '../adapters/commands.ts';
 import type { LibraryAdapter } from '../adapters/library.ts';
 import { type Choice, chooseAgain } from '../platform/last-choice.ts';
+import { noAdapterYet } from '../platform/nothing-yet.ts';
 
 /** What is drawn with: an adapter, or a base alone. */
 export type Chosen =
@@ -29,7 +30,7 @@ export async function chooseColumns(
   }));
   const items: Item[] = [...(await library.all()).map(adapterItem), ...alone];
   if (items.length === 0) {
-    void window.showInformationMessage(l10n.t('There is no adapter yet: train a subject first.'));
+    noAdapterYet();
     return undefined;
   }
   if (!several && items.length === 1) return items.map(chosenOf);

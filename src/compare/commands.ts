@@ -33,7 +33,7 @@ async function compareAdapters(
   const named = all.length > 1 ? all : argument === undefined ? [] : [argument];
   const chosen =
     named.length === 0
-      ? await chooseAdapters(services, l10n.t('Compare which adapters?'), true)
+      ? await chooseAdapters(services, l10n.t('Compare which adapters?'))
       : await Promise.all(named.map((one) => whichAdapter(services, one, '')));
   const adapters = (chosen ?? []).filter((one) => one !== undefined);
   if (adapters.length > 0) await openAdapters(services, adapters);

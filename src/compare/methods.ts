@@ -121,8 +121,9 @@ async function trainMissing(
       ),
     );
   const ids = [...made, ...running.map(({ id }) => id)];
-  await commands.executeCommand('para.showRun', ids[0]);
+  // First of all: the window may be loaded again as soon as the run is in sight.
   await services.awaited.add({ subject: name, runs: ids });
+  await commands.executeCommand('para.showRun', ids[0]);
 }
 
 async function agreed(question: string, detail: string, words: string): Promise<boolean> {

@@ -92,10 +92,21 @@ async function askTarget(): Promise<string | undefined> {
 
 /** Chooses one of the hosts that were added. @throws ParaError `host` where there is none */
 export async function chooseAdded(memory: Memento, title: string): Promise<string | undefined> {
-  const hosts = listHosts();
+  return chooseAmong(memory, listHosts(), title);
+}
+
+/** Chooses one of these hosts; what there is one of is not asked for. @throws ParaError `host` where there is none */
+export async function chooseAmong(
+  memory: Memento,
+  hosts: readonly HostProfile[],
+  title: string,
+): Promise<string | undefined> {
   if (hosts.length === 0) throw noHostYet();
   if (hosts.length === 1) return hosts[0]!.name;
-  const items = hosts.map(({ name, target }) => ({ id: name, label: name, description: target ?? '' }));
+  const items = hosts.map(({ name, target }) => ({
+    ...{ id: name, label: hostLabel(name), description: target ?? '' },
+    iconPath: new ThemeIcon(name === thisMachine ? 'device-desktop' : 'server'),
+  }));
   return (await chooseAgain(memory, 'para.lastAddedHost', items, { title }))?.id;
 }
 

@@ -141,7 +141,8 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     const item = new TreeItem(label);
     item.iconPath = new ThemeIcon(icon);
     if (description) item.description = description;
-    item.tooltip = label;
+    // The sidebar is mostly too narrow for both.
+    item.tooltip = [label, description].filter(Boolean).join('\n');
     if (job) item.command = { command: 'para.showRun', title: l10n.t('Show Run'), arguments: [job] };
     return item;
   }
@@ -184,6 +185,10 @@ export class HostTree implements TreeDataProvider<Node>, Owned {
     // A host of the SSH configuration is called what it is reached by.
     const place = isHere ? this.whichMachine : target === name ? undefined : target;
     item.description = [words[at], ...(place ? [place] : [])].join(' · ');
+    const { problem } = this.hosts.status(name);
+    item.tooltip = [item.label, item.description, at === 'failed' ? describeOr(problem) : '']
+      .filter(Boolean)
+      .join('\n');
     return item;
   }
 

@@ -29,9 +29,10 @@ export interface Remedy {
   run(): unknown;
 }
 
-/** Writes failures to the log and shows each once: the same message is not shown again while it is on screen. */
+/** Writes failures to the log and shows them. The editor itself shows the same message once at a time. */
 export class Failures {
-  readonly #shown = new Set<string>();
+  /** Those that wait for an answer: one dialog for each. */
+  readonly #asked = new Set<string>();
 
   constructor(
     readonly log: Log,
@@ -42,23 +43,22 @@ export class Failures {
   async show(cause: unknown): Promise<void> {
     if (isCancelled(cause)) return;
     const text = redact(describe(cause));
-    this.log.error(cause instanceof Error && cause.stack ? `${text}\n${cause.stack}` : text);
-    if (this.#shown.has(text)) return;
-    this.#shown.add(text);
+    this.log.error(text);
+    // Where it was found says nothing to whoever can mend it; elsewhere it is all there is to go by.
+    if (cause instanceof ParaError) this.log.debug(cause.stack ?? '');
+    else if (cause instanceof Error && cause.stack) this.log.error(cause.stack);
+    const asks = cause instanceof ParaError && cause.code === 'host-key';
+    if (asks && this.#asked.has(text)) return;
+    if (asks) this.#asked.add(text);
     try {
       const showLog: Remedy = { title: l10n.t('Show Log'), run: () => this.log.show() };
       const ways = [...(cause instanceof ParaError ? this.remedies(cause) : []), showLog];
-      const chosen = await this.#ask(cause, text, ways);
+      const titles = ways.map(({ title }) => title);
+      const chosen = asks ? await answered(cause, titles) : await window.showErrorMessage(text, ...titles);
       await ways.find(({ title }) => title === chosen)?.run();
     } finally {
-      this.#shown.delete(text);
+      this.#asked.delete(text);
     }
-  }
-
-  #ask(cause: unknown, text: string, ways: readonly Remedy[]): Thenable<string | undefined> {
-    const titles = ways.map(({ title }) => title);
-    if (cause instanceof ParaError && cause.code === 'host-key') return answered(cause, titles);
-    return window.showErrorMessage(text, ...titles);
   }
 }
 

@@ -15,11 +15,16 @@ export function shortCount({ counts, chunks }: TokenCount, t: Translate): string
 
 /** What the number of tokens means, in a sentence or two. */
 export function longCount({ counts, room, chunks }: TokenCount, base: string, t: Translate): string {
-  const head =
-    new Set(counts).size > 1
-      ? t('The text encoders of {0} see {1} tokens.', base, counts.join(' / '))
-      : t('The text encoders of {0} see {1} of {2} tokens a chunk has room for.', base, counts[0] ?? 0, room);
-  if (chunks === 1) return head;
+  const seen = [...new Set(counts)].join(' / ');
+  if (chunks === 1)
+    return t('The text encoders of {0} see {1} tokens; {2} fit into a chunk.', base, seen, room);
+  const head = t(
+    'The text encoders of {0} see {1} tokens, in {2} chunks of at most {3}.',
+    base,
+    seen,
+    chunks,
+    room,
+  );
   const words = t(
     'Words in different chunks hardly know of each other: what matters most belongs into the first.',
   );

@@ -38,10 +38,12 @@ const tokenHints = (spotsOf: SpotsOf, { shelf }: PromptServices): InlayHintsProv
     const first = document.offsetAt(range.start);
     const last = document.offsetAt(range.end);
     return spots
-      .filter(({ at, after }) => after >= first && at[0]! <= last)
+      .filter(({ prompt, at, after }) => prompt.trim() !== '' && after >= first && at[0]! <= last)
       .flatMap(({ prompt, at, after }) => {
         const count = countTokens(prompt, facts);
-        const whole = new InlayHint(document.positionAt(after), shortCount(count, t));
+        // What the editor wraps within a hint lies over the CodeLens of the next line.
+        const words = shortCount(count, t).replaceAll(' ', '\u00a0');
+        const whole = new InlayHint(document.positionAt(after), words);
         whole.paddingLeft = true;
         whole.tooltip = longCount(count, base, t);
         const ends = count.ends.map((index, i) => {

@@ -5,6 +5,7 @@ import { changeState, readSpec } from '../../remote-agent/src/jobs/job.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
 import { methodName } from '../platform/format.ts';
+import { noRunOf, noRunYet } from '../platform/nothing-yet.ts';
 import { withProgress } from '../platform/progress.ts';
 import { reveal } from '../platform/reveal.ts';
 import { isActive, type Run } from './run.ts';
@@ -21,10 +22,12 @@ export async function whichRun(
   argument: RunArgument,
   title: string,
   fits: (run: Run) => boolean = () => true,
+  /** Said where there are runs, and none that fits. */
+  none = '',
 ): Promise<Run | undefined> {
   const id = argument instanceof Uri ? undefined : typeof argument === 'string' ? argument : argument?.id;
   runs.lookAtActive(id);
-  if (argument instanceof Uri) return newestOf(runs, argument, fits);
+  if (argument instanceof Uri) return newestOf(runs, argument, fits, none);
   if (id !== undefined) {
     // It may have been made a moment ago, in another window.
     if (!runs.get(id)) await runs.refresh();
@@ -32,9 +35,11 @@ export async function whichRun(
     if (run) return run;
     throw new ParaError('run', l10n.t('This run is not here any more'), { where: id });
   }
-  const fitting = runs.all().filter(fits);
+  const all = runs.all();
+  const fitting = all.filter(fits);
   if (fitting.length === 0) {
-    void window.showInformationMessage(l10n.t('There is no such run.'));
+    if (all.length === 0) noRunYet();
+    else void window.showInformationMessage(none);
     return undefined;
   }
   if (fitting.length === 1) return fitting[0];
@@ -50,19 +55,27 @@ export async function whichRun(
   return chosen?.run;
 }
 
-/** The newest run of a subject file. @throws ParaError `run` where there is none */
-async function newestOf(runs: Services['runs'], uri: Uri, fits: (run: Run) => boolean): Promise<Run> {
+/** The newest run of a subject file that fits; where there is none, it is said. */
+async function newestOf(
+  runs: Services['runs'],
+  uri: Uri,
+  fits: (run: Run) => boolean,
+  none: string,
+): Promise<Run | undefined> {
   const name = await subjectOf(uri);
-  const found = runs.all().find((run) => run.subject === name && fits(run));
-  if (found) return found;
-  throw new ParaError('run', l10n.t('There is no such run of "{0}"', name), {
-    hint: l10n.t('train it first'),
-  });
+  const own = runs.all().filter((run) => run.subject === name);
+  const found = own.find(fits);
+  if (own.length === 0) noRunOf(name, uri);
+  else if (!found) void window.showInformationMessage(none);
+  return found;
 }
+
+const noneActive = () => l10n.t('No run is going on.');
+export const allActive = () => l10n.t('All runs are still going on.');
 
 /** Asks the trainer to save its state and stop. */
 export async function stopTraining(services: Services, argument: RunArgument): Promise<void> {
-  const run = await whichRun(services, argument, l10n.t('Stop which run?'), isActive);
+  const run = await whichRun(services, argument, l10n.t('Stop which run?'), isActive, noneActive());
   if (!run) return;
   await withProgress(l10n.t('Stop {0}', run.subject), async (work) => {
     const session = await services.hosts.session(run.host);
@@ -74,7 +87,8 @@ export async function stopTraining(services: Services, argument: RunArgument): P
 
 /** Lets a run go on: from where it stopped, or, when it is finished, to more steps. */
 export async function continueTraining(services: Services, argument: RunArgument): Promise<void> {
-  const run = await whichRun(services, argument, l10n.t('Continue which run?'), (r) => !isActive(r));
+  const over = (run: Run) => !isActive(run);
+  const run = await whichRun(services, argument, l10n.t('Continue which run?'), over, allActive());
   if (!run) return;
   let steps: number | undefined;
   if (run.state === 'finished') {

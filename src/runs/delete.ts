@@ -7,7 +7,7 @@ import { thisMachine } from '../hosts/this-machine.ts';
 import { confirmed } from '../platform/confirm.ts';
 import { forget, type PutAway, putAway, takeBack } from '../platform/trash.ts';
 import { offerUndo } from '../platform/undo.ts';
-import { type RunArgument, whichRun } from './commands.ts';
+import { allActive, type RunArgument, whichRun } from './commands.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
 
@@ -24,6 +24,7 @@ export async function deleteRun(services: Services, argument: RunArgument, all?:
     argument,
     l10n.t('Delete which run?'),
     (run) => !isHeld(services, run),
+    allActive(),
   );
   if (!first) return;
   const chosen = [first];

@@ -6,7 +6,7 @@ import { hostLabel } from '../hosts/label.ts';
 import { thisMachine } from '../hosts/this-machine.ts';
 import { chooseAgain } from '../platform/last-choice.ts';
 import { type Work, withProgress } from '../platform/progress.ts';
-import { type RunArgument, whichRun } from './commands.ts';
+import { allActive, type RunArgument, whichRun } from './commands.ts';
 import { isActive, type Run } from './run.ts';
 import type { Services } from './services.ts';
 
@@ -17,7 +17,13 @@ import type { Services } from './services.ts';
 export async function continueElsewhere(services: Services, argument: RunArgument): Promise<void> {
   const { hosts, homecoming, runs } = services;
   hosts.mayConnect();
-  const run = await whichRun(services, argument, l10n.t('Continue which run elsewhere?'), canMove);
+  const run = await whichRun(
+    services,
+    argument,
+    l10n.t('Continue which run elsewhere?'),
+    canMove,
+    allActive(),
+  );
   if (!run) return;
   if (!canMove(run))
     throw new ParaError('locked', l10n.t('This run is being trained on this machine'), {

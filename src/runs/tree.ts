@@ -133,8 +133,7 @@ export class RunTree implements TreeDataProvider<Node>, Owned {
       parts.push(l10n.t('connection lost, trying again'));
     if (run.state === 'running') parts.push(`${run.step}/${run.steps}`);
     else if (run.state === 'finished') parts.push(l10n.t('{0} steps', run.step));
-    else if (run.state === 'stopped') parts.push(l10n.t('stopped at {0}/{1}', run.step, run.steps));
-    else parts.push(stateWord(run));
+    else parts.push(stateWord(run), ...(run.step > 0 ? [`${run.step}/${run.steps}`] : []));
     if (run.loss !== undefined) parts.push(l10n.t('loss {0}', run.loss.toFixed(3)));
     if (this.view.groupBy === 'host') parts.push(run.subject);
     else if (run.host !== thisMachine) parts.push(run.host);

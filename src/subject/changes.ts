@@ -45,7 +45,9 @@ export function setValue(text: string, at: JsonPath, value: unknown): TextChange
       : [{ start: offset, end: offset + length, text: content }],
   );
   const after = changed(text, parts);
-  return difference(text, value === undefined ? after : laidOut(after, parts));
+  // A value in the place of another lies as that did.
+  const keepsLayout = value === undefined || (exists && typeof value !== 'object');
+  return difference(text, keepsLayout ? after : laidOut(after, parts));
 }
 
 /**

@@ -14,6 +14,7 @@ import { ParaError } from '../../remote-agent/src/common/errors.ts';
 import type { HostSession } from '../../remote-agent/src/hosts/session.ts';
 import type { BaseCheck } from '../../remote-agent/src/protocol/contract/bases.ts';
 import type { HostFacts } from '../../remote-agent/src/protocol/contract.ts';
+import type { Subject } from '../../remote-agent/src/subject/load.ts';
 import type { TrainSpec } from '../../remote-agent/src/subject/train-spec.ts';
 import { bringBase, rememberBases } from '../hosts/known-bases.ts';
 import { hostLabel } from '../hosts/label.ts';
@@ -33,7 +34,7 @@ import { deviceHere } from './device.ts';
 import { subjectInFront } from './in-front.ts';
 import { localSubject } from './local-copy.ts';
 import { chooseHost, offerElsewhere } from './where.ts';
-import { findSubjects } from './workspace-files.ts';
+import { findSubjects, mustBeSaved } from './workspace-files.ts';
 
 type Method = 'para' | 'lora';
 
@@ -62,10 +63,10 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   hosts.mayConnect();
   const uri = request.subject ?? (await chooseSubject(services, l10n.t('Train which subject?')));
   if (!uri) return [];
+  mustBeSaved(uri);
   await saveSubject(uri);
   const path = await localSubject(uri, context.globalStorageUri);
-  const { loadSubject } = await import('../../remote-agent/src/subject/load.ts');
-  const subject = loadSubject(path);
+  const subject = await load(path, uri);
   await refuseProblems(services, uri);
   const quiet = request.subject !== undefined;
   const host = request.host ?? (await chooseHost(services, quiet));
@@ -105,6 +106,18 @@ export async function trainSubject(services: TrainServices, request: TrainReques
   return ids;
 }
 
+/** Reads a subject file; what is wrong with it is told under the name that the workspace has for it. */
+async function load(path: string, uri: Uri): Promise<Subject> {
+  const { loadSubject } = await import('../../remote-agent/src/subject/load.ts');
+  try {
+    return loadSubject(path);
+  } catch (cause) {
+    if (!(cause instanceof ParaError) || !cause.where?.startsWith(path)) throw cause;
+    const where = `${workspace.asRelativePath(uri)}${cause.where.slice(path.length)}`;
+    throw new ParaError(cause.code, cause.message, { ...defined({ hint: cause.hint }), where, cause });
+  }
+}
+
 async function findDevice({ log }: Services, session: HostSession, work: Work) {
   work.report(l10n.t('looking for a GPU'));
   const { device, why } = await deviceHere(session);
@@ -121,9 +134,11 @@ async function refuseProblems({ problemsOf }: TrainServices, uri: Uri): Promise<
   throw new ParaError('subject', first.message.replace(/\.$/, ''), {
     where: `${workspace.asRelativePath(uri)}:${line + 1}`,
     hint:
-      errors.length > 1
+      errors.length > 2
         ? l10n.t('{0} more are in the Problems view', errors.length - 1)
-        : l10n.t('mend it in the subject file'),
+        : errors.length === 2
+          ? l10n.t('one more is in the Problems view')
+          : l10n.t('mend it in the subject file'),
   });
 }
 
@@ -239,7 +254,8 @@ export async function chooseSubject(
   if (active) return active;
   const found = await findSubjects();
   const last = context.workspaceState.get<string>(lastSubject);
-  found.sort((a, b) => Number(b.toString() === last) - Number(a.toString() === last));
+  const isLast = (uri: Uri) => Number(uri.toString() === last);
+  found.sort((a, b) => isLast(b) - isLast(a) || a.path.localeCompare(b.path));
   const items: SubjectItem[] = [
     ...found.map((uri) => ({
       label: fileSubject(uri),

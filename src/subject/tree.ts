@@ -31,7 +31,9 @@ export class SubjectTree implements TreeDataProvider<Uri>, Owned {
 
   async #find(): Promise<Uri[]> {
     const found = await findSubjects();
-    for (const uri of found) this.#names.set(uri.toString(), await subjectOf(uri));
+    const names = await Promise.all(found.map(subjectOf));
+    this.#names.clear();
+    for (const [i, uri] of found.entries()) this.#names.set(uri.toString(), names[i]!);
     return found.sort((a, b) => a.path.localeCompare(b.path));
   }
 
@@ -51,7 +53,9 @@ export class SubjectTree implements TreeDataProvider<Uri>, Owned {
     const runs = this.runs.all().filter(({ subject }) => subject === name);
     const active = runs.filter(isActive).length;
     const count = runs.length === 1 ? l10n.t('1 run') : l10n.t('{0} runs', runs.length);
-    item.description = active ? l10n.t('{0}, {1} active', count, active) : runs.length > 0 ? count : '';
+    const words = active ? l10n.t('{0}, {1} active', count, active) : runs.length > 0 ? count : '';
+    const namesakes = [...this.#names.values()].filter((one) => one === name).length;
+    item.description = [namesakes > 1 ? placeOf(uri) : '', words].filter(Boolean).join(' · ');
     item.command = { command: 'vscode.open', title: l10n.t('Open'), arguments: [uri] };
     return item;
   }
@@ -60,3 +64,9 @@ export class SubjectTree implements TreeDataProvider<Uri>, Owned {
     this.#owned.dispose();
   }
 }
+
+/** The folder of a file, as the workspace calls it: tells subjects of one name apart. */
+const placeOf = (uri: Uri): string => {
+  const path = workspace.asRelativePath(uri);
+  return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : './';
+};

@@ -77,7 +77,9 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
     await answer(/^That was not right\./, 'correct horse');
     await checked('locked');
     await editor.reload();
-    await editor.input.run('PaRa: Check Host'); // there is no other
+    await editor.input.run('PaRa: Check Host');
+    await editor.input.asked('Check which host?');
+    await editor.input.pick('locked');
     await checked('locked');
   });
 
@@ -93,7 +95,7 @@ describe.skipIf(excused(noEditor ?? noUsers))('what SSH asks, in the editor', ()
 
   it('connects again, and takes the agent away from there', async () => {
     await editor.input.run('PaRa: Reconnect');
-    await editor.input.asked('Where?');
+    await editor.input.asked('Reconnect to which host?');
     await editor.input.pick('locked');
     const state = async () => (await editor.views.rows('Hosts')).find((row) => row.startsWith('locked'));
     await expect.poll(state).toMatch(/^locked \| connected/);

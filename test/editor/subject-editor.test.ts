@@ -53,12 +53,12 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
   /** Puts the focus beside all fields, where keys mean the document. */
   const leaveFields = async () => (await view()).locator('h1').click();
   /** Gives a picture to the view as a file: dropped onto the gallery, or pasted. */
-  const give = async (kind: 'drop' | 'paste', path: string, name: string) =>
+  const give = async (kind: 'drop' | 'paste', path: string, name: string, type = 'image/png') =>
     (await view()).evaluate(
-      ([kind, name, base64]) => {
+      ([kind, name, base64, type]) => {
         const bytes = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
         const data = new DataTransfer();
-        data.items.add(new File([bytes], name, { type: 'image/png' }));
+        data.items.add(new File([bytes], name, { type }));
         const options = { bubbles: true, cancelable: true };
         if (kind === 'paste')
           document.body.dispatchEvent(new ClipboardEvent('paste', { ...options, clipboardData: data }));
@@ -68,7 +68,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
             gallery.dispatchEvent(new DragEvent(type, { ...options, dataTransfer: data }));
         }
       },
-      [kind, name, readFileSync(path).toString('base64')] as const,
+      [kind, name, readFileSync(path).toString('base64'), type] as const,
     );
 
   it('outlines what is trained on of each picture, and takes the outlines away', async () => {
@@ -94,6 +94,7 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
   it('puts words in front of all captions in one edit, which undo takes back', async () => {
     const frame = await view();
     const before = await captions();
+    await frame.getByText('Change all captions').click();
     await frame.locator('vscode-text-field[aria-label="Put in front"] input').fill('photo of ');
     await frame.getByRole('button', { name: 'Put in Front' }).click();
     await expect.poll(captions).toEqual(before.map((caption) => `photo of ${caption}`));
@@ -153,6 +154,12 @@ describe.skipIf(excused(noEditor))('the subject editor', () => {
     expect(existsSync(join(workspace.folder, 'dropped.png'))).toBe(true);
     await leaveFields();
     await editor.page.keyboard.press('Control+Z');
+    await heading('5 pictures');
+  });
+
+  it('says that something else than a picture cannot be added', async () => {
+    await give('drop', example(4), 'dropped.gif', 'image/gif');
+    await (await view()).getByText('Only PNG, JPEG and WebP pictures can be added.').waitFor();
     await heading('5 pictures');
   });
 });

@@ -34,6 +34,9 @@ export type FieldGroup = Static<typeof FieldGroup>;
 export const Crop = Type.Object({ left: Numbers, top: Numbers, width: Numbers, height: Numbers });
 export type Crop = Static<typeof Crop>;
 
+/** Something to mend: an error, a warning, or only to be known. */
+const ViewProblem = Type.Object({ severity: Text, message: Text });
+
 export const SubjectPicture = Type.Object({
   /** Names the picture in requests. */
   id: Text,
@@ -52,7 +55,7 @@ export const SubjectPicture = Type.Object({
   bucket: Text,
   crops: Type.Array(Crop),
   heldOut: Type.Boolean(),
-  problems: Type.Array(Text),
+  problems: Type.Array(ViewProblem),
 });
 export type SubjectPicture = Static<typeof SubjectPicture>;
 
@@ -67,7 +70,7 @@ export const SubjectView = Type.Object({
   groups: Type.Array(FieldGroup),
   pictures: Type.Array(SubjectPicture),
   /** Problems that belong to no picture. */
-  problems: Type.Array(Type.Object({ severity: Text, message: Text })),
+  problems: Type.Array(ViewProblem),
 });
 export type SubjectView = Static<typeof SubjectView>;
 

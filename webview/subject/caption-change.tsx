@@ -3,7 +3,7 @@ import type { SubjectPicture } from '../contract/subject.ts';
 import { Button } from '../ui/button.tsx';
 import { TextField } from '../ui/fields.tsx';
 import { t } from '../ui/l10n.ts';
-import { attempt, host, said } from './state.ts';
+import { attempt, host, isOpen, said, setOpen } from './state.ts';
 
 const prefix = signal('');
 const find = signal('');
@@ -23,8 +23,12 @@ export function CaptionChange({ pictures }: { readonly pictures: readonly Subjec
     field.value = value;
   };
   return (
-    <fieldset class="subject-bulk">
-      <legend>{t('All captions')}</legend>
+    <details
+      class="subject-bulk"
+      open={isOpen('captions')}
+      onToggle={(event) => setOpen('captions', event.currentTarget.open)}
+    >
+      <summary>{t('Change all captions')}</summary>
       <div class="ui-row">
         <TextField
           label={t('Put in front')}
@@ -48,6 +52,6 @@ export function CaptionChange({ pictures }: { readonly pictures: readonly Subjec
           {matching === 1 ? t('Replace in 1 Caption') : t('Replace in {0} Captions', matching)}
         </Button>
       </div>
-    </fieldset>
+    </details>
   );
 }

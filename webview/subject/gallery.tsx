@@ -50,6 +50,7 @@ export function Gallery({ subject }: { readonly subject: SubjectView }) {
         <span class="ui-spread" />
         <Buckets subject={subject} />
       </div>
+      {editable && pictures.length > 0 && <CaptionChange pictures={pictures} />}
       {pictures.length === 0 ? (
         <p class="subject-empty">
           {t(
@@ -63,7 +64,6 @@ export function Gallery({ subject }: { readonly subject: SubjectView }) {
           ))}
         </ul>
       )}
-      {editable && pictures.length > 0 && <CaptionChange pictures={pictures} />}
     </section>
   );
 }

@@ -2,11 +2,11 @@ import '../ui/ui.css';
 import './subject.css';
 import type { SubjectView } from '../contract/subject.ts';
 import { Button } from '../ui/button.tsx';
-import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { mount } from '../ui/mount.ts';
 import { ProgressRing } from '../ui/progress.tsx';
 import { Gallery } from './gallery.tsx';
+import { Problem } from './problem.tsx';
 import { Settings } from './settings.tsx';
 import { attempt, failure, host, open, said, view } from './state.ts';
 import { takeFiles } from './take-files.ts';
@@ -40,8 +40,8 @@ function App() {
       <p class="ui-hidden" role="status">
         {said.value}
       </p>
-      {failure.value && <Banner kind="error" text={failure.value} />}
-      {subject.broken ? <Banner kind="error" text={subject.broken} /> : <Parts subject={subject} />}
+      {failure.value && <Problem kind="error" text={failure.value} />}
+      {subject.broken ? <Problem kind="error" text={subject.broken} /> : <Parts subject={subject} />}
     </div>
   );
 }
@@ -49,21 +49,13 @@ function App() {
 const Parts = ({ subject }: { readonly subject: SubjectView }) => (
   <>
     {subject.problems.map(({ severity, message }) => (
-      <Banner key={message} kind={severity} text={message} />
+      <Problem key={message} kind={severity} text={message} />
     ))}
     <div class="subject-parts">
       <Gallery subject={subject} />
       <Settings groups={subject.groups} editable={subject.editable} />
     </div>
   </>
-);
-
-const icons = { error: 'error', warning: 'warning', information: 'info' } as const;
-
-const Banner = ({ kind, text }: { readonly kind: string; readonly text: string }) => (
-  <p class="subject-banner" data-kind={kind} role={kind === 'error' ? 'alert' : 'note'}>
-    <Icon name={icons[kind as keyof typeof icons] ?? 'info'} /> {text}
-  </p>
 );
 
 // A picture may be pasted wherever one is; a field takes text for itself.

@@ -4,6 +4,7 @@ import { TextArea } from '../ui/fields.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { t } from '../ui/l10n.ts';
 import { Picture } from '../ui/picture.tsx';
+import { Problem, severities } from './problem.tsx';
 import { attempt, host, said, ui } from './state.ts';
 
 interface CardProps {
@@ -34,8 +35,10 @@ const Outline = ({ crop, single }: { readonly crop: Crop; readonly single: boole
 export function PictureCard({ picture, editable }: CardProps) {
   const { id, name, caption, crops } = picture;
   const facts = [picture.size, picture.bucket && t('trained at {0}', picture.bucket)].filter(Boolean);
+  const { problems } = picture;
+  const worst = severities.find((one) => problems.some(({ severity }) => severity === one));
   return (
-    <li class="subject-card" data-problem={picture.problems.length > 0}>
+    <li class="subject-card" data-problem={worst}>
       <div class="subject-frame">
         <button
           type="button"
@@ -50,7 +53,11 @@ export function PictureCard({ picture, editable }: CardProps) {
               width: `min(100%, ${frameHeight * picture.aspect}px)`,
             }}
           >
-            <Picture source={picture.source} description={caption || name} lazy />
+            {picture.size === '' ? (
+              <Icon name="error" />
+            ) : (
+              <Picture source={picture.source} description={caption || name} lazy />
+            )}
             {ui.value.crops &&
               crops.map((crop, i) => (
                 <Outline key={`${i}:${crop.left}:${crop.top}`} crop={crop} single={crops.length === 1} />
@@ -88,10 +95,8 @@ export function PictureCard({ picture, editable }: CardProps) {
         }}
       />
       <p class="ui-quiet">{[picture.tokens, picture.captionPlace].filter(Boolean).join(', ')}</p>
-      {picture.problems.map((problem) => (
-        <p class="subject-problem" key={problem}>
-          <Icon name="warning" /> {problem}
-        </p>
+      {problems.map(({ severity, message }) => (
+        <Problem key={message} kind={severity} text={message} />
       ))}
     </li>
   );

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Field, FieldGroup } from '../contract/subject.ts';
 import { Select, TextArea, TextField } from '../ui/fields.tsx';
 import { t } from '../ui/l10n.ts';
-import { host, look, ui } from './state.ts';
+import { host, isOpen, setOpen } from './state.ts';
 
 interface FieldProps {
   readonly field: Field;
@@ -24,13 +24,8 @@ export function Settings({
       {others.map((group) => (
         <details
           key={group.label}
-          open={ui.value.open.includes(group.label)}
-          onToggle={(event) => {
-            const { open } = event.currentTarget;
-            const rest = ui.value.open.filter((label) => label !== group.label);
-            if (open !== ui.value.open.includes(group.label))
-              look({ open: open ? [...rest, group.label] : rest });
-          }}
+          open={isOpen(group.label)}
+          onToggle={(event) => setOpen(group.label, event.currentTarget.open)}
         >
           <summary>
             <h2>{group.label}</h2>

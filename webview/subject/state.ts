@@ -45,3 +45,12 @@ export async function attempt(work: () => Promise<unknown>): Promise<void> {
     if (!(cause instanceof RequestFailure && cause.cancelled)) failure.value = (cause as Error).message;
   }
 }
+
+/** Whether what can be folded away is in sight. */
+export const isOpen = (what: string): boolean => ui.value.open.includes(what);
+
+export function setOpen(what: string, open: boolean): void {
+  if (open === isOpen(what)) return;
+  const rest = ui.value.open.filter((one) => one !== what);
+  look({ open: open ? [...rest, what] : rest });
+}

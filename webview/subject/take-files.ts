@@ -14,8 +14,10 @@ const endings: Readonly<Record<string, string>> = {
 export async function takeFiles(data: DataTransfer): Promise<void> {
   const files = [...data.files].filter(({ type }) => type in endings);
   const uris = uriKinds.map((kind) => data.getData(kind)).filter((text) => text !== '');
-  if (files.length === 0 && uris.length === 0) return;
+  if (data.files.length === 0 && uris.length === 0) return;
   await attempt(async () => {
+    if (files.length === 0 && uris.length === 0)
+      throw new Error(t('Only PNG, JPEG and WebP pictures can be added.'));
     if (files.length > 0) {
       const dropped = await Promise.all(
         files.map(async (file) => ({ name: nameFor(file), bytes: await file.arrayBuffer() })),

@@ -51,14 +51,10 @@ export function parseSubject(text: string, path: string): Subject {
   };
   const [first] = errors;
   if (first)
-    throw new ParaError(
-      'subject',
-      `The subject file is not valid JSON (${printParseErrorCode(first.error)})`,
-      {
-        where: position(first.offset),
-        hint: 'comments are allowed; check commas, quotes and brackets here',
-      },
-    );
+    throw new ParaError('subject', `The subject file is not valid JSON: ${syntaxWords(first.error)}`, {
+      where: position(first.offset),
+      hint: 'comments are allowed; check commas, quotes and brackets here',
+    });
   const validate = validator();
   if (!validate(value)) {
     const tree = parseTree(text, [], { allowTrailingComma: true });
@@ -87,6 +83,12 @@ export function parseSubject(text: string, path: string): Subject {
     directory: dirname(path),
   };
 }
+
+/** "CommaExpected" as people say it. */
+const syntaxWords = (error: ParseError['error']): string =>
+  printParseErrorCode(error)
+    .replace(/\B[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .toLowerCase();
 
 const mostTelling = (errors: readonly ErrorObject[]): ErrorObject =>
   errors.find((e) => e.keyword === 'additionalProperties') ??

@@ -40,7 +40,12 @@ describe('a subject file', () => {
       'triger',
       'trigger',
     ],
-    ['says where a comma is wrong', '{"pictures": ["a"],, "class": "dog"}', 'not valid JSON', 'commas'],
+    [
+      'says where a comma is wrong',
+      '{"pictures": ["a"],, "class": "dog"}',
+      'not valid JSON: property name expected',
+      'commas',
+    ],
     ['refuses an empty list of pictures', '{"pictures": [], "class": "dog"}', 'empty', ''],
     ['refuses a missing class', '{"pictures": ["a"]}', 'class', ''],
     [

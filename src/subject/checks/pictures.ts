@@ -10,6 +10,7 @@ import {
 import type { Fix, Problem } from '../../platform/problem.ts';
 import { setValue } from '../changes.ts';
 import type { Entry } from '../document.ts';
+import { removeEntry } from '../editor/pictures.ts';
 import { isPicture } from '../expand.ts';
 import { entryFor, entryPath, folderOf, nameOf } from '../paths.ts';
 import type { PictureFault } from '../picture.ts';
@@ -66,24 +67,25 @@ async function missing(context: CheckContext, { at, node, text }: Entry): Promis
 }
 
 async function judged(context: CheckContext, entry: Entry, path: string): Promise<Problem[]> {
-  const { document, files, shelf, t } = context;
+  const { document, folder, gallery, files, shelf, t } = context;
   const name = nameOf(path);
-  const fixes =
-    entry.text === name || entryPath(context.folder, entry.text) === path
-      ? [{ title: t('Remove "{0}"', entry.text), changes: setValue(document.text, entry.at, undefined) }]
-      : [];
+  const removed = () => removeEntry(document.text, folder, gallery, path);
+  const sole = entryPath(folder, entry.text) === path;
+  const fixes = sole ? [{ title: t('Remove "{0}"', entry.text), changes: removed() }] : [];
+  const broken = (message: string) =>
+    problemAt(entry.node, 'broken-picture', 'error', message, {
+      // What names a whole folder names the others instead, one by one.
+      fixes: sole ? fixes : [{ title: t('Leave out {0}, and name the others', name), changes: removed() }],
+      related,
+    });
   const related = { path, message: name };
   let facts: Awaited<ReturnType<typeof shelf.inspect>>;
   try {
     facts = await shelf.inspect(files, path);
   } catch {
-    const message = t('The picture {0} cannot be read.', name);
-    return [problemAt(entry.node, 'broken-picture', 'error', message, { fixes, related })];
+    return [broken(t('The picture {0} cannot be read.', name))];
   }
-  if (facts.fault) {
-    const message = faultText(facts.fault, name, t);
-    return [problemAt(entry.node, 'broken-picture', 'error', message, { fixes, related })];
-  }
+  if (facts.fault) return [broken(faultText(facts.fault, name, t))];
   return tooSmall(context, entry, name, facts.size, { fixes, related });
 }
 

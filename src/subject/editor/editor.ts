@@ -17,13 +17,13 @@ import { describe } from '../../platform/failure.ts';
 import { gathered } from '../../platform/signal.ts';
 import { page, viewsFolder } from '../../platform/webview/page.ts';
 import { ViewServer } from '../../platform/webview/serve.ts';
-import { fileSubject } from '../../runs/subject.ts';
+import { subjectOf } from '../../runs/subject.ts';
 import { setValue } from '../changes.ts';
 import { subjectProblems } from '../checks/index.ts';
 import { contextOf, type SubjectServices } from '../context.ts';
 import { isPicture, pictureExtensions } from '../expand.ts';
 import { folderOf, nameOf } from '../paths.ts';
-import { filesOf } from '../workspace-files.ts';
+import { filesOf, mustBeSaved } from '../workspace-files.ts';
 import { captionChanges, rewritten } from './captions.ts';
 import { applyEdit, type SubjectEdit, urisAmong } from './edit.ts';
 import { valueOfField } from './fields.ts';
@@ -112,7 +112,7 @@ class SubjectEditor {
     this.#allow(context.gallery.pictures.map(({ path }) => folderOf(path)));
     const scheme = document.uri.scheme;
     return subjectView(context, {
-      name: fileSubject(document.uri),
+      name: await subjectOf(document.uri),
       editable: workspace.fs.isWritableFileSystem(scheme) !== false,
       trusted: workspace.isTrusted,
       problems: await subjectProblems(context),
@@ -172,6 +172,7 @@ class SubjectEditor {
   }
 
   async #addPictures() {
+    mustBeSaved(this.document.uri);
     const chosen = await window.showOpenDialog({
       title: l10n.t('Add Pictures'),
       openLabel: l10n.t('Add'),
@@ -188,6 +189,8 @@ class SubjectEditor {
     const here = (one: Uri) =>
       one.scheme === uri.scheme && one.authority === uri.authority && isWithin(this.#folder, one.path);
     const pictures = uris.filter(({ path }) => isPicture(path));
+    if (uris.length > 0 && pictures.length === 0)
+      throw new Error(l10n.t('Only PNG, JPEG and WebP pictures can be added.'));
     const copies = await Promise.all(
       pictures
         .filter((one) => !here(one))
@@ -200,6 +203,7 @@ class SubjectEditor {
   }
 
   async #add(copies: readonly { name: string; bytes: Uint8Array }[], there: readonly string[] = []) {
+    mustBeSaved(this.document.uri);
     const files = filesOf(this.document.uri);
     const pictures = new Map<string, Uint8Array>();
     for (const { name, bytes } of copies)

@@ -35,7 +35,7 @@ export async function subjectView(context: CheckContext, options: ViewOptions): 
     gallery.pictures.map((picture) => pictureView(picture, context, options)),
   );
   const shown = problems.filter(({ shownElsewhere }) => !shownElsewhere);
-  const told = new Set(pictures.flatMap((picture) => picture.problems));
+  const told = new Set(pictures.flatMap((picture) => picture.problems.map(({ message }) => message)));
   return {
     name,
     editable,
@@ -46,9 +46,7 @@ export async function subjectView(context: CheckContext, options: ViewOptions): 
       t,
     ),
     pictures,
-    problems: shown
-      .filter(({ message }) => !told.has(message))
-      .map(({ severity, message }) => ({ severity, message })),
+    problems: shown.filter(({ message }) => !told.has(message)).map(said),
   };
 }
 
@@ -70,7 +68,11 @@ async function pictureView(
         (caught && caught.offset < start && start <= caught.offset + caught.length)),
   );
   const target = targetSize(document, facts);
-  const cuts = size && target && inspected ? crops(size, inspected.sha256, target, context) : undefined;
+  // What cannot be trained on is trained at no size.
+  const cuts =
+    size && target && inspected && !inspected.fault
+      ? crops(size, inspected.sha256, target, context)
+      : undefined;
   return {
     id: path,
     name: nameOf(path),
@@ -83,15 +85,17 @@ async function pictureView(
     bucket: cuts?.bucket ?? '',
     crops: cuts?.crops ?? [],
     heldOut,
-    problems: own.map(({ message }) => message),
+    problems: own.map(said),
   };
 }
+
+const said = ({ severity, message }: Problem) => ({ severity, message });
 
 const written = ({ width, height }: Size) => `${width} \u00d7 ${height}`;
 
 function placeOf({ source, path }: Caption, t: Translate): string {
   if (source === 'subject') return t('in the subject file');
-  if (source === 'none') return t('none of its own');
+  if (source === 'none') return t('from trigger and class');
   return t('in {0}', nameOf(path!));
 }
 

@@ -9,9 +9,11 @@ import {
 import { layerPresets } from '../../../remote-agent/src/adapters/layers.ts';
 import { schedulerNames } from '../../../remote-agent/src/diffusion/schedulers/index.ts';
 import type { JsonPath } from '../../../remote-agent/src/subject/contradictions.ts';
+import { defaultBase } from '../../../remote-agent/src/subject/name.ts';
+import { SubjectSchema } from '../../../remote-agent/src/subject/schema.ts';
 import { rangeOf } from '../../platform/diagnostics.ts';
 import type { SubjectServices } from '../context.ts';
-import { SubjectDocument } from '../document.ts';
+import { defaultTrigger, SubjectDocument } from '../document.ts';
 import { isPicture } from '../expand.ts';
 import type { Files } from '../files.ts';
 import { entryPath, folderOf } from '../paths.ts';
@@ -65,23 +67,30 @@ async function proposalsFor(
     kind: CompletionItemKind.Value,
     ...(detail ? { detail } : {}),
   });
+  // The JSON service offers the default itself.
+  const others = (names: readonly string[], usual: string) => names.filter((name) => name !== usual);
   switch (place) {
     case 'pictures':
     case 'pictures.file':
     case 'validation.pictures':
       return pictureProposals(begun, folderOf(document.uri.path), filesOf(document.uri));
     case 'base':
-      return (await library.bases()).map(({ name, directory }) =>
-        value(name, directory ? l10n.t('on this machine') : undefined),
-      );
+      return (await library.bases())
+        .filter(({ name }) => name !== defaultBase)
+        .map(({ name, directory }) => value(name, directory ? l10n.t('on this machine') : undefined));
     case 'method.layers':
-      return layerPresets.map((preset) => value(preset));
+      return others(layerPresets, SubjectSchema.properties.method.properties.layers.default).map((name) =>
+        value(name),
+      );
     case 'samples.scheduler':
-      return schedulerNames.map((name) => value(name));
+      return others(schedulerNames, SubjectSchema.properties.samples.properties.scheduler.default).map(
+        (name) => value(name),
+      );
     case 'trigger': {
       const subject = new SubjectDocument(document.getText());
       const counters = (await shelf.facts(subject.base))?.counters ?? [];
-      return [value(rareTrigger(counters, new Set()), l10n.t('a rare word'))];
+      const used = new Set([defaultTrigger]);
+      return [value(rareTrigger(counters, used), l10n.t('a rare word'))];
     }
     default:
       return [];

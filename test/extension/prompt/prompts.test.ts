@@ -54,7 +54,9 @@ describe('what is said about a prompt', () => {
     const text = describePrompt('a (red:1.3) dog <lora:teapot:0.8>', 'pocket-sdxl', facts, known, inEnglish);
     expect(text).toContain('| `red` | 1.3 |');
     expect(text).toContain('**teapot**: PaRa adapter for pocket\\-sdxl, strength 0.8');
-    expect(text).toContain('3 of 22 tokens');
+    expect(text).toContain('see 3 tokens; 22 fit into a chunk.');
+    const long = describePrompt('dog '.repeat(30), 'pocket-sdxl', facts, known, inEnglish);
+    expect(long).toContain('see 30 tokens, in 2 chunks of at most 22.');
   });
 });
 

@@ -67,6 +67,11 @@ describe('an edit of a subject file', () => {
       }
   });
 
+  it('leaves a setting on its line when it gets another value', () => {
+    const before = '{\n  "training": { "steps": 20, "batch": 1 } // short\n}\n';
+    expect(set(['training', 'steps'], 30, before)).toBe(before.replace('20', '30'));
+  });
+
   it('keeps tabs and line ends of Windows', () => {
     const windows = text.replaceAll('  ', '\t').replaceAll('\n', '\r\n');
     const after = set(['training', 'steps'], 5, windows);

@@ -68,6 +68,20 @@ describe('a subject file', () => {
     ]);
   });
 
+  it('names the others of a folder where one of them is broken', async () => {
+    const text = '{ "pictures": ["."], "class": "dog" }';
+    const [problem] = await problemsOf(text, { ...four, '/s/no.png': 'text' });
+    expect(problem).toMatchObject({ code: 'broken-picture', severity: 'error' });
+    const mended = changed(text, problem!.fixes![0]!.changes!);
+    expect(new SubjectDocument(mended).pictures.map((entry) => entry.text)).toEqual(
+      ['1', '2', '3', '4'].map((name) => `${name}.png`),
+    );
+  });
+
+  it('has no other problem while it is no JSON: keys would be taken for pictures', async () => {
+    expect(await found('{ "pictures": ["*.png", "trigger": "dog" "class": "dog"')).toEqual([]);
+  });
+
   it('has enough pictures left to train on', async () => {
     expect(await found('{ "pictures": ["1.png"], "class": "dog" }')).toEqual([['few-pictures', '[']]);
     const all = await problemsOf(whole('"validation": { "pictures": ["*.png"] }'));
