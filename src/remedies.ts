@@ -1,4 +1,4 @@
-import { commands, l10n, Uri } from 'vscode';
+import { commands, l10n, Uri, workspace } from 'vscode';
 import type { ParaError } from '../remote-agent/src/common/errors.ts';
 import type { HostProfile } from '../remote-agent/src/hosts/profiles.ts';
 import { thisMachine } from './hosts/this-machine.ts';
@@ -40,6 +40,8 @@ export function remediesOf(
       ];
     }
     case 'settings':
+      if (where === undefined && !workspace.isTrusted)
+        return [command(l10n.t('Manage Workspace Trust'), 'workbench.trust.manage')];
       if (!where?.endsWith('hosts.json')) return [];
       return [command(l10n.t('Open File'), 'vscode.open', Uri.file(where))];
     case 'subject': {

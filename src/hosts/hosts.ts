@@ -91,6 +91,12 @@ export class Hosts implements Owned {
 
   /** The connection to a host, opened when needed and shared. @throws ParaError `host`, `login`, `agent`, `protocol` */
   session(name: string): Promise<HostSession> {
+    try {
+      this.mayConnect();
+    } catch (cause) {
+      // It says nothing about the host.
+      return Promise.reject(cause);
+    }
     const known = this.#sessions.get(name)?.session;
     if (known) return known;
     const connection: Connection = {};
@@ -109,7 +115,6 @@ export class Hosts implements Owned {
     };
     this.#set(name, { at: 'connecting' });
     try {
-      this.mayConnect();
       const session = await this.open(this.profile(name), this.prompter);
       session.closed.then(() => {
         const problem = session.lost();

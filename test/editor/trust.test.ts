@@ -59,6 +59,10 @@ describe.skipIf(excused(noEditor))('a workspace that is not trusted', () => {
   it('trains from the CodeLens only after it is trusted', async () => {
     await editor.text.open('dog.para.json');
     await editor.text.lens('Train');
-    await editor.notices.wait('Nothing is trained or drawn in a workspace that is not trusted');
+    const text = 'Nothing is trained or drawn in a workspace that is not trusted';
+    await editor.notices.wait(text);
+    expect(await editor.views.rows('Hosts')).toEqual([expect.stringMatching(/^this machine .*ready/)]);
+    await editor.notices.press(text, 'Manage Workspace Trust');
+    await editor.page.getByText('You are in Restricted Mode').waitFor();
   });
 });
