@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoggedEvent } from '../../../remote-agent/src/jobs/event-log.ts';
 import { jobFiles } from '../../../remote-agent/src/jobs/job.ts';
@@ -57,18 +57,32 @@ export async function secondsAStep(directory: string): Promise<number | undefine
   return seconds[seconds.length >> 1];
 }
 
-/** How long a finished run trained, as its last event says. */
-export const trainingSeconds = async (directory: string): Promise<number | undefined> =>
-  (await lastEvents(directory, 4096)).findLast((event) => event.type === 'finished')?.seconds;
+/**
+ * How long a run trained, in seconds: what its last event says; where it was continued, or is not finished, what its
+ * steps took together. `undefined` where it made none.
+ */
+export async function trainingSeconds(directory: string): Promise<number | undefined> {
+  const finished = (await lastEvents(directory, 4096)).findLast((event) => event.type === 'finished');
+  const log = await readFile(jobFiles(directory).events).catch(() => undefined);
+  // A run that was continued counts from there at its end.
+  if (!log || (finished && !log.includes('"type":"resumed"'))) return finished?.seconds;
+  const taken = new Map<number, number>();
+  // Steps that were not saved are made again.
+  for (const event of eventsIn(log.toString('utf8')))
+    if (event.type === 'step') taken.set(event.step, event.seconds);
+  return taken.size === 0 ? undefined : [...taken.values()].reduce((a, b) => a + b);
+}
 
 /** The events in the last bytes of a run's log. */
 async function lastEvents(directory: string, bytes: number): Promise<LoggedEvent[]> {
-  const { text } = await endOf(jobFiles(directory).events, bytes);
-  return text.split('\n').flatMap((line): LoggedEvent[] => {
+  return eventsIn((await endOf(jobFiles(directory).events, bytes)).text);
+}
+
+const eventsIn = (text: string): LoggedEvent[] =>
+  text.split('\n').flatMap((line): LoggedEvent[] => {
     try {
       return [JSON.parse(line) as LoggedEvent];
     } catch {
       return []; // not whole: the end of a power cut
     }
   });
-}
