@@ -17,12 +17,20 @@ export class TextEditor {
 
   /** Opens a file of the folder by its path there. */
   async open(path: string): Promise<void> {
-    await this.#page.keyboard.press('Control+P');
-    await this.#input.fill(path);
     const name = path.split('/').at(-1)!;
-    await this.#input.pick(name);
-    await this.tab(name).waitFor();
-    await this.#input.closed();
+    for (let tries = 1; ; tries++) {
+      await this.#page.keyboard.press('Control+P');
+      await this.#input.fill(path);
+      await this.#input.pick(name);
+      await this.#input.closed();
+      try {
+        await this.tab(name).waitFor({ timeout: 10_000 });
+        return;
+      } catch (cause) {
+        // The list is sorted anew while it is searched: another row may have come under the mouse.
+        if (tries === 3) throw cause;
+      }
+    }
   }
 
   /** The tab in front, which carries this name. */
