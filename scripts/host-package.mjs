@@ -13,6 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { bundle } from './bundle.mjs';
 import { root } from './install.mjs';
 
 const bases = join(root, 'remote-agent/bases');
@@ -34,27 +36,24 @@ export function contentsHash(folder) {
   return hash.digest('hex').slice(0, 12);
 }
 
-/** What the archive says of files, whatever this machine says of them. */
-const sameEverywhere = {
-  portable: true,
-  mtime: new Date(0),
-  onWriteEntry: (entry) => {
-    entry.stat.mode = 0o644;
-  },
-};
-
 /** The agent is compressed; the bases are not, so that any machine that packs them anew gets the same bytes. */
 async function pack(name, folder, target, { gzip = false } = {}) {
-  const tar = await import('tar');
   const file = `${name}-${contentsHash(folder)}.${gzip ? 'tgz' : 'tar'}`;
   const path = join(target, file);
   if (!existsSync(path)) {
     const draft = `${path}.part`;
-    const how = { cwd: folder, file: draft, gzip, ...sameEverywhere };
-    await tar.create(how, filesBelow(folder));
+    const { packFiles } = await packer();
+    await packFiles(folder, filesBelow(folder), draft, gzip);
     renameSync(draft, path);
   }
   return describe(path, file);
+}
+
+/** What the program packs with, too. */
+async function packer() {
+  const outdir = join(root, '.cache');
+  await bundle({ entryPoints: { 'pack-files': 'remote-agent/src/hosts/install/pack.ts' }, outdir });
+  return import(pathToFileURL(join(outdir, 'pack-files.js')).href);
 }
 
 const describe = (path, file) => ({

@@ -8,6 +8,7 @@ import ts from 'typescript';
 import { root } from './install.mjs';
 import { failureTexts } from './l10n/failures.mjs';
 import { untranslated } from './l10n/untranslated.mjs';
+import { textsOfSchema } from './package/translations.mjs';
 
 const check = process.argv.includes('--check');
 const problems = [];
@@ -51,10 +52,11 @@ const filesIn = (folder) =>
       return [path, readFileSync(join(root, path), 'utf8')];
     });
 const editor = ['src', 'webview'].flatMap(filesIn);
+const agent = filesIn('remote-agent/src');
 // What the agent's code says to a terminal and to the editor alike.
-const shared = filesIn('remote-agent/src').filter(([, source]) => source.includes('common/translate.ts'));
+const shared = agent.filter(([, source]) => source.includes('common/translate.ts'));
 // What it says of failures, which the editor translates where it shows them; `para` itself is no part of the editor.
-const programs = filesIn('remote-agent/src').filter(([path]) => !path.startsWith('remote-agent/src/cli/'));
+const programs = agent.filter(([path]) => !path.startsWith('remote-agent/src/cli/'));
 const speakEnglish = [...programs, ...editor.filter(([, source]) => !source.includes("from 'vscode'"))];
 const texts = [
   ...[...editor, ...shared].flatMap(([path, source]) => textsOf(path, source)),
@@ -62,12 +64,6 @@ const texts = [
 ];
 for (const [path, source] of editor) problems.push(...untranslated(path, source));
 
-/** What people read of a schema: its package in another language has another one (scripts/package/translations.mjs). */
-const textsOfSchema = (value) =>
-  Object.entries(value ?? {}).flatMap(([key, part]) => {
-    if (typeof part === 'string') return ['title', 'description'].includes(key) ? [part] : [];
-    return typeof part === 'object' ? textsOfSchema(part) : [];
-  });
 texts.push(...textsOfSchema(JSON.parse(readFileSync(join(root, 'schemas/para.schema.json'), 'utf8'))));
 
 const all = [...new Set([...texts, ...(await textsOfForm())])].sort();

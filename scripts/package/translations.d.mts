@@ -1,1 +1,2 @@
+export function textsOfSchema(schema: object): string[];
 export function translateSchemas(folder: string): void;

@@ -113,8 +113,7 @@ async function load(path: string, uri: Uri): Promise<Subject> {
     return loadSubject(path);
   } catch (cause) {
     if (!(cause instanceof ParaError) || !cause.where?.startsWith(path)) throw cause;
-    const where = `${workspace.asRelativePath(uri)}${cause.where.slice(path.length)}`;
-    throw new ParaError(cause.code, cause.message, { ...defined({ hint: cause.hint }), where, cause });
+    throw cause.withWhere(`${workspace.asRelativePath(uri)}${cause.where.slice(path.length)}`);
   }
 }
 

@@ -19,18 +19,23 @@ import { makeWorkspace } from './driver/workspace.ts';
 
 /** Names of the tensors of a safetensors file. */
 function tensorsOf(file: string): string[] {
-  const bytes = readFileSync(file);
-  const header = bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString('utf8');
-  return Object.keys(JSON.parse(header)).filter((key) => key !== '__metadata__');
+  return namesIn(headerOf(readFileSync(file)).header);
 }
+
+/** The header of a safetensors file, and where its data begin. */
+function headerOf(bytes: Buffer): { header: Record<string, object>; start: number } {
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  return { header: JSON.parse(bytes.subarray(8, start).toString('utf8')), start };
+}
+
+const namesIn = (header: object) => Object.keys(header).filter((key) => key !== '__metadata__');
 
 /** Writes the adapter `from` to `to` with a layer of many gigabytes more, of which the disk holds next to nothing. */
 function makeLarge(from: string, to: string): void {
   const bytes = readFileSync(from);
-  const start = 8 + Number(bytes.readBigUInt64LE());
-  const header = JSON.parse(bytes.subarray(8, start).toString('utf8'));
+  const { header, start } = headerOf(bytes);
   const end = bytes.length - start;
-  const [key] = Object.keys(header).filter((name) => name !== '__metadata__');
+  const [key] = namesIn(header);
   const values = 3_000_000_000;
   header[`${key}.more`] = { dtype: 'F32', shape: [values], data_offsets: [end, end + 4 * values] };
   const text = Buffer.from(JSON.stringify(header));

@@ -59,6 +59,15 @@ export class ParaError extends Error {
     });
   }
 
+  /** The same failure elsewhere, for whoever knows under which name people know the place. */
+  withWhere(where: string): ParaError {
+    return new ParaError(this.code, this.message, {
+      where,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      cause: this,
+    });
+  }
+
   /** One to three lines for a terminal or a log: what, where, what to do. */
   describe(): string {
     const lines = [this.message];

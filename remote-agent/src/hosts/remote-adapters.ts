@@ -44,9 +44,7 @@ export async function putAdapter(
     }
   } catch (cause) {
     // A host knows it by its content alone, which tells nobody which file is meant.
-    if (!(cause instanceof ParaError && cause.where?.includes(sha256))) throw cause;
-    const { code, message, hint } = cause;
-    throw new ParaError(code, message, { where: shown, ...(hint ? { hint } : {}), cause });
+    throw cause instanceof ParaError && cause.where?.includes(sha256) ? cause.withWhere(shown) : cause;
   }
   return { sha256 };
 }

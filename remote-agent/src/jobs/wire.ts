@@ -37,14 +37,14 @@ export function fromWireSpec(spec: WireSpec): TrainSpec {
   } as TrainSpec;
 }
 
+/** An event with its file, where it has one, under another name. */
+const withFile = (event: object, name: (file: string) => string): object =>
+  'file' in event && typeof event.file === 'string' ? { ...event, file: name(event.file) } : event;
+
 /** An event as it travels: files relative to the job. */
 export const toWire = (event: LoggedEvent, directory: string): WireEvent =>
-  ('file' in event && event.file !== undefined
-    ? { ...event, file: relative(directory, event.file) }
-    : event) as WireEvent;
+  withFile(event, (file) => relative(directory, file)) as WireEvent;
 
 /** An event that came, with its file in `directory`. */
 export const fromWire = (event: WireEvent, directory: string): LoggedEvent =>
-  ('file' in event && event.file !== undefined
-    ? { ...event, file: join(directory, event.file) }
-    : event) as LoggedEvent;
+  withFile(event, (file) => join(directory, file)) as LoggedEvent;

@@ -5,7 +5,10 @@ import type { Editor } from '../driver/editor.ts';
 /** How often the window is loaded again. */
 const again = 4;
 
-/** What each start of the extension took of its host's thread, in ms, by its own log: the first, and those of windows loaded again. */
+/**
+ * What each start of the extension took of its host's thread, in ms, by its own log: the first, and those of windows
+ * loaded again.
+ */
 export async function starts(editor: Editor): Promise<number[]> {
   for (let i = 0; i < again; i++) {
     await editor.reload();

@@ -21,8 +21,8 @@ function placeLanguagePack(data: string): void {
 }
 
 /**
- * Gives an editor another language, and the installed extension what it says in it: what its manifest says, what its code says, and the schema
- * that follows.
+ * Gives an editor another language, and the installed extension what it says in it: what its manifest says, what its
+ * code says, and the schema that follows.
  * @param editor folder of everything that is the server's
  */
 export function translate(editor: string): void {

@@ -1,11 +1,10 @@
-import { existsSync, mkdtempSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { parsePrompt } from '../../../remote-agent/src/diffusion/prompt.ts';
 import { parsePromptLine } from '../../../remote-agent/src/diffusion/prompt-lines.ts';
-import { afterEnd } from '../../../src/compare/awaited-runs.ts';
 import { Comparison } from '../../../src/compare/comparison.ts';
 import {
   type AppliedFile,
@@ -20,7 +19,6 @@ import {
 import type { PaintHooks } from '../../../src/compare/painter.ts';
 import { PictureCache } from '../../../src/compare/picture-cache.ts';
 import { readLine } from '../../../src/compare/prompt-line.ts';
-import { usualPlace } from '../../../src/compare/usual-place.ts';
 import type { Cell } from '../../../webview/contract/compare.ts';
 
 const adapter = (name: string): AppliedFile => ({
@@ -329,73 +327,5 @@ describe('a comparison as it is drawn', () => {
     expect(asked[0]!.hooks.signal.aborted).toBe(true);
     expect(asked).toHaveLength(1);
     expect(states()).toEqual(['missing', 'missing', 'missing', 'missing']);
-  });
-});
-
-describe('the place that pictures are drawn at', () => {
-  const names = ['this machine', 'gpu', 'old'];
-  const place = (
-    wanted: (string | undefined)[],
-    failed: readonly string[] = [],
-    has: Readonly<Record<string, boolean>> = {},
-  ) => usualPlace({ names, wanted, failed: (name) => failed.includes(name), hasBase: (name) => has[name] });
-
-  test('is where the adapters are, or were sent last', () => {
-    expect(place(['gpu', 'this machine'])).toBe('gpu');
-    expect(place([undefined, 'old', 'gpu'])).toBe('old');
-  });
-
-  test('is another where that host is gone or cannot be reached', () => {
-    expect(place(['rented', undefined, 'this machine'])).toBe('this machine');
-    expect(place(['gpu', 'this machine'], ['gpu'])).toBe('this machine');
-  });
-
-  test('is another that has the base where it had none, not one of which nobody knows', () => {
-    expect(place(['this machine'], [], { 'this machine': false, old: true })).toBe('old');
-    expect(place(['this machine'], [], { 'this machine': false })).toBe('this machine');
-    expect(place(['this machine'], ['old'], { 'this machine': false, old: true })).toBe('this machine');
-  });
-
-  test('is one there is, even where none was reached; and none where there is none', () => {
-    expect(place(['gpu'], names)).toBe('gpu');
-    expect(place([])).toBe('this machine');
-    const none = { names: [], wanted: ['gpu'], failed: () => false, hasBase: () => true };
-    expect(usualPlace(none)).toBeUndefined();
-  });
-});
-
-describe('a comparison that waits for what is trained', () => {
-  const awaited = [
-    { subject: 'dog', runs: ['a', 'b'] },
-    { subject: 'owl', runs: ['c'] },
-  ];
-
-  test('is ready when the last of its runs is finished', () => {
-    const first = afterEnd(awaited, { id: 'b', state: 'finished' });
-    expect(first).toEqual({ left: [{ subject: 'dog', runs: ['a'] }, awaited[1]], ready: [] });
-    expect(afterEnd(first.left, { id: 'a', state: 'finished' })).toEqual({
-      left: [awaited[1]],
-      ready: ['dog'],
-    });
-  });
-
-  test('is given up where one of them fails or is stopped, and does not mind other runs', () => {
-    for (const state of ['failed', 'stopped', 'interrupted'] as const)
-      expect(afterEnd(awaited, { id: 'c', state })).toEqual({ left: [awaited[0]], ready: [] });
-    expect(afterEnd(awaited, { id: 'z', state: 'finished' })).toEqual({ left: awaited, ready: [] });
-  });
-});
-
-describe('the cache of pictures', () => {
-  test('gives up what was looked at least lately, and nothing that is shown', async () => {
-    const cache = new PictureCache(join(mkdtempSync(join(tmpdir(), 'para-cache-')), 'pictures'), 25);
-    for (const [i, key] of ['old', 'shown', 'new'].entries()) {
-      const path = cache.put(key, new Uint8Array(10));
-      utimesSync(path, new Date(i * 1000), new Date(i * 1000));
-    }
-    await cache.trim(new Set(['old']));
-    expect(['old', 'shown', 'new'].map((key) => cache.has(key))).toEqual([true, false, true]);
-    writeFileSync(cache.pathOf('later'), 'x');
-    expect(cache.has('later')).toBe(true);
   });
 });

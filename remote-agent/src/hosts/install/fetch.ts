@@ -8,7 +8,7 @@ import type { PlainFile, Registries, RegistryFile } from './request.ts';
 /** Repetitions without a single new byte after which a registry counts as not reached. */
 const mostRepeats = 3;
 
-function digestOf({ hash }: PlainFile): Digest {
+export function digestOf({ hash }: PlainFile): Digest {
   const [kind, hex] = hash.split('-') as ['sha256' | 'sha512', string];
   return { kind, hex };
 }

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as tar from 'tar';
+import { hasDigest } from '../../common/download.ts';
 import { ParaError } from '../../common/errors.ts';
 import { diskError, makeFolder } from '../../common/files.ts';
-import { hashFile } from '../../common/hash.ts';
 import { cacheFolder } from './cache.ts';
+import { digestOf } from './fetch.ts';
 import type { HostLock } from './lock.ts';
+import { packFiles } from './pack.ts';
 import type { PlainFile } from './request.ts';
 
 /** What this program sends to hosts: built beside its own bundle. */
@@ -36,17 +37,8 @@ export function openHostPackage(folder = packageFolder()): HostPackage {
   return { ...read('manifest.json'), lock: read('host-lock.json'), folder };
 }
 
-/** What the archive says of files, whatever this machine says of them. */
-const sameEverywhere = {
-  portable: true,
-  mtime: new Date(0),
-  onWriteEntry: ({ stat }: tar.WriteEntry) => {
-    stat!.mode = 0o644;
-  },
-};
-
-const isPart = async (path: string, { hash }: PlainFile): Promise<boolean> =>
-  existsSync(path) && `sha256-${await hashFile(path)}` === hash;
+const isPart = async (path: string, part: PlainFile): Promise<boolean> =>
+  existsSync(path) && hasDigest(path, digestOf(part));
 
 /**
  * Where a part of the package lies. A program that has the shipped bases for its own use has no second, packed copy of
@@ -62,7 +54,7 @@ export async function partPath(own: HostPackage, part: PlainFile): Promise<strin
   const cwd = join(own.folder, '../../bases');
   const draft = `${packed}.${process.pid}`;
   try {
-    await tar.create({ cwd, file: draft, ...sameEverywhere }, [...own.baseFiles]);
+    await packFiles(cwd, own.baseFiles, draft);
     if (!(await isPart(draft, part))) throw changed(cwd);
     renameSync(draft, packed);
     return packed;
